@@ -1,0 +1,95 @@
+import { spawn } from 'node:child_process'
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+import { UserError } from '../cli/errors.js'
+import { perfScriptArgs } from '../perf/command.js'
+import { type InputKind, sniff, sniffBytes } from './sniff.js'
+
+export interface Input {
+  /** As the user gave it, for messages. */
+  readonly name: string
+  readonly kind: Exclude<InputKind, 'gzip' | 'perf.data'>
+  /** Decompressed bytes (of perf.data: the text of `perf script`), in chunks of any size. */
+  readonly chunks: AsyncIterable<Uint8Array>
+  /** Size of the file on disk; undefined for stdin. */
+  readonly sizeBytes: number | undefined
+}
+
+/**
+ * Opens a file (or stdin for `-`), sees through gzip, and passes perf.data through `perf script`.
+ * @throws UserError when the file cannot be opened or perf is missing for perf.data.
+ */
+export async function openInput(path: string): Promise<Input> {
+  const sizeBytes = path === '-' ? undefined : await fileSize(path)
+  let stream: Readable = path === '-' ? process.stdin : createReadStream(path, { highWaterMark: 1 << 18 })
+  let [head, chunks] = await peek(stream)
+  let kind = sniff(head)
+  if (kind === 'gzip') {
+    stream = Readable.from(chunks).pipe(createGunzip())
+    ;[head, chunks] = await peek(stream)
+    kind = sniff(head)
+  }
+  if (kind === 'perf.data') {
+    if (path === '-')
+      throw new UserError('perf.data cannot be read from stdin: pipe the output of `perf script` instead')
+    return { name: path, kind: 'perf-script', chunks: runPerfScript(path), sizeBytes: undefined }
+  }
+  if (kind === 'gzip') throw new UserError(`${path} is compressed twice: unpack it once`)
+  return { name: path, kind, chunks, sizeBytes }
+}
+
+async function fileSize(path: string): Promise<number> {
+  try {
+    const info = await stat(path)
+    if (info.isDirectory()) throw new UserError(`${path} is a directory where a file was expected`)
+    return info.size
+  } catch (error) {
+    if (error instanceof UserError) throw error
+    throw new UserError(`cannot open ${path}: ${(error as Error).message}`)
+  }
+}
+
+/** Reads enough to sniff, and gives back everything from the start. */
+async function peek(stream: Readable): Promise<[Uint8Array, AsyncIterable<Uint8Array>]> {
+  const iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+  const first: Buffer[] = []
+  let size = 0
+  while (size < sniffBytes) {
+    const { value, done } = await iterator.next()
+    if (done === true) break
+    first.push(value)
+    size += value.length
+  }
+  const head = Buffer.concat(first)
+  async function* all() {
+    if (head.length > 0) yield head
+    for (;;) {
+      const { value, done } = await iterator.next()
+      if (done === true) return
+      yield value
+    }
+  }
+  return [head, all()]
+}
+
+async function* runPerfScript(path: string): AsyncIterable<Uint8Array> {
+  const child = spawn('perf', perfScriptArgs(path), { stdio: ['ignore', 'pipe', 'pipe'] })
+  let stderr = ''
+  child.stderr.on('data', (chunk: Buffer) => (stderr = (stderr + chunk.toString()).slice(-2000)))
+  const exited = new Promise<number>((resolve, reject) => {
+    child.on('error', () => {
+      reject(
+        new UserError(
+          `${path} is a perf.data file and perf is not installed: install it, or give the output of perf script`,
+        ),
+      )
+    })
+    child.on('close', (code) => resolve(code ?? -1))
+  })
+  exited.catch(() => undefined)
+  for await (const chunk of child.stdout) yield chunk as Buffer
+  const code = await exited
+  if (code !== 0) throw new UserError(`perf script could not read ${path}: ${stderr.trim().split('\n').at(-1) ?? ''}`)
+}

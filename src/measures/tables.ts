@@ -1,0 +1,23 @@
+import { clockFitsTable } from './clockFits.js'
+import { findingsTable } from './findings.js'
+import { gcPausesTable } from './gcPauses.js'
+import { netpollDelaysTable } from './netpollDelays.js'
+import { netpollSpikesTable } from './netpollSpikes.js'
+import { pipelineHealthTable } from './pipelineHealth.js'
+import { schedLatencyTable } from './schedLatency.js'
+import { stacksTable } from './stacks.js'
+import type { Table } from './table.js'
+import { timeClassesTable } from './timeClasses.js'
+
+/** Every table there is, in the order they are shown. */
+export const tables: readonly Table[] = [
+  gcPausesTable,
+  netpollDelaysTable,
+  netpollSpikesTable,
+  schedLatencyTable,
+  timeClassesTable,
+  findingsTable,
+  stacksTable,
+  clockFitsTable,
+  pipelineHealthTable,
+]
