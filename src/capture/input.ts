@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import { UserError } from '../cli/errors.js'
+import { UserError } from '../errors.js'
 import { perfScriptArgs } from '../perf/command.js'
 import { type InputKind, sniff, sniffBytes } from './sniff.js'
 

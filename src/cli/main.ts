@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
 import { commands } from './commands.js'
-import { ExitCode, UserError } from './errors.js'
+import { ExitCode, UserError } from '../errors.js'
 
 const program = new Command('dualtrace')
   .description('Puts the Go execution trace and perf script on one time axis and says where every nanosecond went.')
