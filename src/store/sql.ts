@@ -1,0 +1,34 @@
+import { z } from 'zod'
+
+const Answer = z.object({
+  columns: z.array(z.object({ name: z.string(), type: z.string() })).optional(),
+  dataset: z.array(z.array(z.unknown())).optional(),
+  error: z.string().optional(),
+})
+
+export interface SqlAnswer {
+  readonly columns: readonly { readonly name: string; readonly type: string }[]
+  readonly rows: readonly (readonly unknown[])[]
+}
+
+/** An error QuestDB gave for a statement: asking again does not help. */
+export class SqlError extends Error {}
+
+/**
+ * Runs one statement over QuestDB's REST interface.
+ * @throws SqlError when QuestDB refuses it; any other error means that QuestDB could not be reached.
+ */
+export async function querySql(url: string, sql: string, headers: Record<string, string> = {}): Promise<SqlAnswer> {
+  const response = await fetch(`${url}/exec?query=${encodeURIComponent(sql)}`, {
+    headers,
+    signal: AbortSignal.timeout(60_000),
+  })
+  const text = await response.text()
+  // 5xx: QuestDB (or what stands before it) is in trouble, not the statement.
+  if (response.status >= 500) throw new Error(`QuestDB answered ${response.status}: ${text.slice(0, 200)}`)
+  if (response.status === 401 || response.status === 403)
+    throw new SqlError(`QuestDB refused the credentials (${response.status})`)
+  const answer = Answer.parse(JSON.parse(text))
+  if (answer.error !== undefined) throw new SqlError(answer.error)
+  return { columns: answer.columns ?? [], rows: answer.dataset ?? [] }
+}
