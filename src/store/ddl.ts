@@ -1,7 +1,6 @@
 import type { Column, Table } from '../measures/table.js'
 
-/** QuestDB's type for each kind of column. TIMESTAMP_NS keeps the nanoseconds that TIMESTAMP (µs) would cut. */
-const sqlType: Record<Column['type'], string> = {
+const questdbTypes: Readonly<Record<Column['type'], string>> = {
   symbol: 'SYMBOL',
   long: 'LONG',
   double: 'DOUBLE',
@@ -10,9 +9,22 @@ const sqlType: Record<Column['type'], string> = {
   timestamp: 'TIMESTAMP_NS',
 }
 
-/** Names like "from", "to", "count" and "class" are SQL keywords, so every name is quoted. */
-export function quoted(name: string): string {
+/** Columns every table has beside its own: when, and of which process instance. */
+export const commonColumns: readonly { name: string; sqlType: string }[] = [
+  { name: 'ts', sqlType: 'TIMESTAMP_NS' },
+  { name: 'source', sqlType: 'SYMBOL' },
+  { name: 'service', sqlType: 'SYMBOL' },
+  { name: 'host', sqlType: 'SYMBOL' },
+]
+
+/** A name as QuestDB wants it; several of ours (from, to, count, class) are words of SQL. */
+export function quoteName(name: string): string {
   return `"${name}"`
+}
+
+/** QuestDB's type for a column of ours. */
+export function sqlType(column: Column): string {
+  return questdbTypes[column.type]
 }
 
 /** Columns that identify a row: writing a row with the same values replaces it. */
@@ -20,28 +32,33 @@ export function upsertKeys(table: Table): string[] {
   return ['ts', 'source', ...table.keys]
 }
 
-/** All columns of a table in the store, in order, the designated timestamp first. */
+/** All columns of a table in the store, the designated timestamp first. */
 export function storedColumns(table: Table): { name: string; sqlType: string }[] {
-  const common = ['source', 'service', 'host'].map((name) => ({ name, sqlType: sqlType.symbol }))
-  const own = table.columns.map((column) => ({ name: column.name, sqlType: sqlType[column.type] }))
-  return [{ name: 'ts', sqlType: 'TIMESTAMP_NS' }, ...common, ...own]
+  return [...commonColumns, ...table.columns.map((column) => ({ name: column.name, sqlType: sqlType(column) }))]
 }
 
-/** `CREATE TABLE IF NOT EXISTS …`: WAL, a partition a day, rows replaced by key, and old partitions dropped after `ttlDays`. */
+/**
+ * `CREATE TABLE IF NOT EXISTS` for QuestDB 9. DEDUP makes writing the same rows twice harmless, which is what lets a restarted
+ * normalizer repeat its last batch.
+ */
 export function createTableSql(table: Table): string {
-  const columns = storedColumns(table).map((column) => `${quoted(column.name)} ${column.sqlType}`)
-  return [
-    `CREATE TABLE IF NOT EXISTS ${quoted(table.name)} (${columns.join(', ')})`,
-    'TIMESTAMP(ts) PARTITION BY DAY',
-    `TTL ${table.ttlDays} DAYS WAL`,
-    `DEDUP UPSERT KEYS(${upsertKeys(table).map(quoted).join(', ')})`,
-  ].join(' ')
+  const columns = storedColumns(table).map((column) => `${quoteName(column.name)} ${column.sqlType}`)
+  return (
+    `CREATE TABLE IF NOT EXISTS ${quoteName(table.name)} (${columns.join(', ')}) TIMESTAMP("ts") ` +
+    `PARTITION BY DAY TTL ${table.ttlDays} DAYS WAL DEDUP UPSERT KEYS(${keyList(table)})`
+  )
 }
 
+/** Adds a column that a newer version of the table has; rows written before hold null in it. */
 export function addColumnSql(table: Table, column: { name: string; sqlType: string }): string {
-  return `ALTER TABLE ${quoted(table.name)} ADD COLUMN IF NOT EXISTS ${quoted(column.name)} ${column.sqlType}`
+  return `ALTER TABLE ${quoteName(table.name)} ADD COLUMN IF NOT EXISTS ${quoteName(column.name)} ${column.sqlType}`
 }
 
+/** Makes the upsert keys of an existing table those of its definition. */
 export function upsertKeysSql(table: Table): string {
-  return `ALTER TABLE ${quoted(table.name)} DEDUP ENABLE UPSERT KEYS(${upsertKeys(table).map(quoted).join(', ')})`
+  return `ALTER TABLE ${quoteName(table.name)} DEDUP ENABLE UPSERT KEYS(${keyList(table)})`
+}
+
+function keyList(table: Table): string {
+  return upsertKeys(table).map(quoteName).join(', ')
 }
