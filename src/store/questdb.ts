@@ -1,0 +1,131 @@
+import { Sender } from '@questdb/nodejs-client'
+import type { Table } from '../measures/table.js'
+import { retryForever } from '../retry.js'
+import { addColumnSql, createTableSql, storedColumns, upsertKeys, upsertKeysSql } from './ddl.js'
+import { rowProblem, sendRow } from './rows.js'
+import { querySql, SqlError } from './sql.js'
+import type { RejectedRow, Store, StoredRow } from './store.js'
+
+/** Rows of one request: small enough to be written well within the request's time limit. */
+const maxRowsPerFlush = 10_000
+/** How long the client itself retries before our own loop says why it waits. */
+const clientRetryMs = 3000
+
+export interface QuestdbOptions {
+  /** Of the HTTP port, e.g. http://127.0.0.1:9000. */
+  readonly url: string
+  readonly username?: string | undefined
+  readonly password?: string | undefined
+  readonly tables: readonly Table[]
+  /** Called before every wait for a QuestDB that does not answer. */
+  readonly onRetry: (error: Error, waitMs: number) => void
+  /** Ends the waiting; what was being written is then not acknowledged, and the call throws. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Writes rows to QuestDB over HTTP. One flush holds rows of one table, because only that is a transaction there. */
+export class QuestdbStore implements Store {
+  private readonly tables: ReadonlyMap<string, Table>
+  private readonly headers: Record<string, string>
+
+  constructor(private readonly options: QuestdbOptions) {
+    this.tables = new Map(options.tables.map((table) => [table.name, table]))
+    const { username, password } = options
+    this.headers =
+      username === undefined
+        ? {}
+        : { authorization: `Basic ${Buffer.from(`${username}:${password ?? ''}`).toString('base64')}` }
+  }
+
+  async prepare(): Promise<void> {
+    for (const table of this.tables.values()) await this.retrying(() => this.prepareTable(table))
+  }
+
+  async write(rows: readonly StoredRow[]): Promise<RejectedRow[]> {
+    const rejected: RejectedRow[] = []
+    const byTable = new Map<string, StoredRow[]>()
+    for (const stored of rows) {
+      const table = this.tables.get(stored.table)
+      const reason = table === undefined ? `there is no table ${stored.table}` : rowProblem(table, stored.row)
+      if (reason !== undefined) rejected.push({ ...stored, reason })
+      else if (byTable.has(stored.table)) byTable.get(stored.table)!.push(stored)
+      else byTable.set(stored.table, [stored])
+    }
+    for (const [name, group] of byTable)
+      for (let from = 0; from < group.length; from += maxRowsPerFlush)
+        rejected.push(...(await this.writeTable(this.tables.get(name)!, group.slice(from, from + maxRowsPerFlush))))
+    return rejected
+  }
+
+  async close(): Promise<void> {
+    // Every flush has its own sender: nothing is kept open.
+  }
+
+  /** Rows stay here until QuestDB has acknowledged them: the client empties its buffer before it sends. */
+  private async writeTable(table: Table, rows: readonly StoredRow[]): Promise<RejectedRow[]> {
+    const refusal = await this.retrying(() => this.flush(table, rows))
+    if (refusal === undefined) return []
+    // The table may have been dropped under us: that is no fault of the rows.
+    await this.retrying(() => this.prepareTable(table))
+    return this.isolate(table, rows)
+  }
+
+  /** Finds the rows QuestDB refuses by halving, and writes all others. */
+  private async isolate(table: Table, rows: readonly StoredRow[]): Promise<RejectedRow[]> {
+    const refusal = await this.retrying(() => this.flush(table, rows))
+    if (refusal === undefined) return []
+    const first = rows[0]!
+    if (rows.length === 1) return [{ ...first, reason: refusal }]
+    const middle = rows.length >> 1
+    return [...(await this.isolate(table, rows.slice(0, middle))), ...(await this.isolate(table, rows.slice(middle)))]
+  }
+
+  /** Sends one request; says why QuestDB refused it (400), or throws when it could not be reached. */
+  private async flush(table: Table, rows: readonly StoredRow[]): Promise<string | undefined> {
+    const sender = await Sender.fromConfig(this.senderConfig())
+    try {
+      for (const { row } of rows) await sendRow(sender, table, row)
+      await sender.flush()
+      return undefined
+    } catch (error) {
+      const refused = /statusCode=400, error=(.*)/s.exec((error as Error).message)
+      if (refused === null) throw error
+      return refused[1]!
+    } finally {
+      await sender.close()
+    }
+  }
+
+  private senderConfig(): string {
+    const { url, username, password } = this.options
+    const { protocol, hostname, port } = new URL(url)
+    // The client would take 9000 for a URL without a port, where fetch takes the protocol's own.
+    const address = `${hostname}:${port === '' ? (protocol === 'https:' ? 443 : 80) : port}`
+    const user = username === undefined ? '' : `username=${username};password=${password ?? ''};`
+    return (
+      `${protocol}:addr=${address};protocol_version=2;auto_flush=off;retry_timeout=${clientRetryMs};` +
+      `init_buf_size=65536;${user}`
+    )
+  }
+
+  private async prepareTable(table: Table): Promise<void> {
+    await this.sql(createTableSql(table))
+    const { columns, rows } = await this.sql(`table_columns('${table.name}')`)
+    const nameAt = columns.findIndex((column) => column.name === 'column')
+    const keyAt = columns.findIndex((column) => column.name === 'upsertKey')
+    const existing = new Set(rows.map((row) => row[nameAt]))
+    for (const column of storedColumns(table))
+      if (!existing.has(column.name)) await this.sql(addColumnSql(table, column))
+    const keys = rows.filter((row) => row[keyAt] === true).map((row) => String(row[nameAt]))
+    if (keys.sort().join() !== upsertKeys(table).sort().join()) await this.sql(upsertKeysSql(table))
+  }
+
+  private async sql(statement: string) {
+    return querySql(this.options.url, statement, this.headers)
+  }
+
+  private async retrying<T>(attempt: () => Promise<T>): Promise<T> {
+    const { onRetry, signal } = this.options
+    return retryForever({ onRetry, signal, isFinal: (error) => error instanceof SqlError }, attempt)
+  }
+}

@@ -1,0 +1,19 @@
+import type { Row } from '../measures/table.js'
+
+export interface StoredRow {
+  readonly table: string
+  readonly row: Row
+}
+
+export interface RejectedRow extends StoredRow {
+  readonly reason: string
+}
+
+/** Where finished rows go. Writing a row again replaces it, so that a batch may be repeated after any failure. */
+export interface Store {
+  /** Creates missing tables and columns. */
+  prepare(): Promise<void>
+  /** Resolves when every row is acknowledged, except those returned: the store refuses them for good. Waits as long as the store is away. */
+  write(rows: readonly StoredRow[]): Promise<RejectedRow[]>
+  close(): Promise<void>
+}

@@ -1,0 +1,77 @@
+import { z } from 'zod'
+
+export type Track = 'gotrace' | 'perf'
+
+/** Version of the headers below. A reader refuses versions it does not know: such a message goes to the dead-letter topic. */
+export const envelopeVersion = 1
+
+const whole = z
+  .string()
+  .regex(/^\d{1,16}$/, 'a whole number')
+  .transform(Number)
+const decimalNs = z.string().regex(/^\d{1,20}$/, 'nanoseconds as a decimal number')
+const flag = z.literal('1').transform(() => true)
+
+/**
+ * Headers of one message of a raw track; the value is a piece of the track's bytes. Kafka headers are texts, so numbers travel
+ * as decimals and a flag is present (`1`) or absent.
+ */
+export const Envelope = z.object({
+  schema: z.literal(String(envelopeVersion), `version ${envelopeVersion}`),
+  /** `host/service/pid/start`: one process instance, and the message key. */
+  source: z.string().min(1).max(512),
+  service: z.string().min(1).max(255),
+  host: z.string().min(1).max(255),
+  /**
+   * Names one run of the shipper for this source; later runs sort after earlier ones. Both tracks of a run carry the same one,
+   * and positions count from 0 in each.
+   */
+  stream: z.string().regex(/^[\w.-]{1,64}$/, 'letters, digits, dots and dashes'),
+  track: z.enum(['gotrace', 'perf']),
+  /** Which tracks this run ships. */
+  tracks: z.enum(['gotrace', 'perf', 'gotrace,perf']),
+  /** Offset of the value's first byte in the track. */
+  position: whole,
+  /** gotrace: number of the generation as the splitter counted it, and of the piece within it; `last` marks its last piece. */
+  generation: whole.optional(),
+  sequence: whole.optional(),
+  last: flag.optional(),
+  /** Wall-clock time of shipping; absent for a replay, whose delay means nothing. */
+  shippedAtMs: whole.optional(),
+  /** One moment on both clocks of the host. */
+  clockMonotonicNs: decimalNs.optional(),
+  clockWallNs: decimalNs.optional(),
+  perfClock: z.enum(['CLOCK_MONOTONIC', 'unknown']).optional(),
+  /** The track ends with this message (which may be empty). */
+  end: flag.optional(),
+})
+export type Envelope = z.infer<typeof Envelope>
+
+export type Headers = Record<string, string>
+
+/** Encodes an envelope; a false flag or an undefined field is left out. */
+export function encodeEnvelope(envelope: Omit<Envelope, 'schema'>): Headers {
+  const headers: Headers = { schema: String(envelopeVersion) }
+  for (const [key, value] of Object.entries(envelope)) {
+    if (value === undefined) continue
+    headers[key] = value === true ? '1' : String(value)
+  }
+  return headers
+}
+
+/** @returns the envelope, or one sentence saying why these headers are none. */
+export function decodeEnvelope(headers: Headers): Envelope | string {
+  const parsed = Envelope.safeParse(headers)
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues
+    const name = issue?.path.join('.') ?? ''
+    const value = headers[name]
+    return `header ${name} is ${value === undefined ? 'missing' : JSON.stringify(value)}: ${issue?.message ?? 'invalid'}`
+  }
+  const envelope = parsed.data
+  if (!envelope.tracks.split(',').includes(envelope.track)) return `track ${envelope.track} is not among its tracks`
+  if (envelope.track === 'gotrace' && envelope.end !== true)
+    if (envelope.generation === undefined || envelope.sequence === undefined)
+      return 'a gotrace message needs the headers generation and sequence'
+  return envelope
+}
