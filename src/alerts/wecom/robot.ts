@@ -1,0 +1,127 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import { UserError } from '../../errors.js'
+import { reactionTo } from './errcodes.js'
+import type { SendWindow } from './rate.js'
+import { maxContentBytes, numberBytes, numbered, splitUtf8 } from './split.js'
+
+const Reply = z.object({ errcode: z.int(), errmsg: z.string().default('') })
+
+/** Tries of one message, counting the first; the pause doubles from one second. */
+const tries = 4
+/** Below this, an "invalid parameter" is not about the length. */
+const smallestSplitBytes = 512
+const patienceMs = 15_000
+
+export interface Clock {
+  nowMs(): number
+  sleep(ms: number): Promise<void>
+}
+
+export const systemClock: Clock = { nowMs: () => Date.now(), sleep: (ms) => sleep(ms) }
+
+export interface Robot {
+  /** Address of the group robot, with its key. The key is the secret: it appears in no error and no log. */
+  url: URL
+  window: SendWindow
+  clock?: Clock
+  /** Told when it waits, in words. */
+  note?: (text: string) => void
+}
+
+/**
+ * Sends markdown of any length: in numbered parts that fit, no faster than the robot may, repeated where that helps.
+ * @throws UserError when WeCom refuses it for good or cannot be reached.
+ */
+export async function sendMarkdown(robot: Robot, text: string): Promise<void> {
+  const parts = splitUtf8(text, maxContentBytes).length === 1 ? [text] : splitUtf8(text, maxContentBytes - numberBytes)
+  for (let index = 0; index < parts.length;) {
+    const part = parts[index]!
+    if (await sendPart(robot, numbered(part, index, parts.length))) index++
+    else parts.splice(index, 1, ...splitSmaller(robot, part))
+  }
+}
+
+/** @returns false when the part was refused as too long. */
+async function sendPart(robot: Robot, content: string): Promise<boolean> {
+  const { clock = systemClock, window, note = () => undefined } = robot
+  let problem = ''
+  for (let attempt = 0; attempt < tries; attempt++) {
+    const waitMs = window.waitMs(clock.nowMs())
+    if (waitMs > 0) {
+      note(`the robot takes 20 messages a minute: waiting ${Math.ceil(waitMs / 1000)} s`)
+      await clock.sleep(waitMs)
+    }
+    window.sent(clock.nowMs())
+    const answer = await post(robot, content)
+    problem = answer.problem
+    switch (answer.reaction) {
+      case 'ok':
+        return true
+      case 'split':
+        return false
+      case 'fail':
+        throw new UserError(`WeCom refused the alert: ${problem}`)
+      case 'wait for the window':
+        window.full(clock.nowMs())
+        break
+      case 'retry':
+        if (attempt + 1 < tries) await clock.sleep(1000 * 2 ** attempt)
+    }
+  }
+  throw new UserError(`WeCom did not take the alert in ${tries} tries: ${problem}`)
+}
+
+function splitSmaller(robot: Robot, part: string): string[] {
+  const sizeBytes = Buffer.byteLength(part)
+  if (sizeBytes < smallestSplitBytes)
+    throw new UserError(
+      `WeCom refused a message of ${sizeBytes} bytes as invalid (errcode 40058, robot at ${robot.url.host})`,
+    )
+  return splitUtf8(part, Math.ceil(sizeBytes / 2))
+}
+
+type Answer = { reaction: ReturnType<typeof reactionTo>; problem: string }
+
+async function post(robot: Robot, content: string): Promise<Answer> {
+  let response: Response
+  let text: string
+  try {
+    response = await fetch(robot.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json; charset=utf-8' },
+      body: JSON.stringify({ msgtype: 'markdown', markdown: { content } }),
+      signal: AbortSignal.timeout(patienceMs),
+    })
+    text = await response.text()
+  } catch (error) {
+    return { reaction: 'retry', problem: `${robot.url.host} does not answer: ${causeOf(error)}` }
+  }
+  if (response.status !== 200) {
+    const reaction = response.status >= 500 || response.status === 429 ? 'retry' : 'fail'
+    return { reaction, problem: `${robot.url.host} answered HTTP ${response.status}` }
+  }
+  const reply = Reply.safeParse(parseJson(text))
+  if (!reply.success) return { reaction: 'fail', problem: `${robot.url.host} does not answer like a WeCom robot` }
+  const { errcode, errmsg } = reply.data
+  return { reaction: reactionTo(errcode), problem: withoutKey(robot.url, `errcode ${errcode}, ${errmsg}`) }
+}
+
+/** The system's word for it, such as ECONNREFUSED; messages of fetch may hold the address. */
+function causeOf(error: unknown): string {
+  const { name, cause } = error as { name?: string; cause?: { code?: string } }
+  return cause?.code ?? name ?? 'unknown error'
+}
+
+function withoutKey(url: URL, text: string): string {
+  const key = url.searchParams.get('key')
+  return key === null || key === '' ? text : text.replaceAll(key, '…')
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,27 @@
+/** Names that other files and people's bookmarks refer to; they never change once published. */
+export const dashboardUid = 'dualtrace-overview'
+export const datasourceUid = 'dualtrace-questdb'
+export const folderTitle = 'dualtrace'
+
+/** Panel ids are part of a panel's address (`viewPanel=`, alert links), so a retired one is not used again. */
+export const panelIds = {
+  worstGcPause: 1,
+  worstNetpollDelay: 2,
+  cpuStolenShare: 3,
+  liveSources: 4,
+  findings: 5,
+  gcPauses: 6,
+  timeToStop: 7,
+  netpollPollToReady: 8,
+  netpollReadyToRun: 9,
+  netpollTotal: 10,
+  netpollSpikes: 11,
+  timeClasses: 12,
+  schedLatencyGo: 13,
+  schedLatencyKernel: 14,
+  clockResidual: 15,
+  clockFits: 16,
+  pipelineEvents: 17,
+  pipelineTrouble: 18,
+  pipelineLag: 19,
+} as const

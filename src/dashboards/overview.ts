@@ -1,0 +1,59 @@
+/* eslint-disable @typescript-eslint/no-deprecated -- the SDK prefers dashboard schema v2, which only Grafana 12 and later can load */
+import {
+  type Dashboard,
+  DashboardBuilder,
+  DashboardCursorSync,
+  QueryVariableBuilder,
+  RowBuilder,
+  VariableRefresh,
+  VariableSort,
+} from '@grafana/grafana-foundation-sdk/dashboard'
+import { dashboardUid } from './ids.js'
+import { datasource } from './panels/kit.js'
+import { rows } from './panels/index.js'
+
+/** Schema version of Grafana 9.4. Later ones upgrade from it; a dashboard that claims theirs would not be upgraded. */
+const schemaVersion = 37
+
+/** Row panels have ids too; they start above those of `panelIds`. */
+const firstRowId = 1001
+
+/** The one dashboard: everything about the selected services and sources. */
+export function buildOverview(): Dashboard {
+  const builder = new DashboardBuilder('dualtrace overview')
+    .uid(dashboardUid)
+    .id(null)
+    .description('Why a Go service was slow: the runtime’s trace and the kernel’s events on one time axis.')
+    .tags(['dualtrace', 'go', 'perf'])
+    .time({ from: 'now-30m', to: 'now' })
+    .refresh('30s')
+    .tooltip(DashboardCursorSync.Crosshair)
+    .withVariable(variable('service', 'Service', '$__timeFilter(ts)'))
+    .withVariable(variable('source', 'Source', '$__timeFilter(ts) AND service IN (${service:sqlstring})'))
+  for (const [index, { title, panels }] of rows.entries()) {
+    builder.withRow(new RowBuilder(title).id(firstRowId + index))
+    for (const panel of panels) builder.withPanel(panel)
+  }
+  return { ...builder.build(), schemaVersion, annotations: { list: [] } }
+}
+
+/**
+ * A choice of values of a column. Where there are none it offers one that matches nothing: with an empty list the panels' `IN ()`
+ * would be an error instead of an empty panel.
+ */
+function variable(column: string, label: string, filter: string): QueryVariableBuilder {
+  const sql =
+    `SELECT DISTINCT ${column} FROM pipeline_health WHERE ${filter} UNION ALL ` +
+    `SELECT 'nothing yet' FROM (SELECT count() AS n FROM pipeline_health WHERE ${filter}) WHERE n = 0`
+  return new QueryVariableBuilder(column)
+    .label(label)
+    .datasource(datasource)
+    .query(sql)
+    .definition(sql)
+    .multi(true)
+    .includeAll(true)
+    .current({ selected: true, text: ['All'], value: ['$__all'] })
+    .options([])
+    .refresh(VariableRefresh.OnTimeRangeChanged)
+    .sort(VariableSort.AlphabeticalAsc)
+}

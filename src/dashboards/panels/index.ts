@@ -1,0 +1,22 @@
+import { clockFits, clockResidual } from './clockFits.js'
+import { findings } from './findings.js'
+import { gcPauses } from './gcPauses.js'
+import type { PanelSpec } from './kit.js'
+import { netpollDelays } from './netpollDelays.js'
+import { netpollSpikes } from './netpollSpikes.js'
+import { pipelineHealth } from './pipelineHealth.js'
+import { schedLatency } from './schedLatency.js'
+import { statPanels } from './stats.js'
+import { timeClasses } from './timeClasses.js'
+import { timeToStop } from './timeToStop.js'
+
+/** The overview, top to bottom. A new panel is one file and one line here. */
+export const rows: readonly { title: string; panels: readonly PanelSpec[] }[] = [
+  { title: 'At a glance', panels: statPanels },
+  { title: 'What went wrong', panels: [findings] },
+  { title: 'Garbage collector', panels: [gcPauses, timeToStop] },
+  { title: 'Network poller', panels: [...netpollDelays, netpollSpikes] },
+  { title: 'Where the time went', panels: [timeClasses] },
+  { title: 'Schedulers: Go and kernel', panels: schedLatency },
+  { title: 'Can these numbers be trusted', panels: [clockResidual, clockFits, ...pipelineHealth] },
+]
