@@ -1,3 +1,5 @@
+import type { Measure } from './measure.js'
+import { quantile } from './quantiles.js'
 import type { Table } from './table.js'
 
 export const clockFitsTable: Table = {
@@ -6,6 +8,7 @@ export const clockFitsTable: Table = {
   columns: [
     { name: 'method', type: 'symbol', doc: 'rung of the clock ladder, or why there is no join' },
     { name: 'pairs', type: 'long', doc: 'network unblocks matched to an epoll_pwait exit on their thread' },
+    { name: 'unmatched', type: 'long', doc: 'network unblocks of the poller without such an exit' },
     { name: 'offset_ns', type: 'long', doc: 'perf time minus Go time, ns; null when not joined' },
     { name: 'drift_ppm', type: 'double', doc: 'rate of perf’s clock against Go’s, ppm; null when not joined' },
     { name: 'residual_p50_ns', type: 'long', doc: 'network unblock minus epoll_pwait exit, median, ns' },
@@ -13,4 +16,60 @@ export const clockFitsTable: Table = {
   ],
   keys: [],
   ttlDays: 90,
+}
+
+const windowSeconds = 10
+
+interface Window {
+  readonly residualsNs: number[]
+  unmatched: number
+}
+
+export const clockFits: Measure = {
+  name: 'clock_fits',
+  tables: [clockFitsTable],
+  create(sink, _thresholds, saved) {
+    const state = (saved ?? new Map()) as Map<number, Window>
+    // Windows are whole tens of wall-clock seconds, so that any part of a stream cuts them alike.
+    const windowOf = (atNs: number) => Math.floor((sink.baseSecond + sink.secondOf(atNs)) / windowSeconds)
+    const endOf = (window: number) => sink.startOf((window + 1) * windowSeconds - sink.baseSecond)
+    const at = (atNs: number) => {
+      const key = windowOf(atNs)
+      let window = state.get(key)
+      if (window === undefined) state.set(key, (window = { residualsNs: [], unmatched: 0 }))
+      return window
+    }
+    let currentEndNs = -Infinity
+    return {
+      state,
+      input(_track, atNs) {
+        // Only to know which windows exist: one look per window is enough.
+        if (atNs < currentEndNs) return
+        at(atNs)
+        currentEndNs = endOf(windowOf(atNs))
+      },
+      clockPair(atNs, residualNs) {
+        if (Number.isNaN(residualNs)) at(atNs).unmatched++
+        else at(atNs).residualsNs.push(residualNs)
+      },
+      flush(beforeNs) {
+        for (const key of [...state.keys()].sort((a, b) => a - b)) {
+          if (endOf(key) > beforeNs) continue
+          const { residualsNs, unmatched } = state.get(key)!
+          state.delete(key)
+          residualsNs.sort((a, b) => a - b)
+          const { method, joined } = sink.clock
+          sink.row(clockFitsTable, endOf(key) - windowSeconds * 1e9, {
+            method,
+            pairs: residualsNs.length,
+            unmatched,
+            offset_ns: joined ? 0 : null,
+            drift_ppm: joined ? 0 : null,
+            residual_p50_ns: quantile(residualsNs, 0.5),
+            residual_p99_ns: quantile(residualsNs, 0.99),
+          })
+        }
+      },
+    }
+  },
 }

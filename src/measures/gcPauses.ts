@@ -1,3 +1,4 @@
+import type { Measure } from './measure.js'
 import type { Table } from './table.js'
 
 export const gcPausesTable: Table = {
@@ -13,4 +14,22 @@ export const gcPausesTable: Table = {
   ],
   keys: ['goroutine'],
   ttlDays: 90,
+}
+
+export const gcPauses: Measure = {
+  name: 'gc_pauses',
+  tables: [gcPausesTable],
+  create: (sink) => ({
+    state: null,
+    stopTheWorld(stop) {
+      sink.row(gcPausesTable, stop.beginNs, {
+        reason: stop.reason,
+        is_gc: stop.isGc,
+        duration_ns: stop.endNs - stop.beginNs,
+        stopping_ns: stop.stoppedNs - stop.beginNs,
+        tid: stop.tid,
+        goroutine: stop.goid,
+      })
+    },
+  }),
 }

@@ -1,4 +1,6 @@
-import { quantileColumns } from './quantiles.js'
+import type { Measure } from './measure.js'
+import { quantileColumns, quantileValues } from './quantiles.js'
+import { bucketAt, type Seconds, takeEnded } from './seconds.js'
 import type { Table } from './table.js'
 
 export const netpollDelaysTable: Table = {
@@ -12,4 +14,41 @@ export const netpollDelaysTable: Table = {
   ],
   keys: [],
   ttlDays: 30,
+}
+
+interface Bucket {
+  count: number
+  readonly pollToReadyNs: number[]
+  readonly readyToRunNs: number[]
+  readonly totalNs: number[]
+}
+
+export const netpollDelays: Measure = {
+  name: 'netpoll_delays',
+  tables: [netpollDelaysTable],
+  create(sink, _thresholds, saved) {
+    const state = (saved ?? new Map()) as Seconds<Bucket>
+    const newBucket = (): Bucket => ({ count: 0, pollToReadyNs: [], readyToRunNs: [], totalNs: [] })
+    return {
+      state,
+      netpollDelay({ ready, runNs }) {
+        const bucket = bucketAt(state, sink, runNs, newBucket)
+        bucket.count++
+        bucket.readyToRunNs.push(runNs - ready.readyNs)
+        if (Number.isNaN(ready.pollNs)) return
+        bucket.pollToReadyNs.push(ready.readyNs - ready.pollNs)
+        bucket.totalNs.push(runNs - ready.pollNs)
+      },
+      flush(beforeNs) {
+        for (const { startNs, bucket } of takeEnded(state, sink, beforeNs)) {
+          sink.row(netpollDelaysTable, startNs, {
+            count: bucket.count,
+            ...quantileValues('poll_to_ready', bucket.pollToReadyNs),
+            ...quantileValues('ready_to_run', bucket.readyToRunNs),
+            ...quantileValues('total', bucket.totalNs),
+          })
+        }
+      },
+    }
+  },
 }

@@ -1,3 +1,5 @@
+import type { NetpollDelay } from '../timeline/model.js'
+import type { Measure } from './measure.js'
 import type { Table } from './table.js'
 
 export const netpollSpikesTable: Table = {
@@ -17,4 +19,31 @@ export const netpollSpikesTable: Table = {
   ],
   keys: ['goroutine'],
   ttlDays: 30,
+}
+
+/** From epoll's return to running; without perf, the part that the Go trace shows. */
+export function netpollTotalNs({ ready, runNs }: NetpollDelay): number {
+  return runNs - (Number.isNaN(ready.pollNs) ? ready.readyNs : ready.pollNs)
+}
+
+export const netpollSpikes: Measure = {
+  name: 'netpoll_spikes',
+  tables: [netpollSpikesTable],
+  create: (sink, thresholds) => ({
+    state: null,
+    netpollDelay(delay) {
+      const totalNs = netpollTotalNs(delay)
+      if (totalNs < thresholds.netpollSpikeNs) return
+      const { goroutine, ready, runNs } = delay
+      const frames = goroutine.waitStack
+      sink.row(netpollSpikesTable, runNs, {
+        goroutine: goroutine.goid,
+        tid: ready.tid,
+        poll_to_ready_ns: Number.isNaN(ready.pollNs) ? null : ready.readyNs - ready.pollNs,
+        ready_to_run_ns: runNs - ready.readyNs,
+        total_ns: totalNs,
+        stack_id: frames === '' ? null : sink.stackId(runNs, frames),
+      })
+    },
+  }),
 }

@@ -1,3 +1,5 @@
+import type { Measure, Track } from './measure.js'
+import { bucketAt, type Seconds, takeEnded } from './seconds.js'
 import type { Table } from './table.js'
 
 export const pipelineHealthTable: Table = {
@@ -14,4 +16,51 @@ export const pipelineHealthTable: Table = {
   ],
   keys: ['track'],
   ttlDays: 30,
+}
+
+interface Bucket {
+  events: number
+  bytes: number
+  lost: number
+  late: number
+  parseErrors: number
+  lagMs: number | null
+}
+
+export const pipelineHealth: Measure = {
+  name: 'pipeline_health',
+  tables: [pipelineHealthTable],
+  create(sink, _thresholds, saved) {
+    const state = (saved ?? { gotrace: new Map(), perf: new Map() }) as Record<Track, Seconds<Bucket>>
+    const newBucket = (): Bucket => ({ events: 0, bytes: 0, lost: 0, late: 0, parseErrors: 0, lagMs: null })
+    const at = (track: Track, atNs: number) => bucketAt(state[track], sink, atNs, newBucket)
+    return {
+      state,
+      input(track, atNs, events, bytes, late) {
+        const bucket = at(track, atNs)
+        bucket.events += events
+        bucket.bytes += bytes
+        bucket.late += late
+      },
+      lost(atNs, events) {
+        at('perf', atNs).lost += events
+      },
+      unreadable(track, atNs, count) {
+        at(track, atNs).parseErrors += count
+      },
+      shipped(track, atNs, lagMs) {
+        const bucket = at(track, atNs)
+        bucket.lagMs = Math.max(bucket.lagMs ?? 0, lagMs)
+      },
+      flush(beforeNs) {
+        for (const track of ['gotrace', 'perf'] as const) {
+          for (const { startNs, bucket } of takeEnded(state[track], sink, beforeNs)) {
+            const { events, bytes, lost, late, parseErrors, lagMs } = bucket
+            const row = { track, events, bytes, lost, late, parse_errors: parseErrors, lag_ms: lagMs }
+            sink.row(pipelineHealthTable, startNs, row)
+          }
+        }
+      },
+    }
+  },
 }

@@ -1,4 +1,4 @@
-import type { Column } from './table.js'
+import type { Column, Value } from './table.js'
 
 /** Columns for the exact quantiles of one quantity: `PART_p50_ns`, `PART_p90_ns`, `PART_p99_ns`, `PART_max_ns`. */
 export function quantileColumns(part: string, what: string): Column[] {
@@ -8,4 +8,20 @@ export function quantileColumns(part: string, what: string): Column[] {
     { name: `${part}_p99_ns`, type: 'long', doc: `${what}, 99th percentile, ns` },
     { name: `${part}_max_ns`, type: 'long', doc: `${what}, largest, ns` },
   ]
+}
+
+/** Values of those columns; all null when there are no values. Sorts `values` in place. */
+export function quantileValues(part: string, values: number[]): Record<string, Value> {
+  values.sort((a, b) => a - b)
+  return {
+    [`${part}_p50_ns`]: quantile(values, 0.5),
+    [`${part}_p90_ns`]: quantile(values, 0.9),
+    [`${part}_p99_ns`]: quantile(values, 0.99),
+    [`${part}_max_ns`]: quantile(values, 1),
+  }
+}
+
+/** The smallest value such that at least the share `q` of all values is not larger (nearest rank); null when there are none. */
+export function quantile(sorted: readonly number[], q: number): number | null {
+  return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? null
 }

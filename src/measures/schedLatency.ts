@@ -1,4 +1,6 @@
-import { quantileColumns } from './quantiles.js'
+import type { Measure } from './measure.js'
+import { quantileColumns, quantileValues } from './quantiles.js'
+import { bucketAt, type Seconds, takeEnded } from './seconds.js'
 import type { Table } from './table.js'
 
 export const schedLatencyTable: Table = {
@@ -12,4 +14,37 @@ export const schedLatencyTable: Table = {
   ],
   keys: [],
   ttlDays: 30,
+}
+
+interface Bucket {
+  readonly runnableNs: number[]
+  readonly wakeNs: number[]
+}
+
+export const schedLatency: Measure = {
+  name: 'sched_latency',
+  tables: [schedLatencyTable],
+  create(sink, _thresholds, saved) {
+    const state = (saved ?? new Map()) as Seconds<Bucket>
+    const newBucket = (): Bucket => ({ runnableNs: [], wakeNs: [] })
+    return {
+      state,
+      started(_goroutine, runnableNs, startNs) {
+        bucketAt(state, sink, startNs, newBucket).runnableNs.push(startNs - runnableNs)
+      },
+      switchedIn(_thread, wakeNs, inNs) {
+        bucketAt(state, sink, inNs, newBucket).wakeNs.push(inNs - wakeNs)
+      },
+      flush(beforeNs) {
+        for (const { startNs, bucket } of takeEnded(state, sink, beforeNs)) {
+          sink.row(schedLatencyTable, startNs, {
+            count: bucket.runnableNs.length,
+            ...quantileValues('runnable_to_running', bucket.runnableNs),
+            wake_count: bucket.wakeNs.length,
+            ...quantileValues('wake_to_switch_in', bucket.wakeNs),
+          })
+        }
+      },
+    }
+  },
 }

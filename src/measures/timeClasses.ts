@@ -1,3 +1,6 @@
+import { timeClasses as classes } from '../timeline/classes.js'
+import type { Measure } from './measure.js'
+import { bucketAt, eachSecond, type Seconds, takeEnded } from './seconds.js'
 import type { Table } from './table.js'
 
 export const timeClassesTable: Table = {
@@ -9,4 +12,28 @@ export const timeClassesTable: Table = {
   ],
   keys: ['class'],
   ttlDays: 30,
+}
+
+export const timeClasses: Measure = {
+  name: 'time_classes',
+  tables: [timeClassesTable],
+  create(sink, _thresholds, saved) {
+    const state = (saved ?? new Map()) as Seconds<number[]>
+    const newBucket = () => new Array<number>(classes.length).fill(0)
+    return {
+      state,
+      segment(_goroutine, fromNs, toNs, classId) {
+        eachSecond(sink, fromNs, toNs, (pieceFromNs, pieceToNs) => {
+          bucketAt(state, sink, pieceFromNs, newBucket)[classId]! += pieceToNs - pieceFromNs
+        })
+      },
+      flush(beforeNs) {
+        for (const { startNs, bucket } of takeEnded(state, sink, beforeNs)) {
+          classes.forEach((name, id) => {
+            if (bucket[id] !== 0) sink.row(timeClassesTable, startNs, { class: name, ns: bucket[id]! })
+          })
+        }
+      },
+    }
+  },
 }

@@ -1,0 +1,255 @@
+import { type ClockDecision, decideClock } from '../clock/ladder.js'
+import { chooseWall, type WallPair, type WallSource } from '../clock/wall.js'
+import type { Finding } from '../findings/finding.js'
+import { type GoReaderState, GoTraceReader, type Problem } from '../gotrace/index.js'
+import type { OutRow, Thresholds, Track } from '../measures/measure.js'
+import { PerfScriptReader, type PerfReaderState } from '../perf/index.js'
+import { type Fit, noFit } from './fit.js'
+import { Run, type RunState } from './run.js'
+import { Shipments } from './shipments.js'
+import type { SourceNames } from './sink.js'
+
+export interface AnalysisOptions extends SourceNames {
+  /** One moment on both clocks, ns as decimal strings; used when neither track carries wall time. */
+  readonly clock?: { readonly monotonicNs: string; readonly wallNs: string } | undefined
+  /** What is known of perf's clock besides its own header. */
+  readonly perfClock?: 'CLOCK_MONOTONIC' | 'unknown' | undefined
+  /** Which tracks there are. A track that is announced holds the other one back until it is fed or ended. */
+  readonly tracks: Readonly<Record<Track, boolean>>
+  readonly thresholds?: Partial<Thresholds> | undefined
+}
+
+/** Where to resume, and with what. Plain data; made only between two generations of the Go trace. */
+export interface SavedAnalysis {
+  /** Byte position in each track's stream from which it must be fed again. */
+  readonly position: Readonly<Record<Track, number>>
+  readonly state: AnalysisState
+}
+
+interface AnalysisState extends RunState {
+  readonly go: GoReaderState
+  readonly perf: PerfReaderState
+}
+
+export interface AnalysisSummary {
+  readonly clock: ClockDecision
+  readonly wallSource: WallSource
+  /** Wall time of the first and last event, ns since the epoch; undefined when there was none. */
+  readonly fromWallNs: string | undefined
+  readonly durationNs: number
+  readonly hasGotrace: boolean
+  readonly hasPerf: boolean
+  /** The check of the join over the whole input. */
+  readonly fit: Fit
+  readonly goVersion: string | undefined
+  readonly goEvents: number
+  readonly goGenerations: number
+  readonly perfRecords: number
+  readonly perfLost: number
+  readonly commonThreads: number
+  /** Returns to a CPU that perf did not record. */
+  readonly missedSwitchIns: number
+  readonly problems: readonly (Problem & { readonly track: Track })[]
+}
+
+/**
+ * The whole core behind two byte streams: bytes of both tracks in, rows and findings out. Rows depend only on the bytes of
+ * the two streams, not on how they are cut or interleaved.
+ */
+export class Analysis {
+  private readonly go: GoTraceReader
+  private readonly perf: PerfScriptReader
+  private readonly ended: Record<Track, boolean>
+  private goReady = false
+  private perfReady = false
+  private perfClosed = false
+  private readonly shipments = { gotrace: new Shipments(), perf: new Shipments() }
+  private fedBytes: Record<Track, number> = { gotrace: 0, perf: 0 }
+  private run: Run | undefined
+  private finished = false
+
+  constructor(
+    private readonly options: AnalysisOptions,
+    saved?: SavedAnalysis,
+  ) {
+    this.ended = { gotrace: !options.tracks.gotrace, perf: !options.tracks.perf }
+    if (saved === undefined) {
+      this.go = new GoTraceReader()
+      this.perf = new PerfScriptReader()
+      return
+    }
+    this.go = GoTraceReader.restore(saved.state.go)
+    this.perf = PerfScriptReader.restore({ ...saved.state.perf, consumedBytes: saved.position.perf })
+    this.fedBytes = { ...saved.position }
+    this.run = new Run(options, this.go, this.perf, saved.state)
+  }
+
+  /** Consecutive bytes of a track; after a restore, from `saved.position` on. `shippedAtMs`: wall time at which they left the host. */
+  feed(track: Track, bytes: Uint8Array, shippedAtMs?: number): void {
+    this.fedBytes[track] += bytes.length
+    if (shippedAtMs !== undefined) this.shipments[track].add(this.fedBytes[track], shippedAtMs)
+    if (track === 'gotrace') this.go.push(bytes)
+    else this.perf.push(bytes)
+  }
+
+  /** This track has no more. */
+  end(track: Track): void {
+    if (this.ended[track]) return
+    this.ended[track] = true
+    if (track === 'gotrace') this.go.end()
+    else this.perf.end()
+  }
+
+  /** The track that must be fed or ended before anything more can happen; undefined when all is done. */
+  get starving(): Track | undefined {
+    if (!this.goReady && !this.ended.gotrace) return 'gotrace'
+    if (!this.perfReady && !this.ended.perf) return 'perf'
+    return undefined
+  }
+
+  get done(): boolean {
+    return this.finished
+  }
+
+  /** Bytes fed and not yet processed. */
+  get pendingBytes(): Readonly<Record<Track, number>> {
+    return {
+      gotrace: this.fedBytes.gotrace - this.go.consumedBytes,
+      perf: this.fedBytes.perf - this.perf.consumedBytes,
+    }
+  }
+
+  /** How far each track has been read, ns on the axis; -Infinity before the first event. */
+  get watermarkNs(): Readonly<Record<Track, number>> {
+    const axis = this.run?.axis
+    return {
+      gotrace: axis === undefined ? -Infinity : this.go.event.timeNs + axis.goShiftNs,
+      perf: axis === undefined ? -Infinity : this.perf.record.timeNs + axis.perfShiftNs,
+    }
+  }
+
+  /**
+   * Processes all that both tracks allow. `onCheckpoint` gets the live state between two generations: it must copy it
+   * before it returns.
+   */
+  pump(onCheckpoint?: (saved: SavedAnalysis) => void): void {
+    for (;;) {
+      if (!this.goReady) {
+        const boundary = this.go.atGenerationBoundary
+        this.goReady = this.go.next()
+        if (!this.goReady && boundary && onCheckpoint !== undefined && this.run !== undefined)
+          this.checkpoint(onCheckpoint)
+      }
+      if (!this.perfReady) this.perfReady = this.nextPerf()
+      if (this.starving !== undefined) return
+      this.run ??= this.start()
+      if (!this.goReady && !this.perfReady) return this.finish()
+      this.step(this.run)
+    }
+  }
+
+  takeRows(): OutRow[] {
+    return this.run?.sink.takeRows() ?? []
+  }
+
+  takeFindings(): Finding[] {
+    return this.run?.sink.takeFindings() ?? []
+  }
+
+  /** Decimal ns since the epoch of a moment of the axis, as findings carry them. */
+  wallNs(atNs: number): string {
+    return this.run?.sink.wallNs(atNs) ?? '0'
+  }
+
+  get summary(): AnalysisSummary {
+    const { run, go, perf } = this
+    const progress = run?.progress
+    const spans = progress !== undefined && progress.lastNs >= progress.firstNs
+    return {
+      clock: run?.clock ?? decideClock(this.evidence()),
+      wallSource: run?.axis.wallSource ?? 'none',
+      fromWallNs: spans ? run?.sink.wallNs(progress.firstNs) : undefined,
+      durationNs: spans ? progress.lastNs - progress.firstNs : 0,
+      hasGotrace: this.options.tracks.gotrace,
+      hasPerf: this.options.tracks.perf,
+      fit: run?.fit.summary ?? noFit,
+      goVersion: go.version,
+      goEvents: progress?.goEvents ?? 0,
+      goGenerations: go.generationsRead,
+      perfRecords: progress?.perfRecords ?? 0,
+      perfLost: progress?.perfLost ?? 0,
+      commonThreads: run?.timeline.state.commonThreads ?? 0,
+      missedSwitchIns: run?.timeline.state.missedSwitchIns ?? 0,
+      problems: [
+        ...go.problems.map((problem) => ({ ...problem, track: 'gotrace' as const })),
+        ...perf.problems.map((problem) => ({ ...problem, track: 'perf' as const })),
+      ],
+    }
+  }
+
+  /** The next record with a time; the others (synthesised at the start, time 0) are of no use on an axis. */
+  private nextPerf(): boolean {
+    while (this.perf.next()) if (this.perf.record.hasTime) return true
+    return false
+  }
+
+  private evidence() {
+    return {
+      goVersion: this.go.version,
+      hasPerf: this.perfReady,
+      perfClockId: this.perf.header.clockId,
+      manifestClock: this.options.perfClock,
+    }
+  }
+
+  private start(): Run {
+    const { go, perf } = this
+    const clock = decideClock({ ...this.evidence(), goVersion: this.goReady ? go.version : undefined })
+    const baseNs = (this.goReady ? go.baseNs : perf.baseNs) ?? 0n
+    const manifest = this.options.clock
+    const snapshot = go.event.clock
+    const wall = chooseWall(
+      this.goReady && snapshot !== undefined
+        ? { monotonicNs: snapshot.monotonicNs, wallNs: snapshot.wallNs }
+        : undefined,
+      perf.header.reference,
+      manifest && parsePair(manifest),
+    )
+    return Run.start(this.options, go, perf, clock, wall, baseNs)
+  }
+
+  private step(run: Run): void {
+    if (!this.perfReady && !this.perfClosed) {
+      this.perfClosed = true
+      run.endPerf()
+    }
+    const goNs = this.goReady ? this.go.event.timeNs + run.axis.goShiftNs : Infinity
+    const perfNs = this.perfReady ? this.perf.record.timeNs + run.axis.perfShiftNs : Infinity
+    if (perfNs < goNs) {
+      run.perfRecord(perfNs, this.shipments.perf.at(this.perf.record.offsetBytes))
+      this.perfReady = false
+    } else {
+      run.goEvent(goNs, this.shipments.gotrace)
+      this.goReady = false
+    }
+  }
+
+  private finish(): void {
+    if (this.finished) return
+    this.finished = true
+    this.run?.finish()
+  }
+
+  private checkpoint(onCheckpoint: (saved: SavedAnalysis) => void): void {
+    const run = this.run!
+    const perf = this.perfReady ? this.perf.record.offsetBytes : this.perf.consumedBytes
+    onCheckpoint({
+      position: { gotrace: this.go.consumedBytes, perf },
+      state: { go: this.go.save(), perf: this.perf.save(), ...run.save() },
+    })
+  }
+}
+
+function parsePair(pair: { monotonicNs: string; wallNs: string }): WallPair {
+  return { monotonicNs: BigInt(pair.monotonicNs), wallNs: BigInt(pair.wallNs) }
+}

@@ -1,0 +1,252 @@
+import { type ClockDecision, noCommonThread } from '../clock/ladder.js'
+import type { Wall, WallSource } from '../clock/wall.js'
+import { detectors } from '../findings/index.js'
+import type { GoTraceReader } from '../gotrace/index.js'
+import { measures } from '../measures/index.js'
+import { defaultThresholds, type Reducer, type Thresholds, type Track } from '../measures/measure.js'
+import { PerfKind, type PerfScriptReader } from '../perf/index.js'
+import type { TimelineState } from '../timeline/state.js'
+import { Timeline } from '../timeline/timeline.js'
+import { FitCheck, type FitState } from './fit.js'
+import type { Shipments } from './shipments.js'
+import { RowSink, type SinkState, type SourceNames } from './sink.js'
+
+/** The common axis: CLOCK_MONOTONIC minus a whole-second base. Adding the shift to a reader's time gets there. */
+export interface Axis {
+  readonly goShiftNs: number
+  readonly perfShiftNs: number
+  readonly wallSource: WallSource
+}
+
+/** Plain counters. */
+interface Progress {
+  /** End of the current wall-clock second on the axis. */
+  boundaryNs: number
+  firstNs: number
+  lastNs: number
+  lastPerfNs: number
+  goEvents: number
+  perfRecords: number
+  perfLost: number
+  /** Generation of the last Go event, and the stream position where its bytes begin. */
+  gen: number
+  goBytes: number
+  /** perf is over, or has been silent for so long that it is taken for over. */
+  perfEnded: boolean
+}
+
+export interface RunState {
+  readonly timeline: TimelineState | undefined
+  readonly sink: SinkState
+  readonly axis: Axis
+  readonly progress: Progress
+  readonly reducers: Readonly<Record<string, unknown>>
+  readonly fit: FitState | undefined
+}
+
+export interface RunOptions extends SourceNames {
+  readonly thresholds?: Partial<Thresholds> | undefined
+}
+
+/** An analysis under way: from the first event on, when the axis is known. */
+export class Run {
+  readonly sink: RowSink
+  readonly timeline: Timeline
+  readonly axis: Axis
+  readonly progress: Progress
+  readonly fit: FitCheck
+  private readonly reducers: readonly (readonly [name: string, reducer: Reducer])[]
+  /** perf's records are applied to the timeline. */
+  private readonly perfOnAxis: boolean
+  private goProblems: number
+  private perfProblems: number
+
+  constructor(
+    options: RunOptions,
+    private readonly go: GoTraceReader,
+    private readonly perf: PerfScriptReader,
+    saved: RunState,
+  ) {
+    const thresholds = { ...defaultThresholds, ...options.thresholds }
+    const { source, service, host } = options
+    this.sink = new RowSink({ source, service, host }, saved.sink)
+    this.axis = saved.axis
+    this.progress = saved.progress
+    this.reducers = [
+      ...measures.map((m) => [m.name, m.create(this.sink, thresholds, saved.reducers[m.name])] as const),
+      ...detectors.map((d) => {
+        return [d.name, d.create(this.sink.raise, thresholds, this.sink, saved.reducers[d.name])] as const
+      }),
+    ]
+    this.fit = new FitCheck(saved.fit)
+    this.timeline = new Timeline([...this.reducers.map(([, reducer]) => reducer), this.fit], saved.timeline)
+    this.perfOnAxis = saved.sink.clock.joined || saved.sink.clock.method === 'no_gotrace'
+    this.goProblems = go.problems.length
+    this.perfProblems = problemCount(perf)
+  }
+
+  static start(
+    options: RunOptions,
+    go: GoTraceReader,
+    perf: PerfScriptReader,
+    clock: ClockDecision,
+    wall: Wall,
+    baseNs: bigint,
+  ): Run {
+    const run = new Run(options, go, perf, {
+      timeline: undefined,
+      sink: { baseWallNs: wall.originNs + baseNs, shownStacks: new Set(), clock },
+      axis: {
+        goShiftNs: Number((go.baseNs ?? baseNs) - baseNs),
+        perfShiftNs: perfShiftNs(perf, clock, wall, baseNs),
+        wallSource: wall.source,
+      },
+      progress: {
+        boundaryNs: -Infinity,
+        firstNs: Infinity,
+        lastNs: -Infinity,
+        lastPerfNs: -Infinity,
+        goEvents: 0,
+        perfRecords: 0,
+        perfLost: 0,
+        gen: -1,
+        goBytes: 0,
+        perfEnded: false,
+      },
+      reducers: {},
+      fit: undefined,
+    })
+    // What could not be read before the first event counts too.
+    run.goProblems = 0
+    run.perfProblems = 0
+    return run
+  }
+
+  goEvent(atNs: number, shipments: Shipments): void {
+    const { progress } = this
+    this.advance(atNs)
+    const late = this.timeline.goEvent(this.go.event, this.go, atNs)
+    progress.goEvents++
+    let bytes = 0
+    if (this.go.event.gen !== progress.gen) {
+      progress.gen = this.go.event.gen
+      bytes = this.takeGoBytes()
+    }
+    for (const [, reducer] of this.reducers) reducer.input?.('gotrace', atNs, 1, bytes, late ? 1 : 0)
+    if (bytes > 0) this.shipped('gotrace', atNs, shipments.at(progress.goBytes - 1))
+  }
+
+  perfRecord(atNs: number, shippedAtMs: number | undefined): void {
+    const { progress } = this
+    const { record } = this.perf
+    let late = false
+    progress.lastPerfNs = Math.max(progress.lastPerfNs, atNs)
+    if (this.perfOnAxis) {
+      this.advance(atNs)
+      late = this.timeline.perfRecord(record, this.perf, atNs)
+    }
+    progress.perfRecords++
+    for (const [, reducer] of this.reducers) reducer.input?.('perf', atNs, 1, record.bytes, late ? 1 : 0)
+    if (record.kind === PerfKind.Lost || record.kind === PerfKind.LostSamples) {
+      progress.perfLost += record.lost
+      for (const [, reducer] of this.reducers) reducer.lost?.(atNs, record.lost)
+    }
+    this.shipped('perf', atNs, shippedAtMs)
+  }
+
+  endPerf(): void {
+    this.progress.perfEnded = true
+    if (this.perfOnAxis) this.timeline.endPerf()
+  }
+
+  finish(): void {
+    this.timeline.endGo()
+    this.timeline.endPerf()
+    this.noteProblems()
+    const bytes = this.takeGoBytes()
+    if (bytes > 0)
+      for (const [, reducer] of this.reducers) reducer.input?.('gotrace', this.progress.lastNs, 0, bytes, 0)
+    this.flush(Infinity)
+  }
+
+  /** Live state: valid until the next event. */
+  save(): RunState {
+    this.noteProblems()
+    return {
+      timeline: this.timeline.state,
+      sink: this.sink.state,
+      axis: this.axis,
+      progress: this.progress,
+      fit: this.fit.state,
+      reducers: Object.fromEntries(this.reducers.map(([name, reducer]) => [name, reducer.state])),
+    }
+  }
+
+  get clock(): ClockDecision {
+    const { clock } = this.sink.state
+    return clock.joined && this.timeline.state.commonThreads === 0 ? noCommonThread : clock
+  }
+
+  /** Time passes a wall-clock second: what lies before is told and, when nothing can be added to it any more, written. */
+  private advance(atNs: number): void {
+    const { progress, sink } = this
+    if (atNs < progress.firstNs) progress.firstNs = atNs
+    if (atNs > progress.lastNs) progress.lastNs = atNs
+    if (atNs < progress.boundaryNs) return
+    if (progress.boundaryNs !== -Infinity) {
+      this.noteProblems()
+      this.timeline.settle(progress.boundaryNs)
+      this.flush(Math.min(progress.boundaryNs, this.timeline.completeBeforeNs))
+    }
+    progress.boundaryNs = sink.startOf(sink.secondOf(atNs) + 1)
+  }
+
+  private flush(beforeNs: number): void {
+    this.sink.clock = this.clock
+    // A perf track on a clock of its own may lag behind the axis.
+    const limitNs = this.perfOnAxis || this.progress.perfEnded ? beforeNs : Math.min(beforeNs, this.progress.lastPerfNs)
+    for (const [, reducer] of this.reducers) reducer.flush?.(limitNs)
+  }
+
+  private takeGoBytes(): number {
+    const bytes = this.go.consumedBytes - this.progress.goBytes
+    this.progress.goBytes = this.go.consumedBytes
+    return bytes
+  }
+
+  private noteProblems(): void {
+    const { lastNs } = this.progress
+    if (lastNs === -Infinity) return
+    this.goProblems = this.unreadable('gotrace', this.goProblems, this.go.problems.length, lastNs)
+    this.perfProblems = this.unreadable('perf', this.perfProblems, problemCount(this.perf), lastNs)
+  }
+
+  private unreadable(track: Track, before: number, now: number, atNs: number): number {
+    if (now > before) for (const [, reducer] of this.reducers) reducer.unreadable?.(track, atNs, now - before)
+    return now
+  }
+
+  private shipped(track: Track, atNs: number, shippedAtMs: number | undefined): void {
+    if (shippedAtMs === undefined) return
+    const lagMs = Math.max(0, Math.round(shippedAtMs - this.sink.wallMs(atNs)))
+    for (const [, reducer] of this.reducers) reducer.shipped?.(track, atNs, lagMs)
+  }
+}
+
+/**
+ * On the common clock the two bases differ by whole seconds. On a clock of its own, perf is put where its reference time says it was
+ * in wall time: good enough to report it by itself.
+ */
+function perfShiftNs(perf: PerfScriptReader, clock: ClockDecision, wall: Wall, baseNs: bigint): number {
+  const perfBaseNs = perf.baseNs ?? baseNs
+  const { reference } = perf.header
+  if (clock.joined || reference === undefined) return Number(perfBaseNs - baseNs)
+  const originNs = reference.wallNs - reference.monotonicNs
+  return Number(perfBaseNs + originNs - wall.originNs - baseNs)
+}
+
+function problemCount(perf: PerfScriptReader): number {
+  let count = 0
+  for (const n of perf.problemCounts.values()) count += n
+  return count
+}

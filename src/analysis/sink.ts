@@ -1,0 +1,101 @@
+import type { ClockDecision } from '../clock/ladder.js'
+import type { Finding } from '../findings/finding.js'
+import { findingsTable } from '../measures/findings.js'
+import type { OutRow, Sink } from '../measures/measure.js'
+import { stacksTable } from '../measures/stacks.js'
+import type { Table, Value } from '../measures/table.js'
+import { stackIdOf } from '../stacks/text.js'
+
+/** Distinct stacks remembered as already written; then they are written again, which replaces the same rows. */
+const stacksRemembered = 20_000
+
+export interface SinkState {
+  /** Wall time of the axis' zero, ns since the epoch. */
+  readonly baseWallNs: bigint
+  readonly shownStacks: Set<string>
+  /** As decided at the start. */
+  readonly clock: ClockDecision
+}
+
+export interface SourceNames {
+  readonly source: string
+  readonly service: string
+  readonly host: string
+}
+
+/** Collects rows and findings, and knows where the axis lies in wall time. */
+export class RowSink implements Sink {
+  readonly baseSecond: number
+  /** As known now; whoever owns the sink keeps it up to date. */
+  clock: ClockDecision
+  /** ns from the start of the wall-clock second to the axis' zero. */
+  private readonly intoSecondNs: number
+  private rows: OutRow[] = []
+  private found: Finding[] = []
+
+  constructor(
+    private readonly names: SourceNames,
+    readonly state: SinkState,
+  ) {
+    this.clock = state.clock
+    this.baseSecond = Number(state.baseWallNs / 1_000_000_000n)
+    this.intoSecondNs = Number(state.baseWallNs % 1_000_000_000n)
+  }
+
+  /** Wall time, ms since the epoch. */
+  wallMs(atNs: number): number {
+    return this.baseSecond * 1e3 + (this.intoSecondNs + atNs) / 1e6
+  }
+
+  row(table: Table, atNs: number, values: Readonly<Record<string, Value>>): void {
+    this.rows.push({ table: table.name, row: { ts: this.wallNs(atNs), ...this.names, ...values } })
+  }
+
+  secondOf(atNs: number): number {
+    return Math.floor((atNs + this.intoSecondNs) / 1e9)
+  }
+
+  startOf(second: number): number {
+    return second * 1e9 - this.intoSecondNs
+  }
+
+  wallNs(atNs: number): string {
+    return (this.state.baseWallNs + BigInt(Math.round(atNs))).toString()
+  }
+
+  stackId(atNs: number, frames: string): string {
+    const { shownStacks } = this.state
+    const id = stackIdOf(frames)
+    if (!shownStacks.has(id)) {
+      if (shownStacks.size >= stacksRemembered) shownStacks.clear()
+      shownStacks.add(id)
+      this.row(stacksTable, atNs, { stack_id: id, frames })
+    }
+    return id
+  }
+
+  raise = (finding: Finding): void => {
+    this.found.push(finding)
+    const { go, kernel, next, facts } = finding
+    this.row(findingsTable, finding.fromNs, {
+      detector: finding.detector,
+      severity: finding.severity,
+      title: finding.title,
+      evidence: JSON.stringify({ go, kernel, next, facts }),
+      from: this.wallNs(finding.fromNs),
+      to: this.wallNs(finding.toNs),
+    })
+  }
+
+  takeRows(): OutRow[] {
+    const { rows } = this
+    this.rows = []
+    return rows
+  }
+
+  takeFindings(): Finding[] {
+    const { found } = this
+    this.found = []
+    return found
+  }
+}

@@ -1,0 +1,72 @@
+import { writeFile } from 'node:fs/promises'
+import { type Command, Option } from 'commander'
+import { ExitCode, UserError } from '../errors.js'
+import { severities, type Severity } from '../findings/finding.js'
+import { analyzeOffline, openCapture, openFiles, type OfflineResult } from '../pipeline/offline.js'
+import { toJsonResult } from '../report/json.js'
+import { renderTerminal } from '../report/terminal.js'
+
+interface DiagnoseFlags {
+  readonly trace?: string
+  readonly perf?: string
+  readonly json?: string
+  readonly failOn?: Severity
+}
+
+/** `dualtrace diagnose`: what went wrong in a capture, and where the time went. */
+export default function register(program: Command): void {
+  program
+    .command('diagnose')
+    .usage('CAPTURE | --trace FILE [--perf FILE]  [--json FILE] [--fail-on SEVERITY]')
+    .description('Say what went wrong in a capture, with evidence from Go and the kernel, and where the time went.')
+    .argument('[capture]', 'capture directory made by `dualtrace record`')
+    .option('--trace <file>', 'a Go execution trace (- for stdin, .gz is read as is)')
+    .option('--perf <file>', 'the text of perf script, or perf.data (- for stdin, .gz is read as is)')
+    .option('--json <file>', 'also write the whole result as JSON (- for stdout, instead of the text)')
+    .addOption(new Option('--fail-on <severity>', 'exit 1 when a finding is at least this bad').choices(severities))
+    .action(run)
+}
+
+async function run(capture: string | undefined, flags: DiagnoseFlags): Promise<void> {
+  const result = await analyzeOffline(await open(capture, flags))
+  const { summary } = result
+  if (summary.goEvents === 0 && summary.perfRecords === 0) throw new UserError(nothingReadable(result))
+  const json = () => `${JSON.stringify(toJsonResult(result), undefined, 1)}\n`
+  if (flags.json === '-') {
+    process.stdout.write(json())
+  } else {
+    process.stdout.write(renderTerminal(result))
+    if (flags.json !== undefined) await save(flags.json, json())
+  }
+  process.exitCode = exitCode(result, flags.failOn)
+}
+
+async function open(capture: string | undefined, { trace, perf }: DiagnoseFlags) {
+  if (capture !== undefined && (trace !== undefined || perf !== undefined)) {
+    throw new UserError('give a capture directory or --trace and --perf, not both')
+  }
+  if (capture !== undefined) return openCapture(capture)
+  if (trace === undefined && perf === undefined) {
+    throw new UserError('nothing to diagnose: give a capture directory, or --trace FILE and --perf FILE')
+  }
+  return openFiles(trace, perf)
+}
+
+async function save(path: string, text: string): Promise<void> {
+  try {
+    await writeFile(path, text)
+  } catch (error) {
+    throw new UserError(`cannot write ${path}: ${(error as Error).message}`)
+  }
+}
+
+function nothingReadable({ summary }: OfflineResult): string {
+  const first = summary.problems[0]
+  return first === undefined ? 'the input holds no events' : `nothing could be read: ${first.detail}`
+}
+
+function exitCode({ findings, summary }: OfflineResult, failOn: Severity | undefined): ExitCode {
+  const bad = failOn !== undefined && findings.some((f) => severities.indexOf(f.severity) >= severities.indexOf(failOn))
+  if (bad) return ExitCode.findings
+  return summary.problems.length > 0 ? ExitCode.partial : ExitCode.ok
+}

@@ -1,0 +1,123 @@
+import { bucketAt, eachSecond, type Seconds, takeEnded } from '../measures/seconds.js'
+import { ClassId, Kernel } from '../timeline/classes.js'
+import type { Goroutine } from '../timeline/model.js'
+import type { Detector, Finding } from './finding.js'
+import { formatCount, formatNs, formatShare } from './units.js'
+
+/** From this share of the running time on it is critical. */
+const criticalShare = 0.5
+const shown = 3
+
+interface Bucket {
+  /** Time in Running, by what the kernel did meanwhile. */
+  stolenNs: number
+  workedNs: number
+  readonly threads: Map<number, number>
+  /** Goroutine id → [stolen ns, function]. */
+  readonly goroutines: Map<number, [number, string]>
+  /** What the kernel ran instead: thread name → ns. */
+  readonly thieves: Map<string, number>
+  longest: { readonly fromNs: number; readonly toNs: number; readonly tid: number; readonly goid: number } | undefined
+}
+
+const newBucket = (): Bucket => ({
+  stolenNs: 0,
+  workedNs: 0,
+  threads: new Map(),
+  goroutines: new Map(),
+  thieves: new Map(),
+  longest: undefined,
+})
+
+/** Go says Running, the kernel ran somebody else: one finding a second. */
+export const cpuStolen: Detector = {
+  name: 'cpu_stolen',
+  create(raise, thresholds, sink, saved) {
+    const state = (saved ?? new Map()) as Seconds<Bucket>
+    return {
+      state,
+      segment(goroutine, fromNs, toNs, classId) {
+        if (classId !== ClassId.cpu_stolen && classId !== ClassId.on_cpu) return
+        eachSecond(sink, fromNs, toNs, (pieceFromNs, pieceToNs) => {
+          const bucket = bucketAt(state, sink, pieceFromNs, newBucket)
+          const ns = pieceToNs - pieceFromNs
+          if (classId === ClassId.on_cpu) bucket.workedNs += ns
+          else steal(bucket, goroutine, ns)
+        })
+      },
+      offCpu({ thread, goroutine, fromNs, toNs, kernel }) {
+        if (goroutine === undefined || kernel !== Kernel.Preempted) return
+        const bucket = bucketAt(state, sink, fromNs, newBucket)
+        const ns = toNs - fromNs
+        if (thread.nextTid > 0) add(bucket.thieves, thread.nextComm, ns)
+        const { longest } = bucket
+        if (longest === undefined || ns > longest.toNs - longest.fromNs) {
+          bucket.longest = { fromNs, toNs, tid: thread.tid, goid: goroutine.goid }
+        }
+      },
+      flush(beforeNs) {
+        for (const { startNs, bucket } of takeEnded(state, sink, beforeNs)) {
+          const share = bucket.stolenNs / (bucket.stolenNs + bucket.workedNs)
+          if (bucket.stolenNs >= thresholds.stolenNs && share >= thresholds.stolenShare) {
+            raise(explain(bucket, share, startNs))
+          }
+        }
+      },
+    }
+  },
+}
+
+function steal(bucket: Bucket, goroutine: Goroutine, ns: number): void {
+  bucket.stolenNs += ns
+  add(bucket.threads, goroutine.tid, ns)
+  const known = bucket.goroutines.get(goroutine.goid)
+  if (known === undefined) bucket.goroutines.set(goroutine.goid, [ns, goroutine.startFunc])
+  else known[0] += ns
+}
+
+function add<K>(map: Map<K, number>, key: K, ns: number): void {
+  map.set(key, (map.get(key) ?? 0) + ns)
+}
+
+function explain(bucket: Bucket, share: number, startNs: number): Finding {
+  const { stolenNs, workedNs, longest } = bucket
+  const goroutines = [...bucket.goroutines].sort((a, b) => b[1][0] - a[1][0]).slice(0, shown)
+  const thieves = [...bucket.thieves].sort((a, b) => b[1] - a[1]).slice(0, shown)
+  const kernel = [`${formatCount(bucket.threads.size, 'thread')} lost the CPU while a goroutine was Running on them`]
+  if (thieves.length > 0) {
+    kernel.push(`switched to instead: ${thieves.map(([comm, ns]) => `${comm} (${formatNs(ns)})`).join(', ')}`)
+  }
+  if (longest !== undefined) {
+    kernel.push(
+      `longest: thread ${longest.tid} for ${formatNs(longest.toNs - longest.fromNs)}, goroutine ${longest.goid}`,
+    )
+  }
+  return {
+    detector: cpuStolen.name,
+    severity: share >= criticalShare ? 'critical' : 'warning',
+    title: `CPU stolen: ${formatShare(share)} of the running time in this second, ${formatNs(stolenNs)} in all`,
+    fromNs: startNs,
+    toNs: startNs + 1e9,
+    weightNs: stolenNs,
+    go: [
+      `Go says Running for ${formatNs(stolenNs + workedNs)}, only ${formatNs(workedNs)} of it was on a CPU`,
+      `most affected: ${goroutines.map(([goid, [ns, func]]) => `goroutine ${goid}${func === '' ? '' : ` (${func})`} ${formatNs(ns)}`).join(', ')}`,
+    ],
+    kernel,
+    next:
+      thieves.length > 0
+        ? `find out why ${thieves[0]![0]} runs on the CPUs of this service: move it, lower its priority, or give the service CPUs of its own`
+        : 'look at the cgroup’s CPU limit (cpu.stat: nr_throttled) and at the other processes of the host',
+    facts: {
+      stolen_ns: stolenNs,
+      on_cpu_ns: workedNs,
+      share: Math.round(share * 1e4) / 1e4,
+      threads: bucket.threads.size,
+      goroutine: goroutines[0]?.[0] ?? null,
+      function: goroutines[0]?.[1][1] ?? null,
+      instead: thieves[0]?.[0] ?? null,
+      instead_ns: thieves[0]?.[1] ?? null,
+      longest_ns: longest === undefined ? null : longest.toNs - longest.fromNs,
+    },
+  }
+}

@@ -1,0 +1,127 @@
+import { netpollTotalNs } from '../measures/netpollSpikes.js'
+import { bucketAt, type Seconds, takeEnded } from '../measures/seconds.js'
+import type { NetworkReady } from '../timeline/model.js'
+import type { Detector, Finding } from './finding.js'
+import { formatCount, formatNs } from './units.js'
+
+const criticalFactor = 10
+const framesShown = 4
+
+/** The worst spike of a second, by value, and how many there were. */
+interface Bucket {
+  count: number
+  worst: Spike | undefined
+}
+
+interface Spike {
+  readonly goid: number
+  readonly startFunc: string
+  readonly waitStack: string
+  readonly ready: NetworkReady
+  readonly runNs: number
+  readonly totalNs: number
+}
+
+/** Which part of a netpoll delay was the long one. */
+type Part = 'poll' | 'poll_to_ready' | 'ready_to_run'
+
+/** Goroutines whose socket was ready long before they ran: one finding a second, about the worst of them. */
+export const netpollDelay: Detector = {
+  name: 'netpoll_delay',
+  create(raise, thresholds, sink, saved) {
+    const state = (saved ?? new Map()) as Seconds<Bucket>
+    return {
+      state,
+      netpollDelay(delay) {
+        const totalNs = netpollTotalNs(delay)
+        if (totalNs < thresholds.netpollSpikeNs) return
+        const bucket = bucketAt(state, sink, delay.runNs, () => ({ count: 0, worst: undefined }))
+        bucket.count++
+        if (bucket.worst !== undefined && bucket.worst.totalNs >= totalNs) return
+        const { goid, startFunc, waitStack } = delay.goroutine
+        bucket.worst = { goid, startFunc, waitStack, ready: delay.ready, runNs: delay.runNs, totalNs }
+      },
+      flush(beforeNs) {
+        for (const { bucket } of takeEnded(state, sink, beforeNs)) {
+          const spike = bucket.worst
+          if (spike === undefined) continue
+          raise(explain(spike, bucket.count, spike.totalNs >= thresholds.netpollSpikeNs * criticalFactor))
+        }
+      },
+    }
+  },
+}
+
+function explain(spike: Spike, count: number, critical: boolean): Finding {
+  const { ready, runNs, totalNs } = spike
+  const pollToReadyNs = ready.readyNs - ready.pollNs
+  const readyToRunNs = runNs - ready.readyNs
+  const part: Part = pollToReadyNs > readyToRunNs ? 'poll_to_ready' : 'ready_to_run'
+  const name = `goroutine ${spike.goid}${spike.startFunc === '' ? '' : ` (${spike.startFunc})`}`
+  const allBusy = ready.totalPs > 0 && ready.busyPs === ready.totalPs
+  const pollGapNs = ready.pollNs - ready.previousPollNs
+  return {
+    detector: netpollDelay.name,
+    severity: critical ? 'critical' : 'warning',
+    title: `netpoll delay of ${formatNs(totalNs)}: ${name} was ready and did not run (${formatCount(count, 'spike')} in this second)`,
+    fromNs: Number.isNaN(ready.pollNs) ? ready.readyNs : ready.pollNs,
+    toNs: runNs,
+    weightNs: totalNs,
+    go: goSide(spike, readyToRunNs, allBusy),
+    kernel: kernelSide(ready, pollToReadyNs, pollGapNs),
+    next: nextStep(part, allBusy, ready.busyFuncs),
+    facts: {
+      count,
+      part,
+      goroutine: spike.goid,
+      function: spike.startFunc,
+      tid: ready.tid,
+      poll_to_ready_ns: Number.isNaN(pollToReadyNs) ? null : pollToReadyNs,
+      ready_to_run_ns: readyToRunNs,
+      total_ns: totalNs,
+      poll_gap_ns: Number.isNaN(pollGapNs) ? null : pollGapNs,
+      by_sysmon: ready.bySysmon,
+      busy_ps: ready.busyPs,
+      total_ps: ready.totalPs,
+      busy_functions: ready.busyFuncs.join(', '),
+    },
+  }
+}
+
+function goSide(spike: Spike, readyToRunNs: number, allBusy: boolean): string[] {
+  const { ready } = spike
+  const lines = [`runnable for ${formatNs(readyToRunNs)} before it ran`]
+  if (allBusy) {
+    const funcs = ready.busyFuncs.length === 0 ? '' : ` with ${ready.busyFuncs.join(', ')}`
+    lines.push(`all ${ready.totalPs} Ps were busy${funcs}: no P was free to run it`)
+  } else if (ready.totalPs > 0) {
+    lines.push(`${ready.busyPs} of ${ready.totalPs} Ps were busy`)
+  }
+  if (ready.bySysmon) lines.push('it was found by a thread without a P (sysmon), which polls only every 10 ms')
+  if (spike.waitStack !== '') {
+    lines.push(`it waited at ${spike.waitStack.split(';').slice(-framesShown).reverse().join(' < ')}`)
+  }
+  return lines
+}
+
+function kernelSide(ready: NetworkReady, pollToReadyNs: number, pollGapNs: number): string[] {
+  if (Number.isNaN(pollToReadyNs)) return []
+  const lines = [
+    `epoll_pwait on thread ${ready.tid} returned ${formatNs(pollToReadyNs)} before the goroutine was made runnable`,
+  ]
+  if (!Number.isNaN(pollGapNs)) {
+    lines.push(`nobody had polled for ${formatNs(pollGapNs)} before that: the data may have been there as long`)
+  }
+  return lines
+}
+
+function nextStep(part: Part, allBusy: boolean, busyFuncs: readonly string[]): string {
+  if (part === 'poll_to_ready') {
+    return 'the polling thread was delayed after epoll returned: look at its thread in cpu_stolen and at the CPU limits of the service'
+  }
+  if (allBusy) {
+    const what = busyFuncs.length === 0 ? 'the CPU-bound goroutines' : busyFuncs.join(', ')
+    return `every P runs CPU-bound work: limit how many of ${what} run at once (fewer than GOMAXPROCS), or give the service more CPUs`
+  }
+  return 'Ps were free, yet the goroutine waited: look at sched_latency (kernel part) for threads that were woken and got no CPU'
+}

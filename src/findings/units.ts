@@ -1,0 +1,27 @@
+/** A duration with three digits and its unit: "186 ms", "3.40 µs". */
+export function formatNs(ns: number): string {
+  const units = [
+    ['s', 1e9],
+    ['ms', 1e6],
+    ['µs', 1e3],
+  ] as const
+  for (const [unit, size] of units) {
+    if (Math.abs(ns) >= size * 0.9995) return `${threeDigits(ns / size)} ${unit}`
+  }
+  return `${Math.round(ns)} ns`
+}
+
+/** A share as a percentage with at most three digits: "12.3 %". */
+export function formatShare(share: number): string {
+  return `${threeDigits(share * 100)} %`
+}
+
+export function threeDigits(value: number): string {
+  const size = Math.abs(value)
+  return value.toFixed(size >= 99.95 || value === 0 ? 0 : size >= 9.995 ? 1 : 2)
+}
+
+/** A count with its noun: "1 event", "12,345 events". */
+export function formatCount(count: number, noun: string): string {
+  return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`
+}

@@ -1,0 +1,19 @@
+import { clockFits } from './clockFits.js'
+import { gcPauses } from './gcPauses.js'
+import type { Measure } from './measure.js'
+import { netpollDelays } from './netpollDelays.js'
+import { netpollSpikes } from './netpollSpikes.js'
+import { pipelineHealth } from './pipelineHealth.js'
+import { schedLatency } from './schedLatency.js'
+import { timeClasses } from './timeClasses.js'
+
+/** Every measure. A new one is one file and one line here (and its table in tables.ts). */
+export const measures: readonly Measure[] = [
+  gcPauses,
+  netpollDelays,
+  netpollSpikes,
+  schedLatency,
+  timeClasses,
+  clockFits,
+  pipelineHealth,
+]

@@ -1,0 +1,72 @@
+import type { ClockDecision } from '../clock/ladder.js'
+import type { TimelineListener } from '../timeline/model.js'
+import type { Row, Table, Value } from './table.js'
+
+/** Limits above which something is worth a row or a finding of its own. */
+export interface Thresholds {
+  /** A netpoll delay from here on is a spike, ns. */
+  readonly netpollSpikeNs: number
+  /** A stop-the-world from here on is a finding, ns. */
+  readonly stopTheWorldNs: number
+  /** CPU time stolen within a second from here on is a finding, ns summed over threads … */
+  readonly stolenNs: number
+  /** … when it is also at least this share of the time that goroutines were Running. */
+  readonly stolenShare: number
+}
+
+export const defaultThresholds: Thresholds = {
+  netpollSpikeNs: 10e6,
+  stopTheWorldNs: 10e6,
+  stolenNs: 100e6,
+  stolenShare: 0.2,
+}
+
+export type Track = 'gotrace' | 'perf'
+
+export interface OutRow {
+  readonly table: string
+  readonly row: Row
+}
+
+/** Where reducers put rows, and how they get from the analysis' axis to wall-clock seconds. */
+export interface Sink {
+  /** A row at a moment of the axis. */
+  row(table: Table, atNs: number, values: Readonly<Record<string, Value>>): void
+  /** How the tracks are joined, as known now. */
+  readonly clock: ClockDecision
+  /** The axis' base, in whole seconds since the epoch. */
+  readonly baseSecond: number
+  /** Number of the wall-clock second that contains a moment, counted from the second of the axis' base. */
+  secondOf(atNs: number): number
+  /** Start of such a second on the axis. */
+  startOf(second: number): number
+  /** Decimal ns since the epoch. */
+  wallNs(atNs: number): string
+  /** The stack's id; puts its row into `stacks` when the source has not shown it lately. */
+  stackId(atNs: number, frames: string): string
+}
+
+/** What the input itself says, besides the timeline. */
+export interface InputListener {
+  /** Events or records were read, `late` of them older than what had been processed. */
+  input?(track: Track, atNs: number, events: number, bytes: number, late: number): void
+  lost?(atNs: number, events: number): void
+  unreadable?(track: Track, atNs: number, count: number): void
+  shipped?(track: Track, atNs: number, lagMs: number): void
+}
+
+/**
+ * Turns what it hears into rows. `state` is plain data that a checkpoint can copy, and is all it remembers.
+ */
+export interface Reducer extends TimelineListener, InputListener {
+  readonly state: unknown
+  /** Everything before `beforeNs` is known: writes the rows of the whole seconds before it. */
+  flush?(beforeNs: number): void
+}
+
+export interface Measure {
+  /** Key of its state in a checkpoint. */
+  readonly name: string
+  readonly tables: readonly Table[]
+  create(sink: Sink, thresholds: Thresholds, saved: unknown): Reducer
+}

@@ -1,0 +1,121 @@
+import { Analysis, type AnalysisOptions, type AnalysisSummary } from '../analysis/analysis.js'
+import { readCapture } from '../capture/directory.js'
+import { type Input, openInput } from '../capture/input.js'
+import { UserError } from '../errors.js'
+import type { Finding } from '../findings/finding.js'
+import type { OutRow, Thresholds, Track } from '../measures/measure.js'
+
+export interface OfflineSource {
+  readonly names: Pick<AnalysisOptions, 'source' | 'service' | 'host' | 'clock' | 'perfClock'>
+  readonly inputs: Partial<Record<Track, Input>>
+}
+
+/** A finding with wall times, ns since the epoch as decimal strings. */
+export interface DatedFinding extends Finding {
+  readonly from: string
+  readonly to: string
+}
+
+export interface OfflineResult {
+  readonly names: OfflineSource['names']
+  readonly summary: AnalysisSummary
+  readonly rows: readonly OutRow[]
+  readonly findings: readonly DatedFinding[]
+}
+
+export interface OfflineOptions {
+  readonly thresholds?: Partial<Thresholds> | undefined
+  /** Called after each piece of input. */
+  readonly onProgress?: (track: Track, bytes: number) => void
+}
+
+/** Opens what a capture directory's manifest names. */
+export async function openCapture(directory: string): Promise<OfflineSource> {
+  const { manifest, gotracePath, perfPath } = await readCapture(directory)
+  const { source, service, host, clock, perf } = manifest
+  return {
+    names: { source, service, host, clock, perfClock: perf?.clock },
+    inputs: await openInputs(gotracePath, perfPath),
+  }
+}
+
+/**
+ * Opens a Go trace and a perf text that are not in a capture directory.
+ * @throws UserError when a file is not what it was given as.
+ */
+export async function openFiles(tracePath: string | undefined, perfPath: string | undefined): Promise<OfflineSource> {
+  const name = [tracePath, perfPath].filter((path) => path !== undefined).join('+')
+  return {
+    names: { source: name, service: 'unknown', host: 'unknown' },
+    inputs: await openInputs(tracePath, perfPath),
+  }
+}
+
+async function openInputs(
+  tracePath: string | undefined,
+  perfPath: string | undefined,
+): Promise<OfflineSource['inputs']> {
+  if (tracePath === '-' && perfPath === '-') throw new UserError('only one of --trace and --perf can be stdin (-)')
+  const gotrace = tracePath === undefined ? undefined : await openInput(tracePath)
+  const perf = perfPath === undefined ? undefined : await openInput(perfPath)
+  if (gotrace?.kind === 'perf-script' && (perf === undefined || perf.kind === 'gotrace')) {
+    const swapped = perf === undefined ? 'give it as --perf' : 'the two are swapped: exchange --trace and --perf'
+    throw new UserError(`${gotrace.name} is perf script text, not a Go trace; ${swapped}`)
+  }
+  if (gotrace !== undefined && gotrace.kind !== 'gotrace') throw new UserError(notA(gotrace, 'a Go execution trace'))
+  if (perf?.kind === 'gotrace')
+    throw new UserError(`${perf.name} is a Go trace, not perf script text; give it as --trace`)
+  if (perf !== undefined && perf.kind !== 'perf-script') throw new UserError(notA(perf, 'the text of perf script'))
+  return { ...(gotrace && { gotrace }), ...(perf && { perf }) }
+}
+
+function notA(input: Input, wanted: string): string {
+  const found =
+    input.kind === 'empty'
+      ? 'is empty'
+      : input.kind === 'perf-script'
+        ? 'is perf script text'
+        : 'is of an unknown format'
+  const hint = wanted.startsWith('a Go')
+    ? 'record one with runtime/trace or from /debug/pprof/trace'
+    : 'make it with `perf script --header --ns -F comm,pid,tid,cpu,time,period,event,ip,sym,symoff,dso,trace`'
+  return `${input.name} ${found}, not ${wanted}: ${hint}`
+}
+
+/** The whole analysis in this process: reads both tracks side by side, never more of one than the other needs. */
+export async function analyzeOffline(source: OfflineSource, options: OfflineOptions = {}): Promise<OfflineResult> {
+  const { names, inputs } = source
+  const analysis = new Analysis({
+    ...names,
+    tracks: { gotrace: inputs.gotrace !== undefined, perf: inputs.perf !== undefined },
+    thresholds: options.thresholds,
+  })
+  const chunks = {
+    gotrace: inputs.gotrace?.chunks[Symbol.asyncIterator](),
+    perf: inputs.perf?.chunks[Symbol.asyncIterator](),
+  }
+  const rows: OutRow[] = []
+  const findings: DatedFinding[] = []
+  for (;;) {
+    analysis.pump()
+    rows.push(...analysis.takeRows())
+    for (const finding of analysis.takeFindings()) {
+      findings.push({ ...finding, from: analysis.wallNs(finding.fromNs), to: analysis.wallNs(finding.toNs) })
+    }
+    const track = analysis.starving
+    if (track === undefined) break
+    const next = await chunks[track]!.next()
+    if (next.done === true) {
+      analysis.end(track)
+    } else {
+      analysis.feed(track, next.value)
+      options.onProgress?.(track, next.value.length)
+    }
+  }
+  return { names, summary: analysis.summary, rows, findings }
+}
+
+/** `diagnose CAPTURE` without the printing. */
+export async function analyzeCapture(directory: string, options: OfflineOptions = {}): Promise<OfflineResult> {
+  return analyzeOffline(await openCapture(directory), options)
+}

@@ -1,0 +1,52 @@
+import type { OfflineResult } from '../pipeline/offline.js'
+import type { Row } from '../measures/table.js'
+import { tables } from '../measures/tables.js'
+import { type DiagnoseResult, resultSchemaVersion } from './result.js'
+
+/** The result in the shape of its schema (result.ts). */
+export function toJsonResult(result: OfflineResult): DiagnoseResult {
+  const { names, summary, rows, findings } = result
+  const byTable = Object.fromEntries(tables.map((table) => [table.name, [] as Row[]]))
+  for (const { table, row } of rows) byTable[table]!.push(row)
+  const { clock } = summary
+  return {
+    schemaVersion: resultSchemaVersion,
+    capture: {
+      source: names.source,
+      service: names.service,
+      host: names.host,
+      from: summary.fromWallNs ?? null,
+      duration_ns: summary.durationNs,
+      gotrace: summary.hasGotrace
+        ? { version: summary.goVersion ?? null, events: summary.goEvents, generations: summary.goGenerations }
+        : null,
+      perf: summary.hasPerf ? { records: summary.perfRecords, lost: summary.perfLost } : null,
+      problems: summary.problems.map(({ track, name, offsetBytes, detail }) => {
+        return { track, name, offset_bytes: offsetBytes, detail }
+      }),
+    },
+    clock: {
+      method: clock.method,
+      joined: clock.joined,
+      reason: clock.reason,
+      common_threads: summary.commonThreads,
+      pairs: summary.fit.pairs,
+      unmatched: summary.fit.unmatched,
+      residual_p50_ns: summary.fit.residualP50Ns,
+      residual_p99_ns: summary.fit.residualP99Ns,
+      wall: summary.wallSource,
+    },
+    tables: byTable,
+    findings: findings.map(({ detector, severity, title, from, to, go, kernel, facts, next }) => {
+      return {
+        detector,
+        severity,
+        title,
+        from,
+        to,
+        evidence: { go: [...go], kernel: [...kernel], facts: { ...facts } },
+        next,
+      }
+    }),
+  }
+}

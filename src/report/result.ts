@@ -1,0 +1,93 @@
+import { z } from 'zod'
+import { severities } from '../findings/finding.js'
+import { tables } from '../measures/tables.js'
+import type { Column } from '../measures/table.js'
+
+/** Version of the JSON result; raised whenever a reader of it would have to change. */
+export const resultSchemaVersion = 1
+
+const decimalNs = z.string().regex(/^-?\d+$/)
+
+function columnSchema(column: Column): z.ZodType {
+  switch (column.type) {
+    case 'long':
+      return z.int().nullable()
+    case 'double':
+      return z.number().nullable()
+    case 'boolean':
+      return z.boolean().nullable()
+    case 'timestamp':
+      return decimalNs.nullable()
+    case 'symbol':
+    case 'text':
+      return z.string().nullable()
+  }
+}
+
+const tableSchemas = Object.fromEntries(
+  tables.map((table) => [
+    table.name,
+    z.array(
+      z.strictObject({
+        ts: decimalNs,
+        source: z.string(),
+        service: z.string(),
+        host: z.string(),
+        ...Object.fromEntries(table.columns.map((column) => [column.name, columnSchema(column)])),
+      }),
+    ),
+  ]),
+)
+
+/** What `diagnose --json` writes. Times are ns; `ts`, `from` and `to` are decimal strings of ns since the epoch. */
+export const DiagnoseResult = z.strictObject({
+  schemaVersion: z.literal(resultSchemaVersion),
+  capture: z.strictObject({
+    source: z.string(),
+    service: z.string(),
+    host: z.string(),
+    from: decimalNs.nullable(),
+    duration_ns: z.int(),
+    gotrace: z.strictObject({ version: z.string().nullable(), events: z.int(), generations: z.int() }).nullable(),
+    perf: z.strictObject({ records: z.int(), lost: z.int() }).nullable(),
+    /** What could not be read, and why. */
+    problems: z.array(
+      z.strictObject({
+        track: z.enum(['gotrace', 'perf']),
+        name: z.string(),
+        offset_bytes: z.int(),
+        detail: z.string(),
+      }),
+    ),
+  }),
+  clock: z.strictObject({
+    method: z.string(),
+    joined: z.boolean(),
+    /** Why the tracks are not joined; empty when they are. */
+    reason: z.string(),
+    common_threads: z.int(),
+    pairs: z.int(),
+    unmatched: z.int(),
+    residual_p50_ns: z.int().nullable(),
+    residual_p99_ns: z.int().nullable(),
+    /** Where wall time comes from: gotrace, perf, manifest, or none (then times are since boot). */
+    wall: z.string(),
+  }),
+  tables: z.strictObject(tableSchemas),
+  findings: z.array(
+    z.strictObject({
+      detector: z.string(),
+      severity: z.enum(severities),
+      title: z.string(),
+      from: decimalNs,
+      to: decimalNs,
+      evidence: z.strictObject({
+        go: z.array(z.string()),
+        kernel: z.array(z.string()),
+        facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+      }),
+      next: z.string(),
+    }),
+  ),
+})
+export type DiagnoseResult = z.infer<typeof DiagnoseResult>

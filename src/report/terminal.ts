@@ -1,0 +1,122 @@
+import pc from 'picocolors'
+import { formatCount, formatNs, formatShare } from '../findings/units.js'
+import { severities } from '../findings/finding.js'
+import type { DatedFinding, OfflineResult } from '../pipeline/offline.js'
+import { timeClassDocs, timeClasses, type TimeClass } from '../timeline/classes.js'
+
+/** Findings shown in full; the rest are counted. */
+const findingsShown = 5
+const problemsShown = 5
+
+/** The result for a person at a terminal: the tracks and their clock, the worst moments, where the time went. */
+export function renderTerminal(result: OfflineResult): string {
+  return [...header(result), '', ...moments(result), '', ...classTable(result), ...unreadable(result), ''].join('\n')
+}
+
+function header({ names, summary }: OfflineResult): string[] {
+  const from =
+    summary.fromWallNs === undefined ? '' : ` from ${wallTime(summary.fromWallNs, summary.wallSource === 'none')}`
+  const tracks = [
+    summary.hasGotrace
+      ? `Go ${summary.goVersion ?? '?'} trace, ${formatCount(summary.goEvents, 'event')}`
+      : 'no Go trace',
+    summary.hasPerf
+      ? `perf, ${formatCount(summary.perfRecords, 'record')}, ${summary.perfLost === 0 ? 'none' : summary.perfLost.toLocaleString('en-US')} lost`
+      : 'no perf track',
+  ]
+  return [
+    `${pc.bold(names.service)} on ${names.host}, ${formatNs(summary.durationNs)}${from}`,
+    `${pc.dim('tracks')}  ${tracks.join(' · ')}`,
+    `${pc.dim('clock')}   ${clockLine(summary)}`,
+    ...notes(summary).map((note) => `${pc.yellow('note')}    ${note}`),
+  ]
+}
+
+function clockLine({ clock, fit, commonThreads }: OfflineResult['summary']): string {
+  if (!clock.joined) return `${pc.yellow('not joined')}: ${clock.reason}`
+  const residual =
+    fit.residualP50Ns === null
+      ? 'no network unblocks to check it with'
+      : `${formatCount(fit.pairs, 'network wake-up')} check it, residual p50 ${formatNs(fit.residualP50Ns)}, p99 ${formatNs(fit.residualP99Ns ?? 0)}`
+  return `joined, both on CLOCK_MONOTONIC, ${formatCount(commonThreads, 'common thread')}; ${residual}`
+}
+
+function notes(summary: OfflineResult['summary']): string[] {
+  const list: string[] = []
+  if (summary.perfLost > 0) {
+    list.push('perf lost records: times after a loss are "unknown"; record fewer events or a larger buffer (--buffer)')
+  }
+  if (summary.missedSwitchIns > summary.perfRecords / 100) {
+    list.push(
+      `perf did not record ${formatCount(summary.missedSwitchIns, 'return')} of threads to a CPU: record with --switch-events`,
+    )
+  }
+  return list
+}
+
+function moments({ findings, summary }: OfflineResult): string[] {
+  if (findings.length === 0) return [pc.bold('Worst moments'), '  none: nothing was over its threshold']
+  const order = [...findings].sort(
+    (a, b) => severities.indexOf(b.severity) - severities.indexOf(a.severity) || b.weightNs - a.weightNs,
+  )
+  const shown = pickShown(order)
+  const lines = [pc.bold(`Worst moments (${shown.length} of ${formatCount(findings.length, 'finding')})`)]
+  shown.forEach((finding, index) => lines.push(...moment(finding, index + 1, summary.fromWallNs)))
+  return lines
+}
+
+/** The worst of every detector first, then the worst of what is left: one kind of trouble must not hide another. */
+function pickShown(order: readonly DatedFinding[]): DatedFinding[] {
+  const firsts = order.filter((finding, i) => order.findIndex((other) => other.detector === finding.detector) === i)
+  const rest = order.filter((finding) => !firsts.includes(finding))
+  const shown = new Set([...firsts, ...rest].slice(0, findingsShown))
+  return order.filter((finding) => shown.has(finding))
+}
+
+function moment(finding: DatedFinding, number: number, originNs: string | undefined): string[] {
+  const paint = finding.severity === 'critical' ? pc.red : finding.severity === 'warning' ? pc.yellow : pc.cyan
+  const at = originNs === undefined ? '' : `+${(Number(BigInt(finding.from) - BigInt(originNs)) / 1e9).toFixed(3)} s  `
+  const line = (label: string, text: string) => `       ${pc.dim(label.padEnd(7))} ${text}`
+  return [
+    `  ${String(number)}  ${paint(finding.severity.padEnd(8))}  ${at}${pc.bold(finding.title)}`,
+    ...finding.go.map((text, i) => line(i === 0 ? 'Go' : '', text)),
+    ...finding.kernel.map((text, i) => line(i === 0 ? 'kernel' : '', text)),
+    line('next', finding.next),
+  ]
+}
+
+function classTable({ rows }: OfflineResult): string[] {
+  const totals = new Map<TimeClass, number>()
+  for (const { table, row } of rows) {
+    if (table !== 'time_classes') continue
+    const name = row['class'] as TimeClass
+    totals.set(name, (totals.get(name) ?? 0) + (row['ns'] as number))
+  }
+  const all = [...totals.values()].reduce((sum, ns) => sum + ns, 0)
+  if (all === 0) return []
+  const width = Math.max(...timeClasses.map((name) => name.length))
+  const lines = timeClasses
+    .filter((name) => totals.has(name))
+    .map((name) => {
+      const ns = totals.get(name)!
+      const numbers = `${formatNs(ns).padStart(8)} ${formatShare(ns / all).padStart(8)}`
+      return `  ${name.padEnd(width)} ${numbers}  ${pc.dim(timeClassDocs[name])}`
+    })
+  return [pc.bold('Where the time of all goroutines went'), ...lines]
+}
+
+function unreadable({ summary }: OfflineResult): string[] {
+  const { problems } = summary
+  if (problems.length === 0) return []
+  const lines = problems.slice(0, problemsShown).map(({ track, offsetBytes, detail }) => {
+    return `  ${track === 'gotrace' ? 'Go trace' : 'perf'}, byte ${offsetBytes}: ${detail}`
+  })
+  const more = problems.length > problemsShown ? [`  … and ${problems.length - problemsShown} more`] : []
+  return ['', pc.yellow('What could not be read'), ...lines, ...more]
+}
+
+function wallTime(ns: string, sinceBoot: boolean): string {
+  if (sinceBoot) return `${formatNs(Number(BigInt(ns)))} after boot (no wall time in the capture)`
+  const iso = new Date(Number(BigInt(ns) / 1_000_000n)).toISOString()
+  return `${iso.slice(0, 10)} ${iso.slice(11, 23)} UTC`
+}

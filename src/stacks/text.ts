@@ -1,0 +1,33 @@
+/**
+ * One line for a stack given leaf first: functions root first, joined by ';', as folded stacks are written. The result for an array is
+ * remembered, because readers hand out the same array for equal stacks.
+ */
+export function joinFrames(frames: readonly { readonly func: string }[]): string {
+  if (frames.length === 0) return ''
+  let text = joined.get(frames)
+  if (text === undefined) {
+    text = frames
+      .map((frame) => frame.func)
+      .reverse()
+      .join(';')
+    joined.set(frames, text)
+  }
+  return text
+}
+
+const joined = new WeakMap<readonly unknown[], string>()
+
+/**
+ * Name of a stack that is the same in every process and run: two 32-bit hashes of its text side by side, as hex. (FNV-1a, and a
+ * second one with another prime, because a float64 holds no 64-bit product.)
+ */
+export function stackIdOf(text: string): string {
+  let a = 0x811c9dc5
+  let b = 0x01000193 ^ text.length
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    a = Math.imul(a ^ code, 0x01000193)
+    b = Math.imul(b ^ code, 0x85ebca6b) ^ (b >>> 13)
+  }
+  return (a >>> 0).toString(16).padStart(8, '0') + (b >>> 0).toString(16).padStart(8, '0')
+}

@@ -1,0 +1,337 @@
+import { Ev, GoState, type GoEvent, type GoTraceReader } from '../gotrace/index.js'
+import { joinFrames } from '../stacks/text.js'
+import { ClassId, Kernel } from './classes.js'
+import type { Goroutine, NetworkReady, Thread } from './model.js'
+import type { TimelineCore } from './state.js'
+import type { StopTheWorldTracker } from './stopTheWorld.js'
+import { waitClassOfReason, waitClassOfStack } from './waits.js'
+
+/** At most so many functions are named as what the busy Ps ran. */
+const busyFuncsShown = 4
+
+/** Applies the events of the Go trace to the timeline. */
+export class GoTrack {
+  constructor(
+    private readonly core: TimelineCore,
+    private readonly stops: StopTheWorldTracker,
+  ) {}
+
+  apply(event: GoEvent, reader: GoTraceReader, atNs: number): void {
+    const { state } = this.core
+    this.enterGeneration(event, reader, atNs)
+    state.lastGoNs = atNs
+    const args = event.args
+    switch (event.type) {
+      case Ev.GoStart:
+        return this.start(args[0]!, event.tid, atNs)
+      case Ev.GoStop:
+        return this.leave(event, reader, GoState.Runnable, 0, atNs)
+      case Ev.GoBlock:
+        return this.block(event, reader, atNs)
+      case Ev.GoUnblock:
+        return this.unblock(event, args[0]!, atNs)
+      case Ev.GoCreate:
+        return this.create(args[0]!, GoState.Runnable, -1, reader.stack(args[1]!)[0]?.func ?? '', atNs)
+      case Ev.GoCreateBlocked:
+        return this.create(args[0]!, GoState.Waiting, -1, reader.stack(args[1]!)[0]?.func ?? '', atNs)
+      case Ev.GoCreateSyscall:
+        return this.create(args[0]!, GoState.Syscall, event.tid, '', atNs)
+      case Ev.GoSyscallBegin:
+        return this.move(event.goid, GoState.Syscall, event.tid, atNs)
+      case Ev.GoSyscallEnd:
+        return this.move(event.goid, GoState.Running, event.tid, atNs)
+      case Ev.GoSyscallEndBlocked:
+        return this.leave(event, reader, GoState.Runnable, 0, atNs)
+      case Ev.GoDestroy:
+      case Ev.GoDestroySyscall:
+        return this.destroy(event.goid, atNs)
+      case Ev.GoStatus:
+      case Ev.GoStatusStack:
+        return this.status(event, reader, atNs)
+      case Ev.GCMarkAssistBegin:
+        return this.assist(event.goid, true, atNs)
+      case Ev.GCMarkAssistActive:
+        return this.assist(args[0]!, true, atNs)
+      case Ev.GCMarkAssistEnd:
+        return this.assist(event.goid, false, atNs)
+      case Ev.STWBegin:
+        return this.stops.begin(reader.string(args[0]!), event.tid, event.goid, atNs)
+      case Ev.STWEnd:
+        return this.stops.end(atNs)
+      case Ev.ProcStart:
+        return this.procStart(args[0]!, event.tid)
+      case Ev.ProcStop:
+        return this.procStop(event.p, event.tid, atNs)
+      case Ev.ProcSteal:
+        return this.procSteal(args[0]!, args[2]!, atNs)
+      case Ev.ProcStatus:
+        return this.procStatus(args[0]!, event.tid, args[1]!)
+    }
+  }
+
+  /** Ends every life at the last event of the trace. */
+  finish(): void {
+    const { state } = this.core
+    if (Number.isNaN(state.lastGoNs)) return
+    this.stops.abandon()
+    for (const goroutine of state.goroutines.values()) this.core.cut(goroutine, state.lastGoNs)
+    state.goroutines.clear()
+    state.procs.clear()
+    for (const thread of state.threads.values()) {
+      thread.goid = -1
+      thread.p = -1
+    }
+  }
+
+  /**
+   * A trace that follows another one, or a generation that does not follow the last, starts from nothing: every goroutine is listed again.
+   */
+  private enterGeneration(event: GoEvent, reader: GoTraceReader, atNs: number): void {
+    const { state } = this.core
+    if (event.gen === state.lastGen && reader.traceIndex === state.traceIndex) return
+    if (reader.traceIndex !== state.traceIndex || event.gen !== state.lastGen + 1) {
+      this.finish()
+      state.traceIndex = reader.traceIndex
+      state.firstGen = event.gen
+      state.traceStartNs = atNs
+      for (const thread of state.threads.values()) thread.history = [{ atNs, kernel: thread.kernel }]
+    } else {
+      for (const thread of state.threads.values()) thread.history = undefined
+    }
+    state.lastGen = event.gen
+  }
+
+  private create(goid: number, goState: number, tid: number, startFunc: string, atNs: number): void {
+    const goroutine = newGoroutine(goid, goState, tid, startFunc, atNs)
+    goroutine.waitClass = ClassId.sync_wait
+    this.core.state.goroutines.set(goid, goroutine)
+    if (tid >= 0) this.occupy(this.goThread(tid), goid)
+  }
+
+  private start(goid: number, tid: number, atNs: number): void {
+    const goroutine = this.core.state.goroutines.get(goid)
+    if (goroutine === undefined) return
+    const thread = this.goThread(tid)
+    this.closeRunnable(goroutine, thread, atNs)
+    const runnableNs = goroutine.stateSinceNs
+    goroutine.state = GoState.Running
+    goroutine.tid = tid
+    goroutine.stateSinceNs = atNs
+    this.occupy(thread, goid)
+    for (const listener of this.core.listeners) listener.started?.(goroutine, runnableNs, atNs)
+    if (goroutine.ready !== undefined) {
+      const delay = { goroutine, ready: goroutine.ready, runNs: atNs, runTid: tid }
+      for (const listener of this.core.listeners) listener.netpollDelay?.(delay)
+      goroutine.ready = undefined
+    }
+    thread.pollNs = NaN
+  }
+
+  /**
+   * The end of a wait for a P. If the thread that now runs the goroutine had to be woken and switched in meanwhile, that part
+   * was the kernel's.
+   */
+  private closeRunnable(goroutine: Goroutine, thread: Thread, atNs: number): void {
+    if (this.core.state.stop === undefined && thread.lastInNs > goroutine.openNs && thread.lastInNs <= atNs) {
+      const wokenNs = Math.max(thread.lastWakeNs, goroutine.openNs)
+      if (!Number.isNaN(wokenNs)) {
+        this.core.emit(goroutine, wokenNs, ClassId.sched_wait)
+        this.core.emit(goroutine, thread.lastInNs, ClassId.sched_wait_kernel)
+      }
+    }
+    this.core.cut(goroutine, atNs)
+  }
+
+  /** The goroutine on the event's thread leaves it. */
+  private leave(event: GoEvent, reader: GoTraceReader, goState: number, waitClass: number, atNs: number): void {
+    const goroutine = this.core.state.goroutines.get(event.goid)
+    if (goroutine === undefined) return
+    this.core.cut(goroutine, atNs)
+    if (goroutine.startFunc === '' && event.stackId !== 0) {
+      goroutine.startFunc = reader.stack(event.stackId).at(-1)?.func ?? ''
+    }
+    const thread = this.goThread(event.tid)
+    thread.goid = -1
+    thread.lastGoid = goroutine.goid
+    thread.lastFunc = goroutine.startFunc
+    thread.lastLeftNs = atNs
+    thread.lastStack = this.core.state.stop === undefined ? '' : joinFrames(reader.stack(event.stackId))
+    goroutine.state = goState
+    goroutine.waitClass = waitClass
+    goroutine.tid = -1
+    goroutine.stateSinceNs = atNs
+  }
+
+  private block(event: GoEvent, reader: GoTraceReader, atNs: number): void {
+    const frames = reader.stack(event.stackId)
+    let waitClass = waitClassOfReason(reader.string(event.args[0]!))
+    if (waitClass === ClassId.unknown) waitClass = waitClassOfStack(frames)
+    this.leave(event, reader, GoState.Waiting, waitClass, atNs)
+    if (waitClass !== ClassId.net_wait) return
+    const goroutine = this.core.state.goroutines.get(event.goid)
+    if (goroutine !== undefined) goroutine.waitStack = joinFrames(frames)
+  }
+
+  private unblock(event: GoEvent, goid: number, atNs: number): void {
+    const goroutine = this.core.state.goroutines.get(goid)
+    if (goroutine === undefined) return
+    this.core.cut(goroutine, atNs)
+    const wasNetwork = goroutine.waitClass === ClassId.net_wait
+    goroutine.state = GoState.Runnable
+    goroutine.stateSinceNs = atNs
+    // From a running goroutine it is a deadline or a close, not the poller (reference: joining).
+    if (wasNetwork && event.goid < 0 && event.tid >= 0) goroutine.ready = this.networkReady(event, atNs)
+  }
+
+  private networkReady(event: GoEvent, atNs: number): NetworkReady {
+    const thread = this.goThread(event.tid)
+    const residualNs = atNs - thread.pollNs
+    for (const listener of this.core.listeners) listener.clockPair?.(atNs, residualNs)
+    const { state } = this.core
+    let busyPs = 0
+    for (const tid of state.procs.values()) if (tid >= 0 && (state.threads.get(tid)?.goid ?? -1) >= 0) busyPs++
+    return {
+      readyNs: atNs,
+      pollNs: thread.pollNs,
+      previousPollNs: thread.previousPollNs,
+      tid: event.tid,
+      bySysmon: event.p < 0,
+      busyPs,
+      totalPs: state.procs.size,
+      busyFuncs: busyPs === state.procs.size ? this.runningFuncs() : [],
+    }
+  }
+
+  /** What the Ps run right now, by start function. */
+  private runningFuncs(): string[] {
+    const { state } = this.core
+    const funcs = new Set<string>()
+    for (const tid of state.procs.values()) {
+      const func = state.goroutines.get(state.threads.get(tid)?.goid ?? -1)?.startFunc ?? ''
+      if (func !== '') funcs.add(func)
+    }
+    return [...funcs].slice(0, busyFuncsShown)
+  }
+
+  private move(goid: number, goState: number, tid: number, atNs: number): void {
+    const goroutine = this.core.state.goroutines.get(goid)
+    if (goroutine === undefined) return
+    this.core.cut(goroutine, atNs)
+    goroutine.state = goState
+    goroutine.tid = tid
+    goroutine.stateSinceNs = atNs
+  }
+
+  private destroy(goid: number, atNs: number): void {
+    const goroutine = this.core.state.goroutines.get(goid)
+    if (goroutine === undefined) return
+    this.core.cut(goroutine, atNs)
+    this.core.state.goroutines.delete(goid)
+    const thread = this.core.state.threads.get(goroutine.tid)
+    if (thread !== undefined) {
+      thread.goid = -1
+      thread.lastGoid = goid
+      thread.lastFunc = goroutine.startFunc
+      thread.lastLeftNs = atNs
+      thread.lastStack = ''
+    }
+  }
+
+  /**
+   * A goroutine is listed once per generation, when it first does something. In the first generation that is how we learn of
+   * it, and it has been in this state since the trace began: its piece up to now is told from the thread's history.
+   */
+  private status(event: GoEvent, reader: GoTraceReader, atNs: number): void {
+    const { state } = this.core
+    const goid = event.args[0]!
+    if (state.goroutines.has(goid)) return
+    const goState = event.to
+    const onThread = goState === GoState.Running || goState === GoState.Syscall
+    const tid = !onThread ? -1 : goState === GoState.Syscall ? event.args[1]! : event.tid
+    const frames = event.type === Ev.GoStatusStack ? reader.stack(event.args[3]!) : []
+    const goroutine = newGoroutine(goid, goState, tid, frames.at(-1)?.func ?? '', state.traceStartNs)
+    if (goState === GoState.Waiting) {
+      goroutine.waitClass = waitClassOfStack(frames)
+      if (goroutine.waitClass === ClassId.net_wait) goroutine.waitStack = joinFrames(frames)
+    }
+    state.goroutines.set(goid, goroutine)
+    if (!onThread) return
+    const thread = this.goThread(tid)
+    this.tellPast(goroutine, thread, atNs)
+    this.occupy(thread, goid)
+  }
+
+  private tellPast(goroutine: Goroutine, thread: Thread, atNs: number): void {
+    let kernel: number = Kernel.Unknown
+    for (const change of thread.history ?? []) {
+      this.core.emit(goroutine, change.atNs, this.core.classWith(goroutine, kernel))
+      kernel = change.kernel
+    }
+    this.core.emit(goroutine, atNs, this.core.classWith(goroutine, kernel))
+  }
+
+  private assist(goid: number, assisting: boolean, atNs: number): void {
+    const goroutine = this.core.state.goroutines.get(goid)
+    if (goroutine === undefined) return
+    this.core.cut(goroutine, atNs)
+    goroutine.assisting = assisting
+  }
+
+  private procStart(p: number, tid: number): void {
+    this.core.state.procs.set(p, tid)
+    this.goThread(tid).p = p
+  }
+
+  private procStop(p: number, tid: number, atNs: number): void {
+    this.core.state.procs.set(p, -1)
+    const thread = this.goThread(tid)
+    thread.p = -1
+    this.stops.procStopped(thread, atNs)
+  }
+
+  private procSteal(p: number, tid: number, atNs: number): void {
+    this.core.state.procs.set(p, -1)
+    const thread = this.core.state.threads.get(tid)
+    if (thread?.p !== p) return
+    thread.p = -1
+    this.stops.procStopped(thread, atNs)
+  }
+
+  private procStatus(p: number, tid: number, status: number): void {
+    const held = (status === procRunning || status === procSyscall) && tid >= 0
+    this.core.state.procs.set(p, held ? tid : -1)
+    if (held) this.goThread(tid).p = p
+  }
+
+  private occupy(thread: Thread, goid: number): void {
+    thread.goid = goid
+  }
+
+  private goThread(tid: number): Thread {
+    const thread = this.core.thread(tid)
+    if (!thread.seenByGo) {
+      thread.seenByGo = true
+      if (thread.seenByPerf) this.core.state.commonThreads++
+    }
+    return thread
+  }
+}
+
+/** Wire values of ProcStatus. Source: tracev2 ProcStatus. */
+const procRunning = 1
+const procSyscall = 3
+
+function newGoroutine(goid: number, state: number, tid: number, startFunc: string, bornNs: number): Goroutine {
+  return {
+    goid,
+    state,
+    waitClass: ClassId.unknown,
+    tid,
+    openNs: bornNs,
+    stateSinceNs: bornNs,
+    assisting: false,
+    startFunc,
+    waitStack: '',
+    ready: undefined,
+  }
+}

@@ -1,0 +1,149 @@
+import type { TimeClass } from './classes.js'
+
+/**
+ * All times are ns on the analysis' axis: CLOCK_MONOTONIC minus a whole-second base. They are integers, so sums and differences
+ * are exact. NaN stands for "not known".
+ *
+ * Everything here is plain data: a checkpoint of a running analysis is a copy of it.
+ */
+export interface Goroutine {
+  readonly goid: number
+  /** GoState of the trace. */
+  state: number
+  /** Class of the current wait (ClassId); meaningful while Waiting. */
+  waitClass: number
+  /** Thread that carries it while Running or in a syscall, else -1. */
+  tid: number
+  /** Start of the piece of its life that has not been handed to the listeners yet. */
+  openNs: number
+  /** When it entered the current state. */
+  stateSinceNs: number
+  /** Inside a GC mark assist. */
+  assisting: boolean
+  /** Function it was started with; '' until known. */
+  startFunc: string
+  /** Stack of the last block or stop: functions, root first, joined by ';'. Kept for network waits only. */
+  waitStack: string
+  /** Set between a network unblock and the run that follows. */
+  ready: NetworkReady | undefined
+}
+
+export interface NetworkReady {
+  readonly readyNs: number
+  /** Return of the epoll_pwait that reported it; NaN without perf or without a match. */
+  readonly pollNs: number
+  /** Return of the previous epoll_pwait on any thread before `pollNs`; NaN when not seen. */
+  readonly previousPollNs: number
+  readonly tid: number
+  /** The polling thread held no P: sysmon. */
+  readonly bySysmon: boolean
+  /** Ps that were running a goroutine at that moment, of how many, and what most of them ran. */
+  readonly busyPs: number
+  readonly totalPs: number
+  readonly busyFuncs: readonly string[]
+}
+
+/** Time of one thread by kernel state, ns. */
+export interface KernelTotals {
+  onNs: number
+  preemptedNs: number
+  asleepNs: number
+  diskNs: number
+  unknownNs: number
+}
+
+export interface Thread {
+  readonly tid: number
+  comm: string
+  /** Kernel.* */
+  kernel: number
+  kernelSinceNs: number
+  readonly totals: KernelTotals
+  /** Goroutine on this thread, -1 = none. */
+  goid: number
+  /** P held by this thread, -1 = none. */
+  p: number
+  /** Last wake-up not yet followed by a switch-in. */
+  wakeNs: number
+  /** The wake-up and the switch-in of the current stay on a CPU; NaN when it was not woken. */
+  lastWakeNs: number
+  lastInNs: number
+  /** Return of the last epoll_pwait that reported something, until the thread runs a goroutine or sleeps. */
+  pollNs: number
+  previousPollNs: number
+  /** Goroutine that last left this thread, when and with which stack: who kept a stop-the-world waiting. */
+  lastGoid: number
+  lastFunc: string
+  lastLeftNs: number
+  lastStack: string
+  /** While off CPU: what the kernel ran instead. */
+  nextComm: string
+  nextTid: number
+  /** Kernel changes since the start of the first generation; see Timeline on goroutines that are learnt of late. */
+  history: { readonly atNs: number; readonly kernel: number }[] | undefined
+  seenByGo: boolean
+  seenByPerf: boolean
+}
+
+export interface StopTheWorld {
+  readonly reason: string
+  readonly isGc: boolean
+  readonly tid: number
+  readonly goid: number
+  readonly beginNs: number
+  endNs: number
+  /** When the last P stopped; equals beginNs when none had to. */
+  stoppedNs: number
+  last: LastToStop | undefined
+}
+
+export interface LastToStop {
+  readonly tid: number
+  readonly goid: number
+  /** Function the goroutine was started with; '' = not known. */
+  readonly startFunc: string
+  /** Where it stopped: functions, root first, joined by ';'. */
+  readonly stack: string
+  /** What its thread did in the kernel between the request and its stop; undefined without perf. */
+  readonly kernel: KernelTotals | undefined
+  /** Leaf functions of perf's CPU samples of that thread meanwhile, most frequent first. */
+  readonly samples: readonly { readonly func: string; readonly count: number }[]
+}
+
+/** One delay between epoll's return and the goroutine running. */
+export interface NetpollDelay {
+  readonly goroutine: Goroutine
+  readonly ready: NetworkReady
+  readonly runNs: number
+  /** Thread the goroutine runs on. */
+  readonly runTid: number
+}
+
+/** One stretch of a thread off CPU while its goroutine was Running. */
+export interface OffCpu {
+  readonly thread: Thread
+  /** undefined when the thread carried no running goroutine. */
+  readonly goroutine: Goroutine | undefined
+  readonly fromNs: number
+  readonly toNs: number
+  readonly kernel: number
+}
+
+/**
+ * What the timeline tells the measures and detectors. Arguments are live objects: copy what is kept.
+ */
+export interface TimelineListener {
+  /** A piece of a goroutine's life in one class. The pieces of a life do not overlap and leave no gap. */
+  segment?(goroutine: Goroutine, fromNs: number, toNs: number, classId: number): void
+  /** Runnable → Running. */
+  started?(goroutine: Goroutine, runnableNs: number, startNs: number): void
+  netpollDelay?(delay: NetpollDelay): void
+  stopTheWorld?(stop: StopTheWorld): void
+  /** A woken thread was switched in. */
+  switchedIn?(thread: Thread, wakeNs: number, inNs: number): void
+  offCpu?(stretch: OffCpu): void
+  /** A network unblock in scheduler context; `residualNs` is NaN when no epoll return matches it. */
+  clockPair?(atNs: number, residualNs: number): void
+}
+
+export type { TimeClass }

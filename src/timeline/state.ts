@@ -1,0 +1,212 @@
+import { ClassId, Kernel } from './classes.js'
+import type { Goroutine, KernelTotals, StopTheWorld, Thread, TimelineListener } from './model.js'
+import { GoState } from '../gotrace/index.js'
+
+/** The open stop-the-world, with what is needed to say who was last to stop. */
+export interface OpenStop {
+  readonly stop: StopTheWorld
+  /** Kernel totals of every thread at the request. */
+  readonly totalsAtBegin: Map<number, KernelTotals>
+  /** CPU samples since the request: thread → leaf function → count. */
+  readonly samples: Map<number, Map<string, number>>
+  /** Set once the last P so far has stopped; the thread it held. */
+  lastTid: number
+  lastGoid: number
+  lastFunc: string
+  lastStack: string
+  lastKernel: KernelTotals | undefined
+}
+
+/** Plain data: see model.ts. */
+export interface TimelineState {
+  /** Time of the latest event; never goes back. */
+  nowNs: number
+  goroutines: Map<number, Goroutine>
+  threads: Map<number, Thread>
+  /** P → thread that holds it, -1 = idle. */
+  procs: Map<number, number>
+  stop: OpenStop | undefined
+  /** First event of the current trace, and the generation it belongs to; NaN, -1 = no trace yet. */
+  traceStartNs: number
+  firstGen: number
+  lastGen: number
+  traceIndex: number
+  /** Last Go event; goroutines live until here when the trace ends. */
+  lastGoNs: number
+  /** perf can be trusted between these; NaN = no perf record yet. */
+  perfFromNs: number
+  lastPerfNs: number
+  /** Return of the last epoll_pwait on any thread. */
+  lastPollNs: number
+  commonThreads: number
+  /** Returns to a CPU that perf did not record: `--switch-events` was missing, or records were lost. */
+  missedSwitchIns: number
+}
+
+export function newTimelineState(): TimelineState {
+  return {
+    nowNs: -Infinity,
+    goroutines: new Map(),
+    threads: new Map(),
+    procs: new Map(),
+    stop: undefined,
+    traceStartNs: NaN,
+    firstGen: -1,
+    lastGen: -1,
+    traceIndex: -1,
+    lastGoNs: NaN,
+    perfFromNs: NaN,
+    lastPerfNs: NaN,
+    lastPollNs: NaN,
+    commonThreads: 0,
+    missedSwitchIns: 0,
+  }
+}
+
+export const noTotals = (): KernelTotals => ({ onNs: 0, preemptedNs: 0, asleepNs: 0, diskNs: 0, unknownNs: 0 })
+
+/** State and the operations every event handler shares. */
+export class TimelineCore {
+  constructor(
+    readonly state: TimelineState,
+    readonly listeners: readonly TimelineListener[],
+  ) {}
+
+  /** While it lasts, goroutines that have existed since the start of the trace may still turn up. */
+  get inFirstGeneration(): boolean {
+    return this.state.firstGen >= 0 && this.state.firstGen === this.state.lastGen
+  }
+
+  thread(tid: number): Thread {
+    let thread = this.state.threads.get(tid)
+    if (thread === undefined) {
+      thread = newThread(tid, this.state.nowNs)
+      if (this.inFirstGeneration) thread.history = []
+      this.state.threads.set(tid, thread)
+    }
+    return thread
+  }
+
+  /** Closes the open piece of a goroutine's life at `atNs`, in the class its unchanged state gives. */
+  cut(goroutine: Goroutine, atNs: number): void {
+    if (atNs > goroutine.openNs) this.emit(goroutine, atNs, this.classOf(goroutine))
+  }
+
+  emit(goroutine: Goroutine, toNs: number, classId: number): void {
+    if (toNs <= goroutine.openNs) return
+    for (const listener of this.listeners) listener.segment?.(goroutine, goroutine.openNs, toNs, classId)
+    goroutine.openNs = toNs
+  }
+
+  /** The table this product is about (src/timeline/classes.ts): Go state × kernel state → class. */
+  classOf(goroutine: Goroutine): number {
+    const kernel =
+      goroutine.tid < 0 ? Kernel.Unknown : (this.state.threads.get(goroutine.tid)?.kernel ?? Kernel.Unknown)
+    return this.classWith(goroutine, kernel)
+  }
+
+  classWith(goroutine: Goroutine, kernel: number): number {
+    switch (goroutine.state) {
+      case GoState.Running:
+        return runningClass(goroutine.assisting, this.state.stop !== undefined, kernel)
+      case GoState.Syscall:
+        if (kernel === Kernel.Unknown) return ClassId.unknown
+        return kernel === Kernel.OnCpu ? ClassId.syscall_cpu : ClassId.syscall_blocked
+      case GoState.Runnable:
+        return this.state.stop !== undefined ? ClassId.stw : ClassId.sched_wait
+      case GoState.Waiting:
+        return goroutine.waitClass
+      default:
+        return ClassId.unknown
+    }
+  }
+
+  /** Moves a thread to a kernel state. The goroutine it carries is cut first. */
+  setKernel(thread: Thread, kernel: number, atNs: number): void {
+    if (thread.kernel === kernel) return
+    const goroutine = thread.goid < 0 ? undefined : this.state.goroutines.get(thread.goid)
+    if (goroutine !== undefined) this.cut(goroutine, atNs)
+    this.account(thread, atNs)
+    thread.kernel = kernel
+    thread.history?.push({ atNs, kernel })
+  }
+
+  /**
+   * The thread turns out to have been on a CPU again without perf saying since when: the piece that was taken for off CPU is
+   * unknown.
+   */
+  missedSwitchIn(thread: Thread): void {
+    this.state.missedSwitchIns++
+    thread.kernel = Kernel.Unknown
+    const last = thread.history?.pop()
+    if (last !== undefined) thread.history?.push({ atNs: last.atNs, kernel: Kernel.Unknown })
+  }
+
+  /** Adds the time since the last change to the thread's totals. */
+  account(thread: Thread, atNs: number): void {
+    const ns = atNs - thread.kernelSinceNs
+    thread.kernelSinceNs = atNs
+    const totals = thread.totals
+    switch (thread.kernel) {
+      case Kernel.OnCpu:
+        totals.onNs += ns
+        break
+      case Kernel.Preempted:
+      case Kernel.Stopped:
+        totals.preemptedNs += ns
+        break
+      case Kernel.Asleep:
+        totals.asleepNs += ns
+        break
+      case Kernel.Disk:
+        totals.diskNs += ns
+        break
+      default:
+        totals.unknownNs += ns
+    }
+  }
+}
+
+function runningClass(assisting: boolean, stopped: boolean, kernel: number): number {
+  if (stopped && kernel === Kernel.Asleep) return ClassId.stw
+  if (assisting) return ClassId.gc_assist
+  switch (kernel) {
+    case Kernel.OnCpu:
+      return ClassId.on_cpu
+    case Kernel.Preempted:
+    case Kernel.Stopped:
+      return ClassId.cpu_stolen
+    case Kernel.Disk:
+      return ClassId.fault_io
+    case Kernel.Asleep:
+      return ClassId.runtime_futex
+    default:
+      return ClassId.unknown
+  }
+}
+
+function newThread(tid: number, nowNs: number): Thread {
+  return {
+    tid,
+    comm: '',
+    kernel: Kernel.Unknown,
+    kernelSinceNs: nowNs,
+    totals: noTotals(),
+    goid: -1,
+    p: -1,
+    wakeNs: NaN,
+    lastWakeNs: NaN,
+    lastInNs: NaN,
+    pollNs: NaN,
+    previousPollNs: NaN,
+    lastGoid: -1,
+    lastFunc: '',
+    lastLeftNs: NaN,
+    lastStack: '',
+    nextComm: '',
+    nextTid: -1,
+    history: undefined,
+    seenByGo: false,
+    seenByPerf: false,
+  }
+}

@@ -1,0 +1,117 @@
+import type { KernelTotals, LastToStop, Thread } from './model.js'
+import type { OpenStop, TimelineCore } from './state.js'
+
+/** How many leaf functions of CPU samples are named for the thread that was last to stop. */
+const samplesShown = 3
+
+/** Pauses the tracer itself causes: they are reported, never alerted on. */
+export function isOwnPause(reason: string): boolean {
+  return reason === 'start trace' || reason === 'stop trace'
+}
+
+/** Follows a stop-the-world from the request to the restart, and finds who was last to stop. */
+export class StopTheWorldTracker {
+  constructor(private readonly core: TimelineCore) {}
+
+  begin(text: string, tid: number, goid: number, atNs: number): void {
+    this.end(atNs)
+    this.cutHeld(atNs)
+    const totalsAtBegin = new Map<number, KernelTotals>()
+    for (const thread of this.core.state.threads.values()) {
+      this.core.account(thread, atNs)
+      totalsAtBegin.set(thread.tid, { ...thread.totals })
+    }
+    const reason = text.replace(/^stop-the-world \((.*)\)$/, '$1')
+    this.core.state.stop = {
+      stop: {
+        reason,
+        isGc: reason.startsWith('GC '),
+        tid,
+        goid,
+        beginNs: atNs,
+        endNs: NaN,
+        stoppedNs: atNs,
+        last: undefined,
+      },
+      totalsAtBegin,
+      samples: new Map(),
+      lastTid: -1,
+      lastGoid: -1,
+      lastFunc: '',
+      lastStack: '',
+      lastKernel: undefined,
+    }
+  }
+
+  /** A thread gave up its P, or it was taken: until now the world had not stopped. */
+  procStopped(thread: Thread, atNs: number): void {
+    const open = this.core.state.stop
+    if (open === undefined || thread.tid === open.stop.tid) return
+    open.stop.stoppedNs = atNs
+    open.lastTid = thread.tid
+    const leftInside = thread.lastLeftNs >= open.stop.beginNs
+    const onIt = thread.goid >= 0 ? this.core.state.goroutines.get(thread.goid) : undefined
+    open.lastGoid = onIt?.goid ?? (leftInside ? thread.lastGoid : -1)
+    open.lastFunc = onIt?.startFunc ?? (leftInside ? thread.lastFunc : '')
+    open.lastStack = leftInside ? thread.lastStack : ''
+    this.core.account(thread, atNs)
+    open.lastKernel = thread.seenByPerf ? difference(thread.totals, open.totalsAtBegin.get(thread.tid)) : undefined
+  }
+
+  /** A CPU sample of perf during a stop. */
+  sample(tid: number, leaf: string): void {
+    const open = this.core.state.stop
+    if (open === undefined) return
+    let counts = open.samples.get(tid)
+    if (counts === undefined) open.samples.set(tid, (counts = new Map<string, number>()))
+    counts.set(leaf, (counts.get(leaf) ?? 0) + 1)
+  }
+
+  end(atNs: number): void {
+    const open = this.core.state.stop
+    if (open === undefined) return
+    this.cutHeld(atNs)
+    open.stop.endNs = atNs
+    open.stop.last = lastToStop(open)
+    this.core.state.stop = undefined
+    for (const listener of this.core.listeners) listener.stopTheWorld?.(open.stop)
+  }
+
+  /** The trace ended inside a stop: how long it lasted is not known, so it is not reported. */
+  abandon(): void {
+    if (this.core.state.stop === undefined) return
+    this.cutHeld(this.core.state.lastGoNs)
+    this.core.state.stop = undefined
+  }
+
+  /** Everybody whose class a stop changes starts a new piece. */
+  private cutHeld(atNs: number): void {
+    for (const goroutine of this.core.state.goroutines.values()) this.core.cut(goroutine, atNs)
+  }
+}
+
+function lastToStop(open: OpenStop): LastToStop | undefined {
+  if (open.lastTid < 0) return undefined
+  const samples = [...(open.samples.get(open.lastTid) ?? [])]
+    .map(([func, count]) => ({ func, count }))
+    .sort((a, b) => b.count - a.count || (a.func < b.func ? -1 : 1))
+    .slice(0, samplesShown)
+  return {
+    tid: open.lastTid,
+    goid: open.lastGoid,
+    startFunc: open.lastFunc,
+    stack: open.lastStack,
+    kernel: open.lastKernel,
+    samples,
+  }
+}
+
+function difference(now: KernelTotals, before: KernelTotals | undefined): KernelTotals {
+  return {
+    onNs: now.onNs - (before?.onNs ?? 0),
+    preemptedNs: now.preemptedNs - (before?.preemptedNs ?? 0),
+    asleepNs: now.asleepNs - (before?.asleepNs ?? 0),
+    diskNs: now.diskNs - (before?.diskNs ?? 0),
+    unknownNs: now.unknownNs - (before?.unknownNs ?? 0),
+  }
+}

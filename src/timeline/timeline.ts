@@ -1,0 +1,69 @@
+import type { GoEvent, GoTraceReader } from '../gotrace/index.js'
+import type { PerfRecord, PerfScriptReader } from '../perf/index.js'
+import { GoTrack } from './goTrack.js'
+import type { TimelineListener } from './model.js'
+import { PerfTrack } from './perfTrack.js'
+import { newTimelineState, TimelineCore, type TimelineState } from './state.js'
+import { StopTheWorldTracker } from './stopTheWorld.js'
+
+/**
+ * The joined model: which goroutine is on which thread, in which state on both sides. Fed with the events of both tracks in
+ * time order, it tells its listeners every piece of every goroutine's life, with its class, and the moments that matter.
+ */
+export class Timeline {
+  readonly state: TimelineState
+  private readonly core: TimelineCore
+  private readonly stops: StopTheWorldTracker
+  private readonly go: GoTrack
+  private readonly perf: PerfTrack
+
+  constructor(listeners: readonly TimelineListener[], state: TimelineState = newTimelineState()) {
+    this.state = state
+    this.core = new TimelineCore(state, listeners)
+    this.stops = new StopTheWorldTracker(this.core)
+    this.go = new GoTrack(this.core, this.stops)
+    this.perf = new PerfTrack(this.core, this.stops)
+  }
+
+  /** @returns true when the event was older than what had been processed; it is applied now. */
+  goEvent(event: GoEvent, reader: GoTraceReader, atNs: number): boolean {
+    const late = this.advance(atNs)
+    this.go.apply(event, reader, this.state.nowNs)
+    return late
+  }
+
+  /** @returns true when the record was older than what had been processed; it is applied now. */
+  perfRecord(record: PerfRecord, reader: PerfScriptReader, atNs: number): boolean {
+    const late = this.advance(atNs)
+    this.perf.apply(record, reader, this.state.nowNs)
+    return late
+  }
+
+  /** The Go trace has ended: every goroutine's life is told up to its last event. */
+  endGo(): void {
+    this.go.finish()
+  }
+
+  /** perf has ended, or fell silent: what follows is unknown on its side. */
+  endPerf(): void {
+    if (!Number.isNaN(this.state.lastPerfNs)) this.perf.forget(this.state.nowNs)
+  }
+
+  /**
+   * Tells every life up to `atNs`, so that what lies before it is complete. A goroutine that is learnt of later, in the first
+   * generation of a trace, still adds to the past: `complete` says up to where nothing more can come.
+   */
+  settle(atNs: number): void {
+    for (const goroutine of this.state.goroutines.values()) this.core.cut(goroutine, atNs)
+  }
+
+  get completeBeforeNs(): number {
+    return this.core.inFirstGeneration ? this.state.traceStartNs : this.state.nowNs
+  }
+
+  private advance(atNs: number): boolean {
+    if (atNs < this.state.nowNs) return true
+    this.state.nowNs = atNs
+    return false
+  }
+}
