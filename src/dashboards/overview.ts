@@ -15,6 +15,12 @@ import { rows } from './panels/index.js'
 /** Schema version of Grafana 9.4. Later ones upgrade from it; a dashboard that claims theirs would not be upgraded. */
 const schemaVersion = 37
 
+/** What the SDK adds for later Grafanas, by the place it adds it; those fill in the same defaults themselves. */
+const laterThan94 = {
+  variable: ['allowCustomValue', 'auto', 'auto_min', 'auto_count'],
+  panelOptions: ['wideLayout', 'showPercentChange', 'percentChangeColorMode', 'cellHeight'],
+}
+
 /** Row panels have ids too; they start above those of `panelIds`. */
 const firstRowId = 1001
 
@@ -34,7 +40,11 @@ export function buildOverview(): Dashboard {
     builder.withRow(new RowBuilder(title).id(firstRowId + index))
     for (const panel of panels) builder.withPanel(panel)
   }
-  return { ...builder.build(), schemaVersion, annotations: { list: [] } }
+  const built = builder.build()
+  for (const panel of built.panels ?? [])
+    if ('options' in panel) drop(panel.options as object, laterThan94.panelOptions)
+  for (const each of built.templating.list ?? []) drop(each, laterThan94.variable)
+  return { ...built, schemaVersion, annotations: { list: [] } }
 }
 
 /**
@@ -56,4 +66,8 @@ function variable(column: string, label: string, filter: string): QueryVariableB
     .options([])
     .refresh(VariableRefresh.OnTimeRangeChanged)
     .sort(VariableSort.AlphabeticalAsc)
+}
+
+function drop(object: object, keys: readonly string[]): void {
+  for (const key of keys) Reflect.deleteProperty(object, key)
 }

@@ -1,5 +1,6 @@
 import type { Builder, Dataquery } from '@grafana/grafana-foundation-sdk/cog'
 import {
+  BigValueGraphMode,
   GraphDrawStyle,
   GraphThresholdsStyleConfigBuilder,
   GraphThresholdsStyleMode,
@@ -114,6 +115,7 @@ export function statPanel(options: StatOptions): PanelSpec {
     .withTarget(query(options.sql, 'table'))
     .unit(options.unit)
     .noValue('none')
+    .graphMode(BigValueGraphMode.None)
     .span(options.width)
     .height(options.height ?? 4)
     .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']).fields('').values(false))
