@@ -1,0 +1,60 @@
+import { Ev, maxBatchBytes } from './spec.js'
+
+/** One framed batch: a run of records written by one thread. Offsets are stream offsets of its data. */
+export interface Batch {
+  readonly gen: number
+  /** Thread id of the writer, -1 = none. */
+  readonly tid: number
+  /** Time the batch began, in the trace's units. */
+  readonly units: number
+  readonly startBytes: number
+  readonly endBytes: number
+  /** Data of an experiment, whose layout is not ours to know. */
+  readonly experimental: boolean
+}
+
+export const noMoreBytes = 'more'
+export type HeaderResult = Batch | typeof noMoreBytes | string
+
+const headerBytes = 16
+/** Longest batch header: kind, experiment, and four numbers of ten bytes. */
+const batchHeaderBytes = 42
+
+/** A trace header `go 1.NN trace` is 16 bytes; `minor` is NaN when these bytes are none. */
+export function readTraceHeader(buf: Uint8Array, index: number): number {
+  const text = String.fromCharCode(...buf.subarray(index, index + headerBytes))
+  const match = /^go 1\.(\d{1,3}) trace\0+$/.exec(text)
+  return match === null ? Number.NaN : Number(match[1])
+}
+readTraceHeader.sizeBytes = headerBytes
+
+/** Whether a byte can begin a batch under this header version. */
+export function startsBatch(byte: number, minor: number): boolean {
+  return byte === Ev.EventBatch || (byte === Ev.ExperimentalBatch && minor >= 23)
+}
+
+/** Reads a batch's header at `index` (which `startsBatch`); the data may still be missing. A string says what is wrong. */
+export function readBatchHeader(buf: Uint8Array, index: number, limit: number, base: number): HeaderResult {
+  const experimental = buf[index] === Ev.ExperimentalBatch
+  let pos = index + (experimental ? 2 : 1)
+  const stop = Math.min(limit, index + batchHeaderBytes)
+  const numbers = [0, 0, 0, 0]
+  for (let n = 0; n < 4; n++) {
+    let value = 0
+    let scale = 1
+    for (let bytes = 0; ; bytes++) {
+      if (bytes === 10) return 'a number in a batch header is longer than 64 bits'
+      if (pos >= stop) return noMoreBytes
+      const byte = buf[pos++]!
+      value += (byte & 0x7f) * scale
+      scale *= 128
+      if (byte < 0x80) break
+    }
+    numbers[n] = value
+  }
+  const [gen, m, units, size] = numbers as [number, number, number, number]
+  if (gen === 0 || gen > Number.MAX_SAFE_INTEGER) return `generation number ${gen} is not valid`
+  if (size > maxBatchBytes) return `a batch claims ${size} bytes, the format allows ${maxBatchBytes}`
+  const startBytes = pos + base
+  return { gen, tid: m >= 2 ** 63 ? -1 : m, units, startBytes, endBytes: startBytes + size, experimental }
+}

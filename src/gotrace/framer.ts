@@ -1,0 +1,234 @@
+import { type Batch, noMoreBytes, readBatchHeader, readTraceHeader, startsBatch } from './batch.js'
+import type { ByteWindow } from './bytes.js'
+import type { Problem, ProblemName } from './problems.js'
+import { findBatch } from './resync.js'
+import { Ev, versions } from './spec.js'
+
+/** A generation cut out of the stream: about a second of the program, readable without what came before it. */
+export interface FramedGeneration {
+  readonly kind: 'generation'
+  readonly gen: number
+  readonly startBytes: number
+  readonly endBytes: number
+  readonly batches: readonly Batch[]
+  /** False when nothing in the stream proves that this is the whole generation (the last one before Go 1.26). */
+  readonly proven: boolean
+  /** True when it does not continue the generation before it: the first of a trace, or after a gap or damage. */
+  readonly fresh: boolean
+}
+
+export type Frame =
+  | { readonly kind: 'header'; readonly minor: number; readonly offsetBytes: number }
+  | FramedGeneration
+  | { readonly kind: 'problem'; readonly problem: Problem }
+
+export interface FramerState {
+  /** Minor version of the header, 0 = no header seen. */
+  minor: number
+  /** Last generation delivered, 0 = none. */
+  lastGen: number
+  /** The next generation does not continue the last one. */
+  fresh: boolean
+}
+
+/** Cuts a stream into trace headers and generations by walking over the batches' sizes; it never looks into their data. */
+export class Framer {
+  /** Stream offset of the next byte to look at. */
+  private pos: number
+  private mode: 'header' | 'batch' | 'search' | 'stopped'
+  private open: { gen: number; startBytes: number; batches: Batch[]; skip: boolean } | undefined
+  private readonly frames: Frame[] = []
+
+  constructor(
+    private readonly window: ByteWindow,
+    private readonly state: FramerState,
+  ) {
+    this.pos = window.start
+    this.mode = state.minor === 0 ? 'header' : 'batch'
+  }
+
+  /** Bytes before this stream offset are not needed by the framer any more. */
+  get neededFrom(): number {
+    return this.open !== undefined && !this.open.skip ? this.open.startBytes : this.pos
+  }
+
+  /** Damage was met, and what follows it belongs to no generation until the next one begins. */
+  get searching(): boolean {
+    return this.mode === 'search' || this.mode === 'stopped' || this.open?.skip === true
+  }
+
+  /** The next frame; undefined when more bytes are needed, or nothing more can come. */
+  next(): Frame | undefined {
+    while (this.frames.length === 0) if (!this.step()) return undefined
+    return this.frames.shift()
+  }
+
+  private step(): boolean {
+    if (this.mode === 'header') return this.readHeader()
+    if (this.mode === 'batch') return this.readBatch()
+    if (this.mode === 'search') return this.search()
+    return false
+  }
+
+  private readHeader(): boolean {
+    const { window } = this
+    const available = window.end - window.base - window.index(this.pos)
+    if (available < readTraceHeader.sizeBytes) {
+      if (!window.ended) return false
+      if (available === 0) this.stop('not_a_trace', 'the input is empty')
+      else this.stop('not_a_trace', `the input has only ${available} bytes and is not a Go execution trace`)
+      return true
+    }
+    const minor = readTraceHeader(window.buf, window.index(this.pos))
+    if (Number.isNaN(minor)) {
+      this.stop('not_a_trace', 'the input does not begin with the header of a Go execution trace ("go 1.NN trace")')
+    } else if (!(versions as readonly number[]).includes(minor)) {
+      const old = minor < 22 ? 'written by Go 1.21 or older' : 'a version this program does not know'
+      this.stop(
+        'unsupported_version',
+        `the trace says it is of version "go 1.${minor}", ${old}: readable are traces of Go 1.22 to 1.26`,
+      )
+    } else {
+      Object.assign(this.state, { minor, lastGen: 0, fresh: true })
+      this.frames.push({ kind: 'header', minor, offsetBytes: this.pos })
+      this.pos += readTraceHeader.sizeBytes
+      this.mode = 'batch'
+    }
+    return true
+  }
+
+  private readBatch(): boolean {
+    const { window, state } = this
+    const index = window.index(this.pos)
+    const limit = window.end - window.base
+    if (index >= limit) return this.atEnd()
+    const byte = window.buf[index]!
+    if (byte === 0x67) return this.readHeaderAgain(index, limit)
+    if (byte === Ev.EndOfGeneration && state.minor >= 26) return this.endGeneration()
+    if (!startsBatch(byte, state.minor)) return this.damaged(`byte ${byte} stands where a batch should begin`)
+    const batch = readBatchHeader(window.buf, index, limit, window.base)
+    if (batch === noMoreBytes) return window.ended ? this.cut(undefined) : false
+    if (typeof batch === 'string') return this.damaged(batch)
+    if (this.open?.gen !== batch.gen && !this.changeGeneration(batch)) return true
+    if (batch.endBytes > window.end) return window.ended ? this.cut(batch) : false
+    if (this.open?.skip === false) this.open.batches.push(batch)
+    this.pos = batch.endBytes
+    return true
+  }
+
+  /** A batch of another generation than the open one: closes that and opens the batch's. False when the batch was refused. */
+  private changeGeneration(batch: Batch): boolean {
+    const { state } = this
+    const last = this.open?.gen ?? state.lastGen
+    if (last !== 0 && batch.gen < last + (this.open === undefined ? 1 : 0))
+      return !this.damaged(`a batch of generation ${batch.gen} follows generation ${last}`)
+    if (this.open !== undefined && state.minor < 26) this.close(this.pos, batch.gen === last + 1)
+    else if (this.open !== undefined) this.drop('bad_generation', `generation ${last} has no end mark`)
+    if (last !== 0 && batch.gen > last + 1) {
+      state.fresh = true
+      const missing =
+        batch.gen === last + 2 ? `generation ${last + 1} is` : `generations ${last + 1} to ${batch.gen - 1} are`
+      this.problem('missing_generation', this.pos, `${missing} missing`)
+    }
+    this.open = { gen: batch.gen, startBytes: this.pos, batches: [], skip: false }
+    // A generation must be handed out before the stream is read further: come back for this batch.
+    return this.frames.length === 0
+  }
+
+  private endGeneration(): boolean {
+    if (this.open === undefined) return this.damaged('an end of generation stands where none is open')
+    this.pos++
+    this.close(this.pos, true)
+    return true
+  }
+
+  /** A header where a batch could begin: traces one after the other in one stream. */
+  private readHeaderAgain(index: number, limit: number): boolean {
+    if (index + readTraceHeader.sizeBytes > limit) return this.window.ended ? this.cut(undefined) : false
+    if (Number.isNaN(readTraceHeader(this.window.buf, index)))
+      return this.damaged('byte 103 stands where a batch should begin')
+    this.closeAtEnd()
+    this.mode = 'header'
+    return true
+  }
+
+  private atEnd(): boolean {
+    if (!this.window.ended) return false
+    if (this.open === undefined && this.state.lastGen === 0 && this.state.fresh)
+      this.problem('truncated', this.pos, 'the trace ends before its first generation')
+    this.closeAtEnd()
+    this.mode = 'stopped'
+    return true
+  }
+
+  private closeAtEnd(): void {
+    if (this.open === undefined) return
+    if (this.state.minor >= 26)
+      this.drop('truncated', `the trace ends inside generation ${this.open.gen}, which is left out`)
+    else this.close(this.pos, false)
+  }
+
+  /** The stream ends inside a batch: of the open generation when `batch` could be read that far. */
+  private cut(batch: Batch | undefined): boolean {
+    const gen = batch?.gen ?? this.open?.gen ?? this.state.lastGen + 1
+    if (batch === undefined && this.state.minor < 26 && this.open !== undefined) this.close(this.pos, false)
+    this.drop('truncated', `the trace ends inside a batch of generation ${gen}`)
+    this.mode = 'stopped'
+    return true
+  }
+
+  private close(endBytes: number, proven: boolean): void {
+    const { open, state } = this
+    this.open = undefined
+    if (open === undefined) return
+    state.lastGen = open.gen
+    if (open.skip) return
+    const { gen, startBytes, batches } = open
+    this.frames.push({ kind: 'generation', gen, startBytes, endBytes, batches, proven, fresh: state.fresh })
+    state.fresh = false
+  }
+
+  private damaged(detail: string): boolean {
+    const gen = this.open?.gen ?? this.state.lastGen
+    this.drop('bad_batch', gen === 0 ? detail : `${detail}: the rest of generation ${gen} is left out`)
+    this.pos++
+    this.mode = 'search'
+    return true
+  }
+
+  private search(): boolean {
+    const { window, state } = this
+    const limit = window.end - window.base
+    const { found, index } = findBatch(
+      window.buf,
+      window.index(this.pos),
+      limit,
+      state.minor,
+      state.lastGen,
+      window.ended,
+    )
+    this.pos = index + window.base
+    if (!found) return false
+    this.mode = 'batch'
+    const batch = readBatchHeader(window.buf, index, limit, window.base)
+    // Whether the beginning of this generation got lost with the damage cannot be known: wait for the next one.
+    if (typeof batch !== 'string') this.open = { gen: batch.gen, startBytes: this.pos, batches: [], skip: true }
+    return true
+  }
+
+  private drop(name: ProblemName, detail: string): void {
+    if (this.open !== undefined) this.state.lastGen = this.open.gen
+    this.open = undefined
+    this.state.fresh = true
+    this.problem(name, this.pos, detail)
+  }
+
+  private problem(name: ProblemName, offsetBytes: number, detail: string): void {
+    this.frames.push({ kind: 'problem', problem: { name, offsetBytes, detail } })
+  }
+
+  private stop(name: ProblemName, detail: string): void {
+    this.problem(name, this.pos, detail)
+    this.mode = 'stopped'
+  }
+}

@@ -1,0 +1,8 @@
+export { type ClockSnapshot, GoEvent } from './event.js'
+export type { Frame } from './generation.js'
+export type { Problem, ProblemName } from './problems.js'
+export { type GoReaderOptions, type GoReaderState, GoTraceReader } from './reader.js'
+export { Ev, type EventKind, kindOf, specs } from './spec.js'
+export { type Generation, GenerationSplitter } from './splitter.js'
+export { GoState, ProcState } from './states.js'
+export { formatEvent } from './text.js'

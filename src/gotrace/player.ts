@@ -1,0 +1,268 @@
+import type { Batch } from './batch.js'
+import type { ByteWindow } from './bytes.js'
+import type { TraceClock } from './clock.js'
+import type { GoEvent } from './event.js'
+import { Frontier } from './frontier.js'
+import type { GenerationTables } from './generation.js'
+import { handlers } from './order/dispatch.js'
+import { noGoroutine, noProc, type Order, Thread } from './order/state.js'
+import { Broken } from './problems.js'
+import { SampleQueue } from './samples.js'
+import { argCounts, Ev, hasMoreRefs, specs, stackArgOf } from './spec.js'
+import { VarintReader } from './varint.js'
+
+/** Stands for the thread of a cursor that has not tried an event yet: the order must not know threads before they act. */
+const unseen = new Thread(-2)
+
+/**
+ * Tells one generation's events in order: the next event of each thread waits in a heap by time; the earliest that the scheduler's
+ * state allows is told. Decodes in place, straight into the one event.
+ */
+export class Player {
+  private readonly frontier = new Frontier()
+  private readonly samples: SampleQueue
+  private argCount: Uint8Array = argCounts(26)
+  private nsPerUnit = 64
+  private buf: Uint8Array = new Uint8Array(0)
+  // Per thread of the generation: what its next event is, where its arguments begin, where its batch ends.
+  private types = new Uint8Array(64)
+  private pos = new Int32Array(64)
+  private end = new Int32Array(64)
+  private batchNo = new Int32Array(64)
+  private tids: number[] = []
+  private batches: Batch[][] = []
+  private threads: Thread[] = []
+  private extraAt = 0
+  private widePos = 0
+  /** Index of the arguments of the event told last. */
+  private argsPos = 0
+  private clock!: TraceClock
+
+  constructor(
+    private readonly window: ByteWindow,
+    private readonly tables: GenerationTables,
+    private readonly order: Order,
+  ) {
+    this.samples = new SampleQueue(tables)
+  }
+
+  /** Nothing is left to tell. */
+  get exhausted(): boolean {
+    return this.frontier.size === 0 && this.samples.empty && this.order.extraCount === 0
+  }
+
+  /** @throws Broken */
+  begin(minor: number, clock: TraceClock): void {
+    const { frontier, tables } = this
+    this.buf = this.window.buf
+    this.argCount = argCounts(minor)
+    this.clock = clock
+    this.nsPerUnit = clock.unitNs
+    this.groupByThread(tables.eventBatches)
+    const threads = this.tids.length
+    frontier.clear()
+    frontier.reserve(threads)
+    if (threads > this.types.length) {
+      this.types = new Uint8Array(threads * 2)
+      for (const field of ['pos', 'end', 'batchNo'] as const) this[field] = new Int32Array(threads * 2)
+    }
+    this.threads = this.tids.map(() => unseen)
+    this.samples.begin(clock)
+    for (let cursor = 0; cursor < threads; cursor++) {
+      this.pos[cursor] = this.end[cursor] = 0
+      this.batchNo[cursor] = -1
+      if (this.readNext(cursor)) frontier.insert(cursor)
+    }
+  }
+
+  /** Leaves the rest of the generation out. */
+  stop(): void {
+    this.frontier.clear()
+    this.samples.clear()
+    this.order.extraCount = 0
+    this.extraAt = 0
+  }
+
+  /** Overwrites the event with the next one; false at the end of the generation. @throws Broken */
+  next(event: GoEvent): boolean {
+    const { frontier } = this
+    this.buf = this.window.buf
+    if (this.order.extraCount > 0) return this.tellExtra(event)
+    if (!this.samples.empty && (frontier.size === 0 || this.samples.timeNs < frontier.times[frontier.heap[0]!]!))
+      return this.samples.tell(event)
+    if (frontier.size === 0) return false
+    if (this.advance(0, event)) return true
+    // The earliest may not happen yet: the first of the others, in order of time, that may. Clocks of threads differ a little.
+    frontier.sort()
+    for (let i = 1; i < frontier.size; i++) if (this.advance(i, event)) return true
+    this.argsPos = this.pos[frontier.heap[0]!]!
+    throw new Broken('bad_order', `none of the next events of ${frontier.size} threads is possible`)
+  }
+
+  /** Where the event told or tried last stands. */
+  get index(): number {
+    return this.argsPos
+  }
+
+  /** Argument `i` of the event told last, as the wire has it. */
+  exactArg(i: number): bigint {
+    const reader = new VarintReader(this.buf)
+    reader.pos = this.argsPos
+    for (let skipped = 0; skipped < i; skipped++) reader.read()
+    return reader.readExact()
+  }
+
+  private advance(heapIndex: number, event: GoEvent): boolean {
+    const { frontier, order } = this
+    const cursor = frontier.heap[heapIndex]!
+    const type = this.types[cursor]!
+    let thread = this.threads[cursor]!
+    if (thread === unseen) thread = this.threads[cursor] = order.thread(this.tids[cursor]!)
+    event.type = type
+    event.timeNs = frontier.times[cursor]!
+    event.tid = thread.tid
+    event.p = thread.p.p
+    event.goid = thread.g.goid
+    event.from = 0
+    event.to = 0
+    const pos = this.readArgs(cursor, type, event.args)
+    const stackArg = stackArgOf[type]!
+    event.stackId = stackArg < 0 ? 0 : event.args[stackArg]!
+    if (!handlers[type]!(order, thread, event)) return false
+    if (!this.tables.hasStack(event.stackId)) throw new Broken('bad_event', `stack ${event.stackId} is missing`)
+    if (hasMoreRefs[type] === 1) this.checkRefs(type, event)
+    if (thread.tid === -1) {
+      thread.p = noProc
+      thread.g = noGoroutine
+    }
+    this.pos[cursor] = pos
+    if (this.readNext(cursor)) frontier.update(heapIndex)
+    else frontier.remove(heapIndex)
+    return true
+  }
+
+  /** Decodes the arguments of a thread's next event; returns where they end. */
+  private readArgs(cursor: number, type: number, args: Float64Array): number {
+    const { buf } = this
+    const count = this.argCount[type]!
+    let pos = (this.argsPos = this.pos[cursor]!)
+    for (let i = 0; i < count; i++) {
+      let value = buf[pos++]!
+      if (value >= 0x80) {
+        const second = buf[pos++]!
+        value = (value & 0x7f) | ((second & 0x7f) << 7)
+        if (second >= 0x80) {
+          args[i] = this.readWide(buf, pos, value)
+          pos = this.widePos
+          continue
+        }
+      }
+      args[i] = value
+    }
+    if (pos > this.end[cursor]!) throw new Broken('bad_event', 'an event runs past the end of its batch', pos)
+    return pos
+  }
+
+  /** A number of three bytes or more, of which the first two are `low`. Leaves the position behind it in `widePos`. */
+  private readWide(buf: Uint8Array, pos: number, low: number): number {
+    const third = buf[pos]!
+    if (third < 0x80) {
+      this.widePos = pos + 1
+      return low | (third << 14)
+    }
+    let value = low + (third & 0x7f) * 0x4000
+    let scale = 0x200000
+    for (let i = pos + 1; i < pos + 8; i++) {
+      const byte = buf[i]!
+      value += (byte & 0x7f) * scale
+      scale *= 128
+      if (byte < 0x80) {
+        this.widePos = i + 1
+        return value
+      }
+    }
+    throw new Broken('bad_event', 'a number is longer than 64 bits', pos)
+  }
+
+  /** Reads type and time of a thread's next event, in its next batch if need be. False when it has none. */
+  private readNext(cursor: number): boolean {
+    const { buf } = this
+    let pos = this.pos[cursor]!
+    let timeNs = this.frontier.times[cursor]!
+    if (pos >= this.end[cursor]!) {
+      const batch = this.nextBatch(cursor)
+      if (batch === undefined) return false
+      pos = this.window.index(batch.startBytes)
+      this.end[cursor] = this.window.index(batch.endBytes)
+      timeNs = this.clock.timeNs(batch.units)
+    }
+    const type = buf[pos++]!
+    if (this.argCount[type] === 255) {
+      const name = specs[type]?.name
+      const what = name === undefined ? `event ${type} is unknown` : `event ${name} does not exist in this version`
+      throw new Broken('bad_event', what, pos - 1)
+    }
+    let dt = buf[pos++]!
+    if (dt >= 0x80) {
+      const second = buf[pos++]!
+      dt = (dt & 0x7f) | ((second & 0x7f) << 7)
+      if (second >= 0x80) {
+        dt = this.readWide(buf, pos, dt)
+        pos = this.widePos
+      }
+    }
+    this.types[cursor] = type
+    this.pos[cursor] = pos
+    this.frontier.times[cursor] = timeNs + Math.trunc(dt * this.nsPerUnit)
+    return true
+  }
+
+  private nextBatch(cursor: number): Batch | undefined {
+    const batches = this.batches[cursor]!
+    for (let no = ++this.batchNo[cursor]!; no < batches.length; no = ++this.batchNo[cursor]!)
+      if (batches[no]!.endBytes > batches[no]!.startBytes) return batches[no]
+    return undefined
+  }
+
+  private groupByThread(batches: readonly Batch[]): void {
+    const cursorOf = new Map<number, number>()
+    this.tids = []
+    this.batches = []
+    for (const batch of batches) {
+      const cursor = cursorOf.get(batch.tid)
+      if (cursor !== undefined) {
+        this.batches[cursor]!.push(batch)
+        continue
+      }
+      cursorOf.set(batch.tid, this.tids.length)
+      this.tids.push(batch.tid)
+      this.batches.push([batch])
+    }
+  }
+
+  /** The further events that the event before stands for; same time, same thread. */
+  private tellExtra(event: GoEvent): boolean {
+    const { order } = this
+    const extra = order.extras[this.extraAt++]!
+    if (this.extraAt === order.extraCount) this.extraAt = order.extraCount = 0
+    event.type = extra.type
+    event.p = extra.p
+    event.goid = extra.goid
+    event.args[0] = extra.arg0
+    event.args[1] = extra.arg1
+    event.stackId = 0
+    event.from = extra.from
+    event.to = extra.to
+    return true
+  }
+
+  private checkRefs(type: number, event: GoEvent): void {
+    // A coroutine switch has become another event by now, without references.
+    if (event.type !== type) return
+    const spec = specs[type]!
+    for (const i of spec.stringArgs)
+      if (!this.tables.hasString(event.args[i]!)) throw new Broken('bad_event', `string ${event.args[i]!} is missing`)
+    if (type === Ev.GoCreate || type === Ev.GoCreateBlocked)
+      if (!this.tables.hasStack(event.args[1]!)) throw new Broken('bad_event', `stack ${event.args[1]!} is missing`)
+  }
+}
