@@ -1,0 +1,109 @@
+import { plainEventName } from './events.js'
+
+export interface PerfEventHeader {
+  /** As PerfScriptReader.eventName prints it. */
+  readonly name: string
+  readonly samplePeriod: number | undefined
+  /** Samples per second asked for; on a tracepoint this means that most of its events are missing. */
+  readonly sampleFreq: number | undefined
+  readonly isTracepoint: boolean
+}
+
+/** What `perf script --header` says in comment lines. Fields perf did not print stay undefined. */
+export interface PerfHeader {
+  readonly present: boolean
+  readonly hostname: string | undefined
+  readonly osRelease: string | undefined
+  readonly cmdline: string | undefined
+  /** clockid_t of the record times: 1 = CLOCK_MONOTONIC; undefined = not said, so perf's own clock. */
+  readonly clockId: number | undefined
+  /** One moment on both clocks, to the microsecond. */
+  readonly reference: { readonly monotonicNs: bigint; readonly wallNs: bigint } | undefined
+  /** Time of the first sample, whole seconds: what shows that printed times are relative. */
+  readonly firstSampleSeconds: number | undefined
+  readonly events: readonly PerfEventHeader[]
+}
+
+export const emptyHeader: PerfHeader = {
+  present: false,
+  hostname: undefined,
+  osRelease: undefined,
+  cmdline: undefined,
+  clockId: undefined,
+  reference: undefined,
+  firstSampleSeconds: undefined,
+  events: [],
+}
+
+/** perf's PERF_TYPE_TRACEPOINT. */
+const tracepointType = 2
+
+type Reading = (header: PerfHeader, match: RegExpExecArray) => PerfHeader
+
+/** Line forms. When two texts were merged, both headers are there: the first to say something wins, events add up. */
+const lineForms: readonly (readonly [RegExp, Reading])[] = [
+  [/^# hostname : (.*)$/, (header, [, text]) => ({ ...header, hostname: header.hostname ?? text })],
+  [/^# os release : (.*)$/, (header, [, text]) => ({ ...header, osRelease: header.osRelease ?? text })],
+  [/^# cmdline : (.*)$/, (header, [, text]) => ({ ...header, cmdline: header.cmdline ?? text?.trimEnd() })],
+  [/^# clockid: .*\((\d+)\)\s*$/, (header, [, id]) => ({ ...header, clockId: header.clockId ?? Number(id) })],
+  [
+    /^# time of first sample : (\d+)\.\d+/,
+    (header, [, seconds]) => ({
+      ...header,
+      firstSampleSeconds: Math.min(header.firstSampleSeconds ?? Infinity, Number(seconds)),
+    }),
+  ],
+  [
+    /^# reference time: .* = (\d+)\.(\d{1,9}) \(TOD\) = (\d+)\.(\d{1,9}) \(monotonic\)/,
+    (header, [, wallSeconds, wallFraction, seconds, fraction]) => ({
+      ...header,
+      reference: header.reference ?? {
+        wallNs: nanoseconds(wallSeconds!, wallFraction!),
+        monotonicNs: nanoseconds(seconds!, fraction!),
+      },
+    }),
+  ],
+  [/^# event : name = (.*?), (?:, )?(?:id|type|size) = (.*)$/, addEvent],
+  [/^# (?:=======|captured on|header version)/, (header) => header],
+]
+
+/** The header after one more comment line; the same object when the line says nothing. */
+export function withHeaderLine(header: PerfHeader, line: string): PerfHeader {
+  for (const [form, reading] of lineForms) {
+    const match = form.exec(line)
+    if (match !== null) return { ...reading(header, match), present: true }
+  }
+  return header
+}
+
+function addEvent(header: PerfHeader, match: RegExpExecArray): PerfHeader {
+  const attributes = match[0]
+  const name = plainEventName(match[1]!)
+  const clockId = header.clockId ?? numberOf(/use_clockid = 1.*?, clockid = (\d+)/, attributes)
+  if (header.events.some((event) => event.name === name)) return { ...header, clockId }
+  const value =
+    numberOf(/\{ sample_period, sample_freq \} = (\d+)/, attributes) ??
+    numberOf(/sample_(?:period|freq) = (\d+)/, attributes)
+  const byFrequency = /, freq = 1\b/.test(attributes) || /, sample_freq = \d/.test(attributes)
+  const event: PerfEventHeader = {
+    name,
+    samplePeriod: byFrequency ? undefined : value,
+    sampleFreq: byFrequency ? value : undefined,
+    isTracepoint: numberOf(/\btype = (\d+)/, attributes) === tracepointType,
+  }
+  return { ...header, clockId, events: [...header.events, event] }
+}
+
+function numberOf(pattern: RegExp, text: string): number | undefined {
+  const match = pattern.exec(text)
+  return match === null ? undefined : Number(match[1])
+}
+
+function nanoseconds(seconds: string, fraction: string): bigint {
+  return BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'))
+}
+
+/** Whether the header says that this tracepoint was sampled by frequency: no durations can be computed from it. */
+export function isSampledTracepoint(header: PerfHeader, name: string): boolean {
+  return header.events.some((event) => event.name === name && event.isTracepoint && event.sampleFreq !== undefined)
+}

@@ -1,0 +1,16 @@
+export { perfScriptArgs } from './command.js'
+export { lastRecordBoundary } from './boundary.js'
+export type { PerfFrame } from './frame.js'
+export { isSampledTracepoint, type PerfEventHeader, type PerfHeader } from './header.js'
+export { recordToJson } from './json.js'
+export { PerfTextMerger } from './merge.js'
+export type { Problem, ProblemName } from './problems.js'
+export { PerfScriptReader, type PerfReaderOptions, type PerfReaderState } from './reader.js'
+export { PerfKind, perfKindNames, PerfRecord } from './record.js'
+export {
+  parseSchedSwitch,
+  parseSchedWakeup,
+  parseSyscallExit,
+  type SchedSwitch,
+  type SchedWakeup,
+} from './tracepoints.js'
