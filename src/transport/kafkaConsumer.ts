@@ -92,7 +92,7 @@ export class GroupConsumer implements Consumer {
     })
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       const partitions = payload.memberAssignment[this.consume.topics[0]!] ?? []
-      this.consume.onAssigned(partitions)
+      this.consume.onAssigned(partitions, this)
     })
     consumer.on(consumer.events.CRASH, ({ payload }) => {
       if (this.stopping || consumer !== this.current) return

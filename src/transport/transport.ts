@@ -53,7 +53,7 @@ export interface ConsumeOptions {
    * The partitions this member has from now on, each in all topics. Called before any message of the new assignment, without
    * waiting for a running onMessages of the old one.
    */
-  readonly onAssigned: (partitions: readonly number[]) => void
+  readonly onAssigned: (partitions: readonly number[], consumer: Consumer) => void
   /**
    * One call at a time. What it returns from is consumed, and is delivered again only after a seek or a new assignment.
    * `alive` must be called every few seconds while it takes long, and throws when the assignment is over.

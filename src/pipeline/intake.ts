@@ -1,0 +1,157 @@
+import type { Track } from '../transport/envelope.js'
+
+/** One message of a track, as it came from the topic. */
+export interface Piece {
+  readonly offset: bigint
+  /** Where the bytes begin in the track. */
+  readonly position: number
+  readonly bytes: Uint8Array
+  /** gotrace: number of the piece in its generation, and whether it is the last one. */
+  readonly sequence: number
+  readonly last: boolean
+  readonly end: boolean
+}
+
+/** Where a track must be read again from: plain data, part of a checkpoint. */
+export interface ResumePoint {
+  /** Messages of the source before this offset are done with. */
+  readonly offset: bigint
+  /** First byte still wanted, counted in the track as shipped, and as fed to the analysis: they differ after a gap. */
+  readonly streamPosition: number
+  readonly fedPosition: number
+  /** The rest of a damaged generation is being skipped. */
+  readonly skipping: boolean
+}
+
+/** What was wrong with the order of the messages, in messages; `lostBytes` in bytes. */
+export type IntakeCounts = Record<'duplicates' | 'late' | 'gaps' | 'lostBytes', number>
+
+interface Entry {
+  readonly offset: bigint
+  readonly streamPosition: number
+  readonly fedPosition: number
+  readonly sizeBytes: number
+}
+
+const noCounts = (): IntakeCounts => ({ duplicates: 0, late: 0, gaps: 0, lostBytes: 0 })
+
+/** Gaps remembered, to tell late messages from duplicates. */
+const gapsRemembered = 100
+
+/**
+ * Puts the messages of one track back into the byte stream they were cut from: what came twice is dropped, what is missing is
+ * counted, and a generation of the Go trace goes on only when all its pieces are there, so that a lost message costs one
+ * generation and never the framing of those after it.
+ */
+export class TrackIntake {
+  counts: IntakeCounts = noCounts()
+  private readonly firstOffsetWanted: bigint
+  private nextPosition: number
+  private nextFedPosition: number
+  private skipping: boolean
+  private held: { entry: Entry; bytes: Uint8Array }[] = []
+  private entries: Entry[] = []
+  private gaps: { from: number; to: number }[] = []
+  private lastOffset: bigint | undefined
+  private first: bigint | undefined
+
+  constructor(
+    private readonly track: Track,
+    resume?: ResumePoint,
+  ) {
+    this.firstOffsetWanted = resume?.offset ?? 0n
+    this.nextPosition = resume?.streamPosition ?? 0
+    this.nextFedPosition = resume?.fedPosition ?? 0
+    this.skipping = resume?.skipping ?? false
+    if (resume !== undefined) this.lastOffset = resume.offset - 1n
+  }
+
+  /** Offset of the first message seen since this intake was made. */
+  get firstOffset(): bigint | undefined {
+    return this.first
+  }
+
+  /** How far the track has come, in bytes as shipped. */
+  get position(): number {
+    return this.nextPosition
+  }
+
+  /** Takes a message and says which bytes are to be fed now, in order. */
+  accept(piece: Piece): Uint8Array[] {
+    if (piece.offset < this.firstOffsetWanted) return []
+    this.first ??= piece.offset
+    this.lastOffset = piece.offset
+    const endPosition = piece.position + piece.bytes.length
+    if (endPosition <= this.nextPosition && piece.bytes.length > 0) return this.refuse(piece)
+    if (piece.position > this.nextPosition) this.noteGap(piece.position)
+    const bytes = piece.bytes.subarray(Math.max(0, this.nextPosition - piece.position))
+    const streamPosition = endPosition - bytes.length
+    this.nextPosition = Math.max(this.nextPosition, endPosition)
+    if (this.track === 'gotrace' && this.skipping && bytes.length > 0) {
+      this.skipping = piece.sequence !== 0
+      if (this.skipping) {
+        this.counts.lostBytes += bytes.length
+        return []
+      }
+    }
+    const heldBytes = this.held.reduce((sum, { bytes: { length } }) => sum + length, 0)
+    const fedPosition = this.nextFedPosition + heldBytes
+    const entry = { offset: piece.offset, streamPosition, fedPosition, sizeBytes: bytes.length }
+    this.held.push({ entry, bytes })
+    return this.track === 'perf' || piece.last || piece.end ? this.release() : []
+  }
+
+  /** Where to read again from, when the analysis has used the first `fedPosition` bytes it was fed. */
+  resumePoint(fedPosition: number): ResumePoint | undefined {
+    const waiting = [...this.entries, ...this.held.map(({ entry }) => entry)]
+    const entry = waiting.find((candidate) => candidate.fedPosition + candidate.sizeBytes > fedPosition)
+    if (entry !== undefined) {
+      const streamPosition = entry.streamPosition + Math.max(0, fedPosition - entry.fedPosition)
+      return { offset: entry.offset, streamPosition, fedPosition, skipping: false }
+    }
+    if (this.lastOffset === undefined) return undefined
+    return { offset: this.lastOffset + 1n, streamPosition: this.nextPosition, fedPosition, skipping: this.skipping }
+  }
+
+  /** Nothing before this point will be asked for again. */
+  forgetBefore(fedPosition: number): void {
+    const keep = this.entries.findIndex((entry) => entry.fedPosition + entry.sizeBytes > fedPosition)
+    this.entries = keep < 0 ? [] : this.entries.slice(keep)
+  }
+
+  takeCounts(): IntakeCounts {
+    const { counts } = this
+    this.counts = noCounts()
+    return counts
+  }
+
+  /** Gives up the pieces that wait for the rest of their generation: the track has ended. */
+  release(): Uint8Array[] {
+    const released = this.held
+    this.held = []
+    for (const { entry } of released) {
+      this.entries.push(entry)
+      this.nextFedPosition += entry.sizeBytes
+    }
+    return released.map(({ bytes }) => bytes)
+  }
+
+  private refuse(piece: Piece): [] {
+    const late = this.gaps.some((gap) => piece.position >= gap.from && piece.position < gap.to)
+    if (late) this.counts.late++
+    else this.counts.duplicates++
+    return []
+  }
+
+  private noteGap(position: number): void {
+    this.counts.gaps++
+    this.counts.lostBytes += position - this.nextPosition
+    this.gaps.push({ from: this.nextPosition, to: position })
+    if (this.gaps.length > gapsRemembered) this.gaps.shift()
+    this.nextPosition = position
+    if (this.track !== 'gotrace') return
+    for (const { bytes } of this.held) this.counts.lostBytes += bytes.length
+    this.held = []
+    this.skipping = true
+  }
+}

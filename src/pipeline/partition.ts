@@ -1,0 +1,139 @@
+import type { Thresholds } from '../measures/measure.js'
+import type { StoredRow } from '../store/store.js'
+import type { Envelope, Track } from '../transport/envelope.js'
+import { tracks } from '../transport/topics.js'
+import type { InMessage } from '../transport/transport.js'
+import { type Checkpoint, runKey } from './checkpoint.js'
+import { SourceRun, type TakenCheckpoint } from './sourceRun.js'
+
+export interface PartitionOptions {
+  readonly thresholds: Partial<Thresholds> | undefined
+  readonly checkpointEveryMs: number
+  /** Bytes of a track that may wait for the other track. */
+  readonly maxPendingBytes: number
+}
+
+/** What one partition number, in all topics, has in memory: the runs of its sources, and rows not yet written. */
+export class Partition {
+  rows: StoredRow[] = []
+  checkpoints: TakenCheckpoint[] = []
+  /** Offset after the last message handled. */
+  readonly consumed: Record<Track, bigint>
+  private readonly runs = new Map<string, SourceRun>()
+  private readonly finished = new Set<string>()
+  private readonly resumeFrom: Record<Track, bigint>
+
+  constructor(
+    readonly number: number,
+    private readonly options: PartitionOptions,
+    checkpoints: Iterable<Checkpoint>,
+    committed: Readonly<Record<Track, bigint>>,
+    nowMs: number,
+  ) {
+    this.resumeFrom = { ...committed }
+    for (const checkpoint of checkpoints) this.restore(checkpoint, nowMs)
+    this.consumed = { ...this.resumeFrom }
+  }
+
+  /** Where each topic must be read from: where the group stands, or earlier when a run asks for it. */
+  get startOffset(): Readonly<Record<Track, bigint>> {
+    return this.resumeFrom
+  }
+
+  get openRuns(): IterableIterator<SourceRun> {
+    return this.runs.values()
+  }
+
+  /** Handles one message; whatever it makes possible is computed at once. */
+  accept(envelope: Envelope, message: InMessage, nowMs: number): void {
+    const { track, stream, source } = envelope
+    const key = runKey(source, stream)
+    if (this.finished.has(key)) return
+    const run = this.runs.get(key) ?? this.begin(envelope, key, nowMs)
+    const { position, sequence, last, end, shippedAtMs } = envelope
+    const piece = {
+      offset: message.offset,
+      position,
+      bytes: message.value,
+      sequence: sequence ?? 0,
+      last: last === true,
+      end: end === true,
+    }
+    run.accept(track, piece, shippedAtMs, nowMs)
+    this.pump(run, nowMs)
+    // A later run of the same source ships this track now: earlier ones have said all they will.
+    for (const other of this.runs.values())
+      if (other.source === source && other.stream < stream && !other.isEnded(track)) this.endTrack(other, track, nowMs)
+  }
+
+  endTrack(run: SourceRun, track: Track, nowMs: number): void {
+    run.end(track)
+    this.pump(run, nowMs)
+  }
+
+  pump(run: SourceRun, nowMs: number, checkpointEveryMs = this.options.checkpointEveryMs): void {
+    const { rows, checkpoint } = run.pump(nowMs, checkpointEveryMs)
+    for (const row of rows) this.rows.push(row)
+    if (checkpoint !== undefined) this.checkpoints.push(checkpoint)
+  }
+
+  /** Leaves the rest of a run out. Not remembered: after a restart it is tried again from its last checkpoint. */
+  abandon({ source, stream }: Envelope): void {
+    const key = runKey(source, stream)
+    this.runs.delete(key)
+    this.finished.add(key)
+    this.checkpoints = this.checkpoints.filter((checkpoint) => checkpoint.run.key !== key)
+  }
+
+  /** A checkpoint lies safely in its topic. */
+  committed(checkpoint: TakenCheckpoint): void {
+    checkpoint.run.committed(checkpoint)
+    if (!checkpoint.finished) return
+    this.runs.delete(checkpoint.run.key)
+    this.finished.add(checkpoint.run.key)
+  }
+
+  /** Everything before this offset is never needed again. */
+  commitOffset(track: Track): bigint {
+    let offset = this.consumed[track]
+    for (const run of this.runs.values()) {
+      const needed = run.neededFrom(track)
+      if (needed !== undefined && needed < offset) offset = needed
+    }
+    return offset
+  }
+
+  /**
+   * The track that has run so far ahead of the other one that it must wait. Never both: when sources want different tracks to
+   * wait, their messages lie mixed in the topics, and only reading on helps.
+   */
+  get trackAhead(): Track | undefined {
+    const waiting: Record<Track, number> = { gotrace: 0, perf: 0 }
+    for (const run of this.runs.values()) {
+      if (run.starving === 'perf') waiting.gotrace += run.pendingBytes.gotrace
+      if (run.starving === 'gotrace') waiting.perf += run.pendingBytes.perf
+    }
+    const ahead = tracks.filter((track) => waiting[track] > this.options.maxPendingBytes)
+    return ahead.length === 1 ? ahead[0] : undefined
+  }
+
+  private begin(envelope: Envelope, key: string, nowMs: number): SourceRun {
+    const run = SourceRun.fromEnvelope(envelope, this.options.thresholds, nowMs)
+    this.runs.set(key, run)
+    return run
+  }
+
+  private restore(checkpoint: Checkpoint, nowMs: number): void {
+    const { source, stream, options, saved, resume } = checkpoint
+    if (saved === undefined) {
+      this.finished.add(runKey(source, stream))
+      return
+    }
+    const run = new SourceRun(source, stream, { ...options, thresholds: this.options.thresholds }, nowMs, checkpoint)
+    this.runs.set(run.key, run)
+    for (const track of tracks) {
+      const point = resume[track]
+      if (point !== undefined && point.offset < this.resumeFrom[track]) this.resumeFrom[track] = point.offset
+    }
+  }
+}
