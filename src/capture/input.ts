@@ -53,7 +53,7 @@ async function fileSize(path: string): Promise<number> {
 
 /** Reads enough to sniff, and gives back everything from the start. */
 async function peek(stream: Readable): Promise<[Uint8Array, AsyncIterable<Uint8Array>]> {
-  const iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+  const iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>
   const first: Buffer[] = []
   let size = 0
   while (size < sniffBytes) {

@@ -1,4 +1,95 @@
-/** Arguments of the `perf script` call whose text PerfScriptReader reads in full. Source: reference of `perf-script(1)`. */
+/**
+ * The one place that knows perf's command line. Pure: every function returns arguments, none runs anything. Sources: perf-record(1),
+ * perf-script(1) and what perf 6.1 was seen to do.
+ */
+
+/** System calls a Go service commonly waits in; each costs two tracepoints, so the list is short on purpose. */
+export const defaultSyscalls: readonly string[] = [
+  'accept4',
+  'connect',
+  'epoll_pwait',
+  'fsync',
+  'futex',
+  'nanosleep',
+  'openat',
+  'read',
+  'recvfrom',
+  'sendto',
+  'write',
+]
+
+/** What both perf processes of a recording have in common. */
+interface OutputOptions {
+  /** perf.data to write; `-` streams it to stdout. */
+  readonly output: string
+  /** Size of the ring buffer of each CPU. */
+  readonly bufferBytes: number
+  /**
+   * File descriptors of perf's control channel: commands in, acknowledgements out. perf then starts with its events off, and
+   * whoever enables them knows from the acknowledgement that recording has begun.
+   */
+  readonly control?: { readonly commandFd: number; readonly ackFd: number }
+}
+
+export interface RecordOptions extends OutputOptions {
+  readonly pid: number
+  /** Samples per second of cpu-clock. */
+  readonly frequencyHz: number
+  readonly syscalls: readonly string[]
+  /** Thread names whose wake-ups the system-wide perf records; wake-ups of these are left out here, so that none is seen twice. */
+  readonly wakeupsElsewhere: readonly string[]
+}
+
+/**
+ * `perf record` of one process. Stacks are taken on cpu-clock and sched_switch only. The frequency stands on cpu-clock alone: a global
+ * `-F` would sample the tracepoints too. `--switch-events` gives the switch-in that sched_switch of a single process lacks.
+ */
+export function perfRecordArgs(options: RecordOptions): string[] {
+  const events = [
+    ['-e', `cpu-clock/freq=${options.frequencyHz},call-graph=fp/`],
+    ['-e', 'sched:sched_switch/call-graph=fp/'],
+    ...options.syscalls.flatMap((name) => [
+      ['-e', `syscalls:sys_enter_${name}`],
+      ['-e', `syscalls:sys_exit_${name}`],
+    ]),
+    ['-e', 'sched:sched_waking'],
+    // A filter belongs to the event before it.
+    options.wakeupsElsewhere.length > 0 ? ['--filter', commFilter(options.wakeupsElsewhere, '!=', '&&')] : [],
+  ]
+  return [...commonArgs(options), '--switch-events', ...events.flat(), '-p', String(options.pid)]
+}
+
+/**
+ * `perf record` of every wake-up of threads with one of these names, whoever makes it. A per-process recording sees only the wake-ups
+ * made by its own threads; those by interrupts and timers, the netpoller's among them, need this.
+ */
+export function perfWakeupArgs(options: OutputOptions & { readonly comms: readonly string[] }): string[] {
+  const filter = commFilter(options.comms, '==', '||')
+  // Only thread names are needed of other processes, not their mappings, which take long to list on a large host.
+  return [...commonArgs(options), '--synth=task', '-a', '-e', 'sched:sched_waking', '--filter', filter]
+}
+
+function commonArgs(options: OutputOptions): string[] {
+  return [
+    ['record', '-o', options.output, '-k', 'CLOCK_MONOTONIC', '--sample-cpu', '-m', `${options.bufferBytes}B`],
+    // Build ids are found by reading all samples again at the end; symbols are resolved here and now without them.
+    ['--no-buildid', '--no-buildid-cache'],
+    options.control === undefined
+      ? []
+      : ['-D', '-1', `--control=fd:${options.control.commandFd},${options.control.ackFd}`],
+  ].flat()
+}
+
+/** Whether the kernel's filter language can name this thread: it has no escape for a quote. */
+export function canFilterComm(comm: string): boolean {
+  return comm !== '' && !/["\\\n]/.test(comm)
+}
+
+function commFilter(comms: readonly string[], operator: '==' | '!=', joint: '&&' | '||'): string {
+  return comms.map((comm) => `comm ${operator} "${comm}"`).join(` ${joint} `)
+}
+
+/** Arguments of the `perf script` call whose text PerfScriptReader reads in full; `-` reads perf.data from stdin. */
 export function perfScriptArgs(dataFile: string): string[] {
   return [
     'script',
@@ -13,4 +104,9 @@ export function perfScriptArgs(dataFile: string): string[] {
     '-i',
     dataFile,
   ]
+}
+
+/** The same for the system-wide wake-ups: no header, no task events (they would list every process of the host), no stacks. */
+export function perfWakeupScriptArgs(dataFile: string): string[] {
+  return ['script', '--ns', '-F', 'comm,pid,tid,cpu,time,period,event,trace', '--show-lost-events', '-i', dataFile]
 }

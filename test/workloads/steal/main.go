@@ -38,7 +38,7 @@ func run(ctx context.Context) harness.Counts {
 	var wait sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wait.Add(1)
-		go func() { defer wait.Done(); compute(ctx, &rounds) }()
+		go compute(ctx, &rounds, &wait)
 	}
 	wait.Wait()
 	counts := child.Stop()
@@ -47,7 +47,8 @@ func run(ctx context.Context) harness.Counts {
 }
 
 //go:noinline
-func compute(ctx context.Context, rounds *atomic.Int64) {
+func compute(ctx context.Context, rounds *atomic.Int64, wait *sync.WaitGroup) {
+	defer wait.Done()
 	for ctx.Err() == nil {
 		runtime.KeepAlive(spin(1 << 20))
 		rounds.Add(1)

@@ -8,6 +8,7 @@ import (
 	"context"
 	"flag"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dualtrace.test/workloads/internal/harness"
@@ -27,15 +28,17 @@ func main() {
 func run(ctx context.Context) harness.Counts {
 	copier := induce.NewCopier(*megabytes)
 	var wait sync.WaitGroup
+	var late atomic.Int64
 	for range *workers {
 		wait.Add(1)
-		go func() { defer wait.Done(); induce.Tick(ctx, time.Millisecond) }()
+		go induce.Tick(ctx, time.Millisecond, &late, &wait)
 	}
 	copier.CopyEvery(ctx, *every)
 	wait.Wait()
 	return harness.Counts{
 		"copies":         copier.Copies,
 		"collections":    copier.Collections,
+		"lateTicks":      late.Load(),
 		"pausesOver10ms": induce.PausesOver(10 * time.Millisecond),
 	}
 }

@@ -16,7 +16,7 @@ func Burst(ctx context.Context, count int, length time.Duration) {
 	var wait sync.WaitGroup
 	for range count {
 		wait.Add(1)
-		go func() { defer wait.Done(); burn(ctx, end) }()
+		go burn(ctx, end, &wait)
 	}
 	wait.Wait()
 }
@@ -31,7 +31,8 @@ func BurnEvery(ctx context.Context, count int, length, period time.Duration) (bu
 }
 
 //go:noinline
-func burn(ctx context.Context, end time.Time) {
+func burn(ctx context.Context, end time.Time, wait *sync.WaitGroup) {
+	defer wait.Done()
 	for time.Now().Before(end) && ctx.Err() == nil {
 		runtime.KeepAlive(spin(1 << 20))
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/metrics"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dualtrace.test/workloads/internal/harness"
@@ -35,7 +36,7 @@ func (copier *Copier) Burst() {
 	started := make(chan struct{})
 	var wait sync.WaitGroup
 	wait.Add(1)
-	go func() { defer wait.Done(); copier.copyBuffer(started, done) }()
+	go copier.copyBuffer(started, done, &wait)
 	<-started
 	collect()
 	close(done)
@@ -44,7 +45,8 @@ func (copier *Copier) Burst() {
 }
 
 //go:noinline
-func (copier *Copier) copyBuffer(started chan<- struct{}, done <-chan struct{}) {
+func (copier *Copier) copyBuffer(started chan<- struct{}, done <-chan struct{}, wait *sync.WaitGroup) {
+	defer wait.Done()
 	close(started)
 	for {
 		copy(copier.to, copier.from)
@@ -88,17 +90,18 @@ func PausesOver(limit time.Duration) int64 {
 
 // Tick is the light work everybody else does: it wakes every interval, allocates a little, and counts the times it came
 // more than 10 ms late.
-func Tick(ctx context.Context, interval time.Duration) (late int64) {
+func Tick(ctx context.Context, interval time.Duration, late *atomic.Int64, wait *sync.WaitGroup) {
+	defer wait.Done()
 	var keep []byte
 	for {
 		before := time.Now()
 		if !harness.Sleep(ctx, interval) {
 			runtime.KeepAlive(keep)
-			return late
+			return
 		}
 		keep = make([]byte, 1024)
 		if time.Since(before) > interval+10*time.Millisecond {
-			late++
+			late.Add(1)
 		}
 	}
 }

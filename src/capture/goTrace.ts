@@ -1,0 +1,102 @@
+import * as http from 'node:http'
+import * as https from 'node:https'
+import { UserError } from '../errors.js'
+import { sniff } from './sniff.js'
+
+/**
+ * Completes what the user gave (`http://host:port`, `…/debug/pprof/` or the full address) to the address of a trace of this length.
+ * @throws UserError for anything that is not an http(s) URL.
+ */
+export function goTraceUrl(given: string, seconds: number): URL {
+  const url = URL.canParse(given) ? new URL(given) : undefined
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol))
+    throw new UserError(`${given} is not an http address: give the pprof endpoint, such as http://127.0.0.1:6060`)
+  const path = url.pathname.replace(/\/+$/, '')
+  if (!path.endsWith('/trace')) url.pathname = path === '' ? '/debug/pprof/trace' : `${path}/trace`
+  url.searchParams.set('seconds', String(seconds))
+  return url
+}
+
+/** The connection was refused: nobody listens yet. A command that was just started gets some time. */
+export class NotListening extends UserError {}
+
+export interface GoTraceStream {
+  /** The trace as it comes. Ends early, without an error, when the process goes away; `complete` says which it was. */
+  readonly chunks: AsyncIterable<Uint8Array>
+  /** Whether the server ended the trace properly; meaningful once `chunks` has ended. */
+  complete(): boolean
+  /** Asks the process to end its trace now; what it still has to say arrives in `chunks`. */
+  finish(): void
+}
+
+/**
+ * Starts a trace through pprof and returns when its first bytes have arrived, so the process is tracing.
+ * @throws NotListening, or UserError when the answer is not a Go trace.
+ */
+export async function openGoTraceStream(given: string, seconds: number): Promise<GoTraceStream> {
+  const url = goTraceUrl(given, seconds)
+  const response = await get(url)
+  if (response.statusCode !== 200) {
+    const said = (await headOf(response)).toString().trim().split('\n')[0] ?? ''
+    response.destroy()
+    throw new UserError(
+      `${given} answered ${response.statusCode ?? 0}${said === '' ? '' : ` (${said.slice(0, 120)})`} instead of a Go trace: ${advice(response.statusCode, said)}`,
+    )
+  }
+  const iterator = response[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>
+  const head = await iterator.next().catch(() => undefined)
+  if (head?.done !== false || sniff(head.value) !== 'gotrace') {
+    response.destroy()
+    throw new UserError(`${given} answered, but not with a Go trace: is it the pprof endpoint of a Go program?`)
+  }
+  const first = head.value
+  async function* chunks() {
+    yield first as Uint8Array
+    for (;;) {
+      // A reset connection is the process going away: what it sent is worth keeping, and `complete` tells.
+      const { value, done } = await iterator.next().catch(() => ({ value: undefined, done: true }))
+      if (done === true) return
+      yield value as Uint8Array
+    }
+  }
+  return {
+    chunks: chunks(),
+    complete: () => response.complete,
+    // pprof ends its trace when the client hangs up. Closing only our half of the connection keeps the other half open for
+    // the rest of the trace. (TLS has no such half: there the trace ends with what has arrived.)
+    finish: () => (url.protocol === 'http:' ? response.socket.end() : response.destroy()),
+  }
+}
+
+/** The plain stream of a trace of this length, for the collector that takes one trace after another. */
+export async function* openGoTrace(url: string, seconds: number): AsyncIterable<Uint8Array> {
+  const stream = await openGoTraceStream(url, seconds)
+  yield* stream.chunks
+  if (!stream.complete())
+    throw new UserError(`the Go trace of ${url} broke off: the process ended or the connection was lost`)
+}
+
+function get(url: URL): Promise<http.IncomingMessage> {
+  const client = url.protocol === 'https:' ? https : http
+  return new Promise((resolve, reject) => {
+    // A connection of its own: it is half closed by `finish`.
+    const request = client.get(url, { agent: false })
+    request.on('response', resolve)
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      const sentence = `no pprof endpoint answers at ${url.origin} (${error.code ?? error.message}): import _ "net/http/pprof" in the program, serve it, and give its address`
+      reject(error.code === 'ECONNREFUSED' ? new NotListening(sentence) : new UserError(sentence))
+    })
+  })
+}
+
+async function headOf(response: http.IncomingMessage): Promise<Buffer> {
+  for await (const chunk of response) return (chunk as Buffer).subarray(0, 500)
+  return Buffer.alloc(0)
+}
+
+function advice(status: number | undefined, said: string): string {
+  if (status === 404) return 'import _ "net/http/pprof" and give the address it is served at'
+  if (status === 401 || status === 403) return 'the endpoint wants a login: give an address that is open to you'
+  if (/tracing (is )?already/i.test(said)) return 'somebody else is tracing this process: wait until that has ended'
+  return 'give the address of /debug/pprof/trace'
+}

@@ -1,0 +1,29 @@
+import { PerfTextMerger } from '../perf/index.js'
+
+/**
+ * The texts of the two perf processes as one, in the order of time. Reads from each only what the merge needs next, so that a long
+ * recording is never held in memory.
+ */
+export async function* mergePerfTexts(
+  main: AsyncIterable<Uint8Array>,
+  wakeups: AsyncIterable<Uint8Array> | undefined,
+): AsyncIterable<Uint8Array> {
+  if (wakeups === undefined) {
+    yield* main
+    return
+  }
+  const merger = new PerfTextMerger(2)
+  const sources = [main, wakeups].map((chunks) => chunks[Symbol.asyncIterator]())
+  try {
+    for (;;) {
+      for (let piece = merger.take(); piece !== undefined; piece = merger.take()) yield piece
+      const input = merger.starved()
+      if (input === undefined) return
+      const next = await sources[input]!.next()
+      if (next.done === true) merger.end(input)
+      else merger.push(input, next.value)
+    }
+  } finally {
+    for (const source of sources) await source.return?.()
+  }
+}

@@ -1,0 +1,162 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { constants } from 'node:fs'
+import { access, readdir, readFile, stat } from 'node:fs/promises'
+import { basename, delimiter, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ExitCode, UserError } from '../errors.js'
+
+/** The process being recorded. */
+export interface Target {
+  readonly pid: number
+  /** Name for people: the command's or the process's. */
+  readonly name: string
+  /** Names of its threads, for the filter of system-wide wake-ups. */
+  readonly comms: readonly string[]
+  readonly command: readonly string[]
+  /** When it started, ISO 8601 to the second: with host, service and pid it names this process instance. */
+  readonly start: string
+  /** Settles when the process has ended; the text says how, for a note. */
+  readonly exited: Promise<string>
+  /** Lets a launched command run; nothing for a process that was already there. */
+  resume(): void
+  /** Ends a launched command and waits for it; lets go of a process that was already there. */
+  release(): Promise<void>
+}
+
+const pollMs = 50
+/** The kernel's clock ticks as /proc shows them: USER_HZ, 100 on every Linux platform. */
+const ticksPerSecond = 100
+/** TASK_COMM_LEN without its NUL. */
+const commBytes = 15
+const terminateTimeoutMs = 5_000
+
+/** A process that is already running. @throws UserError when there is none. */
+export async function attach(pid: number): Promise<Target> {
+  const first = await readStat(pid)
+  if (first === undefined || first.state === 'Z')
+    throw new UserError(`there is no process ${pid}: give the --pid of a running one`)
+  let watching = true
+  async function gone(): Promise<string> {
+    for (;;) {
+      const now = await readStat(pid)
+      // The same number with another start is another process.
+      if (now === undefined || now.state === 'Z' || now.startTicks !== first!.startTicks) return `process ${pid} ended`
+      if (!watching) return ''
+      await sleep(pollMs)
+    }
+  }
+  return {
+    pid,
+    name: first.comm,
+    comms: await threadNames(pid),
+    command: await commandLine(pid),
+    start: await startTime(first.startTicks),
+    exited: gone(),
+    resume: () => undefined,
+    release: () => {
+      watching = false
+      return Promise.resolve()
+    },
+  }
+}
+
+/**
+ * Starts a command stopped before its first instruction, so that perf can be attached to it before it makes threads.
+ * Its output goes to stderr: stdout is for results. @throws UserError when it cannot be executed.
+ */
+export async function launch(command: readonly string[]): Promise<Target> {
+  await requireExecutable(command[0]!)
+  // The shell stops itself; told to go on, it becomes the command under the same pid.
+  const child = spawn('/bin/sh', ['-c', 'kill -STOP $$; exec "$@"', 'sh', ...command], { stdio: ['inherit', 2, 2] })
+  const exited = new Promise<string>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code, signal) => {
+      resolve(signal === null ? `the command ended with exit code ${code ?? 0}` : `the command was ended by ${signal}`)
+    })
+  })
+  exited.catch(() => undefined)
+  const pid = child.pid
+  if (pid === undefined) throw new UserError(`cannot start ${command[0]!}: there is no /bin/sh`)
+  const first = await stopped(pid)
+  const name = basename(command[0]!)
+  return {
+    pid,
+    name,
+    comms: [Buffer.from(name).subarray(0, commBytes).toString()],
+    command,
+    start: await startTime(first.startTicks),
+    exited,
+    resume: () => child.kill('SIGCONT'),
+    release: () => terminate(child, exited),
+  }
+}
+
+async function terminate(child: ChildProcess, exited: Promise<string>): Promise<void> {
+  child.kill('SIGTERM')
+  child.kill('SIGCONT')
+  const stuck = setTimeout(() => child.kill('SIGKILL'), terminateTimeoutMs)
+  await exited
+  clearTimeout(stuck)
+}
+
+async function stopped(pid: number): Promise<ProcessStat> {
+  for (;;) {
+    const now = await readStat(pid)
+    if (now === undefined) throw new UserError('the command was killed before it could start')
+    if (now.state === 'T') return now
+    await sleep(2)
+  }
+}
+
+async function requireExecutable(file: string): Promise<void> {
+  const candidates = file.includes('/')
+    ? [file]
+    : (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, file))
+  for (const candidate of candidates) {
+    const isFile = await stat(candidate).then(
+      (info) => info.isFile(),
+      () => false,
+    )
+    if (!isFile) continue
+    if (
+      await access(candidate, constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return
+  }
+  throw new UserError(`cannot run ${file}: there is no such executable; give its path after --`, ExitCode.unusable)
+}
+
+interface ProcessStat {
+  readonly comm: string
+  readonly state: string
+  readonly startTicks: number
+}
+
+/** /proc/PID/stat, read from the last parenthesis on: the name before it may hold anything. Undefined when there is no such process. */
+async function readStat(pid: number): Promise<ProcessStat | undefined> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
+  if (text === undefined) return undefined
+  const end = text.lastIndexOf(')')
+  const fields = text.slice(end + 2).split(' ')
+  return { comm: text.slice(text.indexOf('(') + 1, end), state: fields[0]!, startTicks: Number(fields[19]) }
+}
+
+async function threadNames(pid: number): Promise<string[]> {
+  const tids = await readdir(`/proc/${pid}/task`).catch(() => [])
+  const names = await Promise.all(tids.map((tid) => readFile(`/proc/${pid}/task/${tid}/comm`, 'utf8').catch(() => '')))
+  return [...new Set(names.map((name) => name.replace(/\n$/, '')))].filter((name) => name !== '').sort()
+}
+
+async function commandLine(pid: number): Promise<string[]> {
+  const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  return text.split('\0').slice(0, -1)
+}
+
+async function startTime(startTicks: number): Promise<string> {
+  const bootSeconds = Number(/^btime (\d+)$/m.exec(await readFile('/proc/stat', 'utf8'))?.[1])
+  const seconds = bootSeconds + Math.floor(startTicks / ticksPerSecond)
+  return new Date(seconds * 1000).toISOString().replace(/\.000Z$/, 'Z')
+}

@@ -1,0 +1,64 @@
+import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+
+/**
+ * Parts of the tests need programs or rights that not every machine has. A missing one skips with one line that says what and why;
+ * under CI, which installs them all, it is a failure instead.
+ */
+type Suite = Mocha.Context
+
+/** The Go tool chain, to build the workloads and to read traces with `go tool trace`. */
+export function requireGo(suite: Suite): void {
+  need(suite, answers('go', ['version']), 'Go is not installed')
+}
+
+/** perf, and the right to record kernel tracepoints with it. */
+export function requirePerf(suite: Suite): void {
+  need(suite, answers('perf', ['--version']), 'perf is not installed')
+  requireRoot(suite)
+  // Listing tracepoints makes perf mount tracefs where it is not mounted yet.
+  const listed = answers('perf', ['list', 'sched:sched_switch'])
+  need(suite, listed && hasTracepoints(), 'this kernel shows no tracepoints in /sys/kernel/tracing')
+}
+
+export function requireJava(suite: Suite): void {
+  need(suite, answers('java', ['-version']), 'Java is not installed')
+}
+
+export function requireRoot(suite: Suite): void {
+  need(suite, process.getuid?.() === 0, 'it needs root')
+}
+
+const told = new Set<string>()
+
+function need(suite: Suite, present: boolean, reason: string): void {
+  if (present) return
+  const title = suite.currentTest?.title ?? suite.test?.title ?? 'a test'
+  const line =
+    `skipped: ${suite.test?.parent?.fullTitle() ?? ''} ${title.replace(/^"before all" hook.*/, '')}`.trimEnd()
+  if (process.env['CI'] !== undefined) throw new Error(`${reason}, and under CI nothing is skipped`)
+  if (!told.has(line + reason)) process.stdout.write(`${line} because ${reason}\n`)
+  told.add(line + reason)
+  suite.skip()
+}
+
+const answered = new Map<string, boolean>()
+
+function answers(program: string, args: readonly string[]): boolean {
+  const key = [program, ...args].join(' ')
+  const known = answered.get(key)
+  if (known !== undefined) return known
+  const ok = spawnSync(program, args, { stdio: 'ignore' }).status === 0
+  answered.set(key, ok)
+  return ok
+}
+
+function hasTracepoints(): boolean {
+  return ['/sys/kernel/tracing/events/sched', '/sys/kernel/debug/tracing/events/sched'].some((folder) => {
+    try {
+      return readdirSync(folder).includes('sched_switch')
+    } catch {
+      return false
+    }
+  })
+}
