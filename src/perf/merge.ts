@@ -41,6 +41,12 @@ export class PerfTextMerger {
     return size === 0 ? undefined : Buffer.concat(blocks)
   }
 
+  /** After `take()` gave nothing: the input it waits for; undefined when all are over. The others need no pushing before that one. */
+  starved(): number | undefined {
+    const index = this.inputs.findIndex((input) => !input.peek() && !input.over)
+    return index < 0 ? undefined : index
+  }
+
   private takeHeader(): Buffer | undefined {
     const input = this.inputs[this.inHeader]!
     if (!input.peek()) return input.over ? this.nextHeader() : undefined
