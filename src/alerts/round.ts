@@ -21,7 +21,13 @@ export async function runRound(round: Round, previous: readonly AlertState[]): P
   await round.save(states)
   const due = dueStates(states, repeatIntervalS * 1000, nowMs)
   if (due.length === 0) return states
-  await round.deliver(due)
+  try {
+    await round.deliver(due)
+  } catch (error) {
+    // Still untold, but the robot was asked: what it was sent counts against its limit.
+    await round.save(states)
+    throw error
+  }
   const told = acknowledge(states, due, nowMs)
   await round.save(told)
   return told

@@ -1,0 +1,3 @@
+module dualtrace.test/gotemplate
+
+go 1.22
