@@ -1,7 +1,7 @@
 import { type ClockDecision, decideClock } from '../clock/ladder.js'
 import { chooseWall, type WallPair, type WallSource } from '../clock/wall.js'
 import type { Finding } from '../findings/finding.js'
-import { type GoReaderState, GoTraceReader, type Problem } from '../gotrace/index.js'
+import { type GoReaderState, GoTraceReader } from '../gotrace/index.js'
 import type { OutRow, Thresholds, Track } from '../measures/measure.js'
 import { PerfScriptReader, type PerfReaderState } from '../perf/index.js'
 import { type Fit, noFit } from './fit.js'
@@ -31,6 +31,14 @@ interface AnalysisState extends RunState {
   readonly perf: PerfReaderState
 }
 
+/** Something in the input that could not be read. */
+export interface InputProblem {
+  readonly track: Track
+  readonly name: string
+  readonly offsetBytes: number
+  readonly detail: string
+}
+
 export interface AnalysisSummary {
   readonly clock: ClockDecision
   readonly wallSource: WallSource
@@ -49,7 +57,7 @@ export interface AnalysisSummary {
   readonly commonThreads: number
   /** Returns to a CPU that perf did not record. */
   readonly missedSwitchIns: number
-  readonly problems: readonly (Problem & { readonly track: Track })[]
+  readonly problems: readonly InputProblem[]
 }
 
 /**
@@ -67,6 +75,10 @@ export class Analysis {
   private fedBytes: Record<Track, number> = { gotrace: 0, perf: 0 }
   private run: Run | undefined
   private finished = false
+  /** Problems met while reading the perf record that waits for its turn. */
+  private heldProblems = 0
+  /** Position in the Go trace of the last checkpoint. */
+  private checkpointBytes = 0
 
   constructor(
     private readonly options: AnalysisOptions,
@@ -189,7 +201,12 @@ export class Analysis {
 
   /** The next record with a time; the others (synthesised at the start, time 0) are of no use on an axis. */
   private nextPerf(): boolean {
-    while (this.perf.next()) if (this.perf.record.hasTime) return true
+    const before = this.perf.problemTotal
+    while (this.perf.next()) {
+      if (!this.perf.record.hasTime) continue
+      this.heldProblems = this.perf.problemTotal - before
+      return true
+    }
     return false
   }
 
@@ -228,6 +245,7 @@ export class Analysis {
     if (perfNs < goNs) {
       run.perfRecord(perfNs, this.shipments.perf.at(this.perf.record.offsetBytes))
       this.perfReady = false
+      this.heldProblems = 0
     } else {
       run.goEvent(goNs, this.shipments.gotrace)
       this.goReady = false
@@ -241,11 +259,13 @@ export class Analysis {
   }
 
   private checkpoint(onCheckpoint: (saved: SavedAnalysis) => void): void {
-    const run = this.run!
+    const { run, go } = this
+    if (run === undefined || !go.atGenerationBoundary || go.consumedBytes === this.checkpointBytes) return
+    this.checkpointBytes = go.consumedBytes
     const perf = this.perfReady ? this.perf.record.offsetBytes : this.perf.consumedBytes
     onCheckpoint({
-      position: { gotrace: this.go.consumedBytes, perf },
-      state: { go: this.go.save(), perf: this.perf.save(), ...run.save() },
+      position: { gotrace: go.consumedBytes, perf },
+      state: { go: go.save(), perf: this.perf.save(), ...run.save(this.heldProblems) },
     })
   }
 }

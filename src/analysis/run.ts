@@ -24,6 +24,7 @@ interface Progress {
   boundaryNs: number
   firstNs: number
   lastNs: number
+  lastGoNs: number
   lastPerfNs: number
   goEvents: number
   perfRecords: number
@@ -82,7 +83,7 @@ export class Run {
     this.timeline = new Timeline([...this.reducers.map(([, reducer]) => reducer), this.fit], saved.timeline)
     this.perfOnAxis = saved.sink.clock.joined || saved.sink.clock.method === 'no_gotrace'
     this.goProblems = go.problems.length
-    this.perfProblems = problemCount(perf)
+    this.perfProblems = perf.problemTotal
   }
 
   static start(
@@ -105,6 +106,7 @@ export class Run {
         boundaryNs: -Infinity,
         firstNs: Infinity,
         lastNs: -Infinity,
+        lastGoNs: -Infinity,
         lastPerfNs: -Infinity,
         goEvents: 0,
         perfRecords: 0,
@@ -124,16 +126,12 @@ export class Run {
 
   goEvent(atNs: number, shipments: Shipments): void {
     const { progress } = this
+    if (this.go.event.gen !== progress.gen) this.enterGeneration(shipments)
     this.advance(atNs)
-    const late = this.timeline.goEvent(this.go.event, this.go, atNs)
+    this.timeline.goEvent(this.go.event, this.go, atNs)
     progress.goEvents++
-    let bytes = 0
-    if (this.go.event.gen !== progress.gen) {
-      progress.gen = this.go.event.gen
-      bytes = this.takeGoBytes()
-    }
-    for (const [, reducer] of this.reducers) reducer.input?.('gotrace', atNs, 1, bytes, late ? 1 : 0)
-    if (bytes > 0) this.shipped('gotrace', atNs, shipments.at(progress.goBytes - 1))
+    progress.lastGoNs = Math.max(progress.lastGoNs, atNs)
+    for (const [, reducer] of this.reducers) reducer.input?.('gotrace', atNs, 1, 0, 0)
   }
 
   perfRecord(atNs: number, shippedAtMs: number | undefined): void {
@@ -163,15 +161,16 @@ export class Run {
     this.timeline.endGo()
     this.timeline.endPerf()
     this.noteProblems()
-    const bytes = this.takeGoBytes()
-    if (bytes > 0)
-      for (const [, reducer] of this.reducers) reducer.input?.('gotrace', this.progress.lastNs, 0, bytes, 0)
+    this.countGoBytes()
     this.flush(Infinity)
   }
 
-  /** Live state: valid until the next event. */
-  save(): RunState {
-    this.noteProblems()
+  /**
+   * Live state: valid until the next event. `heldPerfProblems`: those of the record that has been read and waits; it is read
+   * again after a restore.
+   */
+  save(heldPerfProblems: number): RunState {
+    this.noteProblems(heldPerfProblems)
     return {
       timeline: this.timeline.state,
       sink: this.sink.state,
@@ -208,17 +207,27 @@ export class Run {
     for (const [, reducer] of this.reducers) reducer.flush?.(limitNs)
   }
 
-  private takeGoBytes(): number {
-    const bytes = this.go.consumedBytes - this.progress.goBytes
-    this.progress.goBytes = this.go.consumedBytes
-    return bytes
+  /** A generation is counted, in bytes and in lag, in the second of its last event. */
+  private enterGeneration(shipments: Shipments): void {
+    const { progress, go } = this
+    progress.gen = go.event.gen
+    this.countGoBytes()
+    if (progress.goBytes > 0) this.shipped('gotrace', progress.lastGoNs, shipments.at(progress.goBytes - 1))
   }
 
-  private noteProblems(): void {
+  private countGoBytes(): void {
+    const { progress } = this
+    const bytes = this.go.consumedBytes - progress.goBytes
+    progress.goBytes = this.go.consumedBytes
+    if (progress.lastGoNs === -Infinity) return
+    for (const [, reducer] of this.reducers) reducer.input?.('gotrace', progress.lastGoNs, 0, bytes, 0)
+  }
+
+  private noteProblems(heldPerfProblems = 0): void {
     const { lastNs } = this.progress
     if (lastNs === -Infinity) return
     this.goProblems = this.unreadable('gotrace', this.goProblems, this.go.problems.length, lastNs)
-    this.perfProblems = this.unreadable('perf', this.perfProblems, problemCount(this.perf), lastNs)
+    this.perfProblems = this.unreadable('perf', this.perfProblems, this.perf.problemTotal - heldPerfProblems, lastNs)
   }
 
   private unreadable(track: Track, before: number, now: number, atNs: number): number {
@@ -243,10 +252,4 @@ function perfShiftNs(perf: PerfScriptReader, clock: ClockDecision, wall: Wall, b
   if (clock.joined || reference === undefined) return Number(perfBaseNs - baseNs)
   const originNs = reference.wallNs - reference.monotonicNs
   return Number(perfBaseNs + originNs - wall.originNs - baseNs)
-}
-
-function problemCount(perf: PerfScriptReader): number {
-  let count = 0
-  for (const n of perf.problemCounts.values()) count += n
-  return count
 }

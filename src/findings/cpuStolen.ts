@@ -2,7 +2,7 @@ import { bucketAt, eachSecond, type Seconds, takeEnded } from '../measures/secon
 import { ClassId, Kernel } from '../timeline/classes.js'
 import type { Goroutine } from '../timeline/model.js'
 import type { Detector, Finding } from './finding.js'
-import { formatCount, formatNs, formatShare } from './units.js'
+import { formatCount, formatNs, formatShare, nameGoroutine } from './units.js'
 
 /** From this share of the running time on it is critical. */
 const criticalShare = 0.5
@@ -12,6 +12,9 @@ interface Bucket {
   /** Time in Running, by what the kernel did meanwhile. */
   stolenNs: number
   workedNs: number
+  /** First and last moment of stolen time. */
+  fromNs: number
+  toNs: number
   readonly threads: Map<number, number>
   /** Goroutine id → [stolen ns, function]. */
   readonly goroutines: Map<number, [number, string]>
@@ -23,6 +26,8 @@ interface Bucket {
 const newBucket = (): Bucket => ({
   stolenNs: 0,
   workedNs: 0,
+  fromNs: Infinity,
+  toNs: -Infinity,
   threads: new Map(),
   goroutines: new Map(),
   thieves: new Map(),
@@ -40,9 +45,8 @@ export const cpuStolen: Detector = {
         if (classId !== ClassId.cpu_stolen && classId !== ClassId.on_cpu) return
         eachSecond(sink, fromNs, toNs, (pieceFromNs, pieceToNs) => {
           const bucket = bucketAt(state, sink, pieceFromNs, newBucket)
-          const ns = pieceToNs - pieceFromNs
-          if (classId === ClassId.on_cpu) bucket.workedNs += ns
-          else steal(bucket, goroutine, ns)
+          if (classId === ClassId.on_cpu) bucket.workedNs += pieceToNs - pieceFromNs
+          else steal(bucket, goroutine, pieceFromNs, pieceToNs)
         })
       },
       offCpu({ thread, goroutine, fromNs, toNs, kernel }) {
@@ -56,10 +60,10 @@ export const cpuStolen: Detector = {
         }
       },
       flush(beforeNs) {
-        for (const { startNs, bucket } of takeEnded(state, sink, beforeNs)) {
+        for (const { bucket } of takeEnded(state, sink, beforeNs)) {
           const share = bucket.stolenNs / (bucket.stolenNs + bucket.workedNs)
           if (bucket.stolenNs >= thresholds.stolenNs && share >= thresholds.stolenShare) {
-            raise(explain(bucket, share, startNs))
+            raise(explain(bucket, share))
           }
         }
       },
@@ -67,8 +71,11 @@ export const cpuStolen: Detector = {
   },
 }
 
-function steal(bucket: Bucket, goroutine: Goroutine, ns: number): void {
+function steal(bucket: Bucket, goroutine: Goroutine, fromNs: number, toNs: number): void {
+  const ns = toNs - fromNs
   bucket.stolenNs += ns
+  bucket.fromNs = Math.min(bucket.fromNs, fromNs)
+  bucket.toNs = Math.max(bucket.toNs, toNs)
   add(bucket.threads, goroutine.tid, ns)
   const known = bucket.goroutines.get(goroutine.goid)
   if (known === undefined) bucket.goroutines.set(goroutine.goid, [ns, goroutine.startFunc])
@@ -79,11 +86,11 @@ function add<K>(map: Map<K, number>, key: K, ns: number): void {
   map.set(key, (map.get(key) ?? 0) + ns)
 }
 
-function explain(bucket: Bucket, share: number, startNs: number): Finding {
+function explain(bucket: Bucket, share: number): Finding {
   const { stolenNs, workedNs, longest } = bucket
   const goroutines = [...bucket.goroutines].sort((a, b) => b[1][0] - a[1][0]).slice(0, shown)
   const thieves = [...bucket.thieves].sort((a, b) => b[1] - a[1]).slice(0, shown)
-  const kernel = [`${formatCount(bucket.threads.size, 'thread')} lost the CPU while a goroutine was Running on them`]
+  const kernel = [`${formatCount(bucket.threads.size, 'thread')} lost the CPU while a goroutine was Running`]
   if (thieves.length > 0) {
     kernel.push(`switched to instead: ${thieves.map(([comm, ns]) => `${comm} (${formatNs(ns)})`).join(', ')}`)
   }
@@ -96,12 +103,12 @@ function explain(bucket: Bucket, share: number, startNs: number): Finding {
     detector: cpuStolen.name,
     severity: share >= criticalShare ? 'critical' : 'warning',
     title: `CPU stolen: ${formatShare(share)} of the running time in this second, ${formatNs(stolenNs)} in all`,
-    fromNs: startNs,
-    toNs: startNs + 1e9,
+    fromNs: bucket.fromNs,
+    toNs: bucket.toNs,
     weightNs: stolenNs,
     go: [
       `Go says Running for ${formatNs(stolenNs + workedNs)}, only ${formatNs(workedNs)} of it was on a CPU`,
-      `most affected: ${goroutines.map(([goid, [ns, func]]) => `goroutine ${goid}${func === '' ? '' : ` (${func})`} ${formatNs(ns)}`).join(', ')}`,
+      `most affected: ${goroutines.map(([goid, [ns, func]]) => `${nameGoroutine(goid, func)} ${formatNs(ns)}`).join(', ')}`,
     ],
     kernel,
     next:

@@ -2,7 +2,7 @@ import { netpollTotalNs } from '../measures/netpollSpikes.js'
 import { bucketAt, type Seconds, takeEnded } from '../measures/seconds.js'
 import type { NetworkReady } from '../timeline/model.js'
 import type { Detector, Finding } from './finding.js'
-import { formatCount, formatNs } from './units.js'
+import { formatCount, formatNs, innerFrames, nameGoroutine, shortFunc } from './units.js'
 
 const criticalFactor = 10
 const framesShown = 4
@@ -57,7 +57,7 @@ function explain(spike: Spike, count: number, critical: boolean): Finding {
   const pollToReadyNs = ready.readyNs - ready.pollNs
   const readyToRunNs = runNs - ready.readyNs
   const part: Part = pollToReadyNs > readyToRunNs ? 'poll_to_ready' : 'ready_to_run'
-  const name = `goroutine ${spike.goid}${spike.startFunc === '' ? '' : ` (${spike.startFunc})`}`
+  const name = nameGoroutine(spike.goid, spike.startFunc)
   const allBusy = ready.totalPs > 0 && ready.busyPs === ready.totalPs
   const pollGapNs = ready.pollNs - ready.previousPollNs
   return {
@@ -80,7 +80,7 @@ function explain(spike: Spike, count: number, critical: boolean): Finding {
       ready_to_run_ns: readyToRunNs,
       total_ns: totalNs,
       poll_gap_ns: Number.isNaN(pollGapNs) ? null : pollGapNs,
-      by_sysmon: ready.bySysmon,
+      poller_without_p: ready.pollerWithoutP,
       busy_ps: ready.busyPs,
       total_ps: ready.totalPs,
       busy_functions: ready.busyFuncs.join(', '),
@@ -92,14 +92,18 @@ function goSide(spike: Spike, readyToRunNs: number, allBusy: boolean): string[] 
   const { ready } = spike
   const lines = [`runnable for ${formatNs(readyToRunNs)} before it ran`]
   if (allBusy) {
-    const funcs = ready.busyFuncs.length === 0 ? '' : ` with ${ready.busyFuncs.join(', ')}`
+    const funcs = ready.busyFuncs.length === 0 ? '' : ` with ${ready.busyFuncs.map(shortFunc).join(', ')}`
     lines.push(`all ${ready.totalPs} Ps were busy${funcs}: no P was free to run it`)
   } else if (ready.totalPs > 0) {
     lines.push(`${ready.busyPs} of ${ready.totalPs} Ps were busy`)
   }
-  if (ready.bySysmon) lines.push('it was found by a thread without a P (sysmon), which polls only every 10 ms')
+  if (ready.pollerWithoutP) {
+    lines.push(
+      'the thread that found it had no P: sysmon, which polls every 10 ms only, or a poller that found no idle P',
+    )
+  }
   if (spike.waitStack !== '') {
-    lines.push(`it waited at ${spike.waitStack.split(';').slice(-framesShown).reverse().join(' < ')}`)
+    lines.push(`it waited at ${innerFrames(spike.waitStack, framesShown)}`)
   }
   return lines
 }
@@ -120,7 +124,7 @@ function nextStep(part: Part, allBusy: boolean, busyFuncs: readonly string[]): s
     return 'the polling thread was delayed after epoll returned: look at its thread in cpu_stolen and at the CPU limits of the service'
   }
   if (allBusy) {
-    const what = busyFuncs.length === 0 ? 'the CPU-bound goroutines' : busyFuncs.join(', ')
+    const what = busyFuncs.length === 0 ? 'the CPU-bound goroutines' : busyFuncs.map(shortFunc).join(', ')
     return `every P runs CPU-bound work: limit how many of ${what} run at once (fewer than GOMAXPROCS), or give the service more CPUs`
   }
   return 'Ps were free, yet the goroutine waited: look at sched_latency (kernel part) for threads that were woken and got no CPU'

@@ -1,7 +1,7 @@
 import type { LastToStop, StopTheWorld } from '../timeline/model.js'
 import { isOwnPause } from '../timeline/stopTheWorld.js'
 import type { Detector, Finding } from './finding.js'
-import { formatNs } from './units.js'
+import { formatNs, innerFrames, nameGoroutine, shortFunc } from './units.js'
 
 /** From here on a pause is critical, as a multiple of the threshold. */
 const criticalFactor = 10
@@ -29,7 +29,7 @@ function explain(stop: StopTheWorld, durationNs: number, critical: boolean): Fin
   ]
   if (last !== undefined) {
     go.push(`last to stop: ${who(last)} on thread ${last.tid}`)
-    if (last.stack !== '') go.push(`it stopped at ${lastFrames(last.stack)}`)
+    if (last.stack !== '') go.push(`it stopped at ${innerFrames(last.stack, framesShown)}`)
   }
   return {
     detector: stopTheWorld.name,
@@ -59,12 +59,7 @@ function explain(stop: StopTheWorld, durationNs: number, critical: boolean): Fin
 
 function who(last: LastToStop): string {
   if (last.goid < 0) return 'a thread without a goroutine'
-  return `goroutine ${last.goid}${last.startFunc === '' ? '' : ` (${last.startFunc})`}`
-}
-
-function lastFrames(stack: string): string {
-  const frames = stack.split(';')
-  return frames.slice(-framesShown).reverse().join(' < ')
+  return nameGoroutine(last.goid, last.startFunc)
 }
 
 function kernelSide(last: LastToStop | undefined): string[] {
@@ -97,5 +92,5 @@ function nextStep(stoppedLate: boolean, last: LastToStop | undefined): string {
   }
   const hot = last.samples[0]?.func
   const where = hot === undefined ? 'code that cannot be preempted' : hot
-  return `make ${where} in ${last.startFunc === '' ? 'that goroutine' : last.startFunc} shorter: one large copy, clear or assembly loop cannot be interrupted, so split it into pieces of a few MB`
+  return `make ${where} in ${last.startFunc === '' ? 'that goroutine' : shortFunc(last.startFunc)} shorter: one large copy, clear or assembly loop cannot be interrupted, so split it into pieces of a few MB`
 }

@@ -25,3 +25,18 @@ export function threeDigits(value: number): string {
 export function formatCount(count: number, noun: string): string {
   return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`
 }
+
+/** A Go function for a sentence: without the directories of its import path. "example.com/im/store.(*DB).Get" → "store.(*DB).Get". */
+export function shortFunc(func: string): string {
+  return func.slice(func.lastIndexOf('/', func.indexOf('(') < 0 ? undefined : func.indexOf('(')) + 1)
+}
+
+/** "goroutine 12 (store.(*DB).Get)": the function it was started with, when it is known. */
+export function nameGoroutine(goid: number, startFunc: string): string {
+  return `goroutine ${goid}${startFunc === '' ? '' : ` (${shortFunc(startFunc)})`}`
+}
+
+/** The innermost functions of a stack text (root first, joined by ';'), leaf first. */
+export function innerFrames(stack: string, count: number): string {
+  return stack.split(';').slice(-count).reverse().map(shortFunc).join(' < ')
+}

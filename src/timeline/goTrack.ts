@@ -195,7 +195,7 @@ export class GoTrack {
       pollNs: thread.pollNs,
       previousPollNs: thread.previousPollNs,
       tid: event.tid,
-      bySysmon: event.p < 0,
+      pollerWithoutP: event.p < 0,
       busyPs,
       totalPs: state.procs.size,
       busyFuncs: busyPs === state.procs.size ? this.runningFuncs() : [],

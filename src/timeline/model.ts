@@ -35,8 +35,8 @@ export interface NetworkReady {
   /** Return of the previous epoll_pwait on any thread before `pollNs`; NaN when not seen. */
   readonly previousPollNs: number
   readonly tid: number
-  /** The polling thread held no P: sysmon. */
-  readonly bySysmon: boolean
+  /** The polling thread held no P: sysmon, or a poller that found no idle P. */
+  readonly pollerWithoutP: boolean
   /** Ps that were running a goroutine at that moment, of how many, and what most of them ran. */
   readonly busyPs: number
   readonly totalPs: number

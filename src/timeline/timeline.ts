@@ -25,11 +25,10 @@ export class Timeline {
     this.perf = new PerfTrack(this.core, this.stops)
   }
 
-  /** @returns true when the event was older than what had been processed; it is applied now. */
-  goEvent(event: GoEvent, reader: GoTraceReader, atNs: number): boolean {
-    const late = this.advance(atNs)
+  /** The order that the trace's state machine finds may step back by some ns: then the event is applied now. */
+  goEvent(event: GoEvent, reader: GoTraceReader, atNs: number): void {
+    this.advance(atNs)
     this.go.apply(event, reader, this.state.nowNs)
-    return late
   }
 
   /** @returns true when the record was older than what had been processed; it is applied now. */
