@@ -15,8 +15,8 @@ export interface PerfFrame {
 }
 
 const inlinedMark = ' (inlined)'
-/** perf prints a tab and the address right-aligned to 16. */
-const ipEndColumn = 17
+/** perf right-aligns the address to 16, behind a tab in a call chain. */
+const ipEndColumns: readonly number[] = [16, 17]
 
 /** A frame's own line, without its newline. Never fails: a line of no known form is a frame whose symbol is that line. */
 export function parseFrame(line: string): PerfFrame {
@@ -24,7 +24,8 @@ export function parseFrame(line: string): PerfFrame {
   const inlined = text.endsWith(inlinedMark)
   if (inlined) text = text.slice(0, -inlinedMark.length)
   const ipMatch = /^\s*([0-9a-f]{1,16})(?: |$)/.exec(text)
-  const hasIp = ipMatch !== null && (ipMatch[0].trimEnd().length >= ipEndColumn - 1 || ipMatch[0].length < text.length)
+  const hasIp =
+    ipMatch !== null && (ipEndColumns.includes(ipMatch[0].trimEnd().length) || ipMatch[0].length < text.length)
   const ip = hasIp ? ipMatch[1]! : ''
   const rest = hasIp ? text.slice(ipMatch[0].length) : text.trimStart()
   const open = dsoOpen(rest)

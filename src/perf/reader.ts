@@ -353,7 +353,8 @@ export class PerfScriptReader {
   private readStack(): boolean {
     const { window, stacks } = this
     for (;;) {
-      if (this.skippedBytes === 0 && this.depth < deepestStackLines) {
+      const mayBeFrame = this.node !== 0 || window.bytes[window.pos] === Byte.tab
+      if (mayBeFrame && this.skippedBytes === 0 && this.depth < deepestStackLines) {
         for (let node = this.node; (node = stacks.known(node, window, window.pos, window.end)) !== 0;) {
           this.node = node
           window.moveTo(window.pos + stacks.lineLength(node))
@@ -398,6 +399,8 @@ export class PerfScriptReader {
     const { window, stacks } = this
     const length = end + 1 - start
     if (window.bytes[start] === Byte.space) {
+      // A source position below a single-line sample belongs to the frame on that line.
+      if (this.node === 0) this.readInlineFrame()
       const line = stacks.lines.intern(window, start, length)
       let lineClass = this.lineClasses.get(line)
       if (lineClass === undefined) {
