@@ -21,8 +21,10 @@ export function requirePerf(suite: Suite): void {
   need(suite, listed && hasTracepoints(), 'this kernel shows no tracepoints in /sys/kernel/tracing')
 }
 
+/** Java, to run the real Kafka and QuestDB, and Maven, which fetches them. */
 export function requireJava(suite: Suite): void {
   need(suite, answers('java', ['-version']), 'Java is not installed')
+  need(suite, answers('mvn', ['-version']), 'Maven (mvn) is not installed')
 }
 
 export function requireRoot(suite: Suite): void {
