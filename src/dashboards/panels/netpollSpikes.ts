@@ -13,7 +13,7 @@ export const netpollSpikes = tablePanel({
     'SELECT spike.ts, spike.service, spike.source, spike.goroutine, spike.tid, spike.poll_to_ready_ns AS poll_to_ready, ' +
     'spike.ready_to_run_ns AS ready_to_run, spike.total_ns AS total, stack.frames ' +
     `FROM (SELECT * FROM netpoll_spikes WHERE ${selected} ORDER BY total_ns DESC LIMIT 100) spike ` +
-    'LEFT JOIN (SELECT * FROM stacks LATEST ON ts PARTITION BY source, stack_id) stack ' +
+    'LEFT JOIN (SELECT * FROM stacks WHERE source IN (${source:sqlstring}) LATEST ON ts PARTITION BY source, stack_id) stack ' +
     'ON spike.stack_id = stack.stack_id AND spike.source = stack.source ORDER BY total DESC',
   units: { poll_to_ready: 'ns', ready_to_run: 'ns', total: 'ns' },
   widths: { ts: 180, service: 140, goroutine: 100, tid: 100, poll_to_ready: 110, ready_to_run: 110, total: 100 },
