@@ -31,13 +31,13 @@ export async function readCapture(directory: string): Promise<Capture> {
 }
 
 /**
- * Makes the directory a recording goes into.
+ * Makes the directory a recording goes into; false when it was there already, empty.
  * @throws UserError when it exists and is not empty, or cannot be made.
  */
-export async function createCaptureDirectory(directory: string): Promise<void> {
+export async function createCaptureDirectory(directory: string): Promise<boolean> {
   try {
-    await mkdir(directory, { recursive: true })
-    if ((await readdir(directory)).length === 0) return
+    const made = await mkdir(directory, { recursive: true })
+    if ((await readdir(directory)).length === 0) return made !== undefined
   } catch (error) {
     throw new UserError(`cannot make the directory ${directory}: ${(error as Error).message}`)
   }

@@ -97,6 +97,6 @@ async function headOf(response: http.IncomingMessage): Promise<Buffer> {
 function advice(status: number | undefined, said: string): string {
   if (status === 404) return 'import _ "net/http/pprof" and give the address it is served at'
   if (status === 401 || status === 403) return 'the endpoint wants a login: give an address that is open to you'
-  if (/tracing (is )?already/i.test(said)) return 'somebody else is tracing this process: wait until that has ended'
+  if (/trac\w+ (is )?already/i.test(said)) return 'somebody else is tracing this process: wait until that has ended'
   return 'give the address of /debug/pprof/trace'
 }

@@ -46,6 +46,8 @@ interface Recording {
   readonly host: string
   readonly service: string
   readonly directory: string
+  /** The directory was made for this recording. */
+  readonly isNew: boolean
   /** Inside the directory; perf.data lives here until it has become text. */
   readonly scratch: string
   readonly notes: string[]
@@ -64,9 +66,9 @@ export async function record(options: RecordOptions): Promise<RecordResult> {
     const host = options.host ?? hostname()
     const service = options.service ?? target.name
     const directory = options.out ?? `dualtrace-${service.replaceAll(/[^\w.-]/g, '_')}-${target.pid}`
-    await createCaptureDirectory(directory)
+    const isNew = await createCaptureDirectory(directory)
     const scratch = await mkdtemp(join(directory, '.perf-'))
-    const recording = { options, target, source, host, service, directory, scratch, notes: [] }
+    const recording = { options, target, source, host, service, directory, isNew, scratch, notes: [] }
     return await finishing(recording, recordBoth(recording))
   } finally {
     await target.release()
@@ -75,13 +77,15 @@ export async function record(options: RecordOptions): Promise<RecordResult> {
 
 /** Removes the scratch folder, and after a failure the files that are no capture. */
 async function finishing(recording: Recording, result: Promise<RecordResult>): Promise<RecordResult> {
+  const { directory, scratch, isNew } = recording
   try {
-    return await result
+    const done = await result
+    await rm(scratch, { recursive: true, force: true })
+    return done
   } catch (error) {
-    for (const file of Object.values(captureFiles)) await rm(join(recording.directory, file), { force: true })
+    const leftovers = isNew ? [directory] : [scratch, ...Object.values(captureFiles).map((file) => join(directory, file))]
+    for (const path of leftovers) await rm(path, { recursive: true, force: true })
     throw error
-  } finally {
-    await rm(recording.scratch, { recursive: true, force: true })
   }
 }
 

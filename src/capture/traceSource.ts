@@ -71,7 +71,7 @@ async function fromUrl(url: string, starting: boolean, start: TraceStart): Promi
     result: async () => {
       const inTime = await Promise.race([done.then(() => true), sleep(finishTimeoutMs, false, { ref: false })])
       const whole = inTime && stream.complete()
-      const missing = whole ? [] : ['the Go trace breaks off: its last second or so is missing']
+      const missing = whole ? [] : ['the Go trace breaks off before its end, so its last second or so is missing']
       return { ...(await goVersion(start.file)), missing }
     },
   }
