@@ -2,6 +2,7 @@ import { TextCache } from './byteTable.js'
 import { slackBytes, viewOf, type ByteSource } from './bytes.js'
 import { SchedSwitch, SchedWakeup, syscallNumberOf, syscallReturnOf } from './tracepoints.js'
 import { EventTrait } from './events.js'
+import type { Head } from './head.js'
 
 export const PerfKind = {
   Sample: 0,
@@ -79,6 +80,9 @@ export class PerfRecord {
   nameEnd = 0
   traceStart = 0
   traceEnd = 0
+  headStart = 0
+  /** Behind the newline of the record's first line. */
+  headEnd = 0
   traits = 0
 
   private readonly texts = new TextCache()
@@ -97,6 +101,38 @@ export class PerfRecord {
   /** Name as printed: an event with its terms and modifiers, or PERF_RECORD_…. */
   get printedName(): string {
     return this.texts.text(this.source, this.nameStart, this.nameEnd)
+  }
+
+  /** Takes the head of the line at the window's position, and forgets everything of the record before. */
+  begin(window: ByteSource & { readonly pos: number; readonly streamPos: number }, head: Head, headEnd: number): void {
+    this.source = window
+    this.offsetBytes = window.streamPos
+    this.headStart = window.pos
+    this.headEnd = headEnd
+    this.commStart = head.commStart
+    this.commEnd = head.commEnd
+    this.pid = head.pid
+    this.tid = head.tid
+    this.cpu = head.cpu
+    this.period = 1
+    this.eventId = -1
+    this.stackId = 0
+    this.traits = 0
+    this.preempt = false
+    this.lost = 0
+    this.childPid = this.childTid = this.peerPid = this.peerTid = -1
+  }
+
+  /** The first line moved to the left by so many bytes. */
+  shift(byBytes: number): void {
+    this.headStart -= byBytes
+    this.headEnd -= byBytes
+    this.commStart -= byBytes
+    this.commEnd -= byBytes
+    this.nameStart -= byBytes
+    this.nameEnd -= byBytes
+    this.traceStart -= byBytes
+    this.traceEnd -= byBytes
   }
 
   /** Fields of a sched:sched_switch sample, in a reused object; undefined for other records. */

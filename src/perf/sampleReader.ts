@@ -1,0 +1,149 @@
+import { inlineFrameStart } from './body.js'
+import { Byte, spacesBack } from './bytes.js'
+import { LineClass } from './frame.js'
+import { Head, parseHead, parseTimelessHead } from './head.js'
+import { emptyHeader, withHeaderLine, type PerfHeader } from './header.js'
+import type { LineReader } from './lineReader.js'
+import type { PerfRecord } from './record.js'
+import type { RecordTimes } from './recordTimes.js'
+import { StackStore } from './stackStore.js'
+
+/** The kernel's limit of a call chain (perf_event_max_stack) is 65,536; source lines and inlined frames come on top. */
+const deepestStackLines = 1 << 18
+/** A `#` line is a comment unless it reads as a record of a thread whose name starts so. */
+const commBytes = 15
+
+/** Reads the lines of a sample below its first one, which it tells from the next record's and from comments. */
+export class SampleReader {
+  stacks = new StackStore()
+  header: PerfHeader = emptyHeader
+  /** Filled by `readHead`. */
+  readonly head = new Head()
+  /** Stack so far, 0 = none. */
+  node = 0
+  private depth = 0
+  /** Stream position of the line whose head is in `head` already, as it ended the sample above it; -1 = none. */
+  private headReadAt = -1
+
+  constructor(
+    private readonly lines: LineReader,
+    private readonly times: RecordTimes,
+    private readonly record: PerfRecord,
+  ) {}
+
+  /** To be called when bytes have moved. */
+  forgetHead(): void {
+    this.headReadAt = -1
+  }
+
+  /** Whether the line at `window.pos`, whose text ends at `end`, begins a record. */
+  readHead(end: number): boolean {
+    const { head, times } = this
+    const { window } = this.lines
+    const { bytes, pos } = window
+    if (this.headReadAt === window.streamPos) return true
+    if (bytes[pos] === Byte.tab) return false
+    const isComment = bytes[pos] === Byte.hash
+    if (parseHead(bytes, pos, end, head)) return !isComment || head.commEnd - pos <= commBytes
+    // Nothing anchors a head without a time, so it is looked for only in text that has shown no time yet.
+    if (times.baseNs !== undefined || isComment) return false
+    return parseTimelessHead(bytes, pos, end, head)
+  }
+
+  readComment(end: number): void {
+    const { window } = this.lines
+    this.header = withHeaderLine(this.header, window.bytes.toString('utf8', window.pos, end).trimEnd())
+  }
+
+  begin(): void {
+    this.node = 0
+    this.depth = 0
+  }
+
+  /** Reads on until the sample is complete. False when bytes are missing. */
+  read(): boolean {
+    const { lines } = this
+    const { window } = lines
+    for (;;) {
+      this.readKnownLines()
+      if (lines.isOver && !lines.isSkipping) return true
+      const end = lines.take()
+      if (end < 0) return lines.isOver
+      const start = window.pos
+      const textEnd = lines.textEnd(start, end)
+      if (textEnd === start) {
+        lines.pass(end)
+        return true
+      }
+      if (this.endsSample(textEnd)) return true
+      if (window.bytes[start] === Byte.hash) this.readComment(textEnd)
+      else this.addLine(start, end)
+      lines.pass(end)
+    }
+  }
+
+  /** Takes the frame that perf prints behind the trace text when a sample has one address and no call chain. */
+  readInlineFrame(): void {
+    const { record } = this
+    const { window } = this.lines
+    const { bytes } = window
+    if (record.traceEnd === record.traceStart) return
+    const start = inlineFrameStart(bytes, record.traceStart, record.traceEnd)
+    if (start >= 0) {
+      this.node = this.stacks.table.add(0, window, start, record.headEnd - start)
+      record.traceEnd = spacesBack(bytes, record.traceStart, Math.max(record.traceStart, start))
+    }
+    if (record.nameEnd === record.nameStart && record.traceEnd > record.traceStart) {
+      this.lines.report('no_event', 'the record names no event; write the text with "event" among the fields of -F')
+    }
+  }
+
+  /** Takes frames that were seen before, by comparing bytes only. */
+  private readKnownLines(): void {
+    const { lines, stacks } = this
+    const { window } = lines
+    const { table } = stacks
+    if (lines.isSkipping || (this.node === 0 && window.bytes[window.pos] !== Byte.tab)) return
+    while (this.depth < deepestStackLines) {
+      const node = table.known(this.node, window, window.pos, window.end)
+      if (node === 0) return
+      this.node = node
+      this.depth++
+      window.moveTo(window.pos + table.lineLength(node))
+      lines.line++
+    }
+  }
+
+  /** Whether the line does not belong to the sample above: that one has no call chain, or lost its blank line. */
+  private endsSample(end: number): boolean {
+    const { window } = this.lines
+    const first = window.bytes[window.pos]
+    if (first === Byte.tab) return false
+    if (this.readHead(end)) {
+      this.headReadAt = window.streamPos
+      return true
+    }
+    // Words of an old --inline stand in the first column, but only below frames.
+    return first !== Byte.space && first !== Byte.hash && this.node === 0
+  }
+
+  private addLine(start: number, end: number): void {
+    const { lines, stacks } = this
+    const { window } = lines
+    const length = end + 1 - start
+    if (window.bytes[start] === Byte.space) {
+      // A source position below a single-line sample belongs to the frame on that line.
+      if (this.node === 0) this.readInlineFrame()
+      if (stacks.classOf(window, start, length) === LineClass.Unreadable) {
+        lines.report('unreadable_line', `expected a frame but found "${lines.excerpt(start, end)}"`)
+        return
+      }
+    }
+    if (++this.depth > deepestStackLines) {
+      if (this.depth > deepestStackLines + 1) return
+      lines.report('stack_too_deep', `a stack of more than ${deepestStackLines} lines was cut`)
+      return
+    }
+    this.node = stacks.table.add(this.node, window, start, length)
+  }
+}

@@ -1,0 +1,47 @@
+import type { ByteSource } from './bytes.js'
+import { assembleStack, classifyLine, parseFrame, type LineClass, type PerfFrame } from './frame.js'
+import { StackTable } from './stackTable.js'
+
+/** Interned stacks with their frames decoded once. */
+export class StackStore {
+  readonly table = new StackTable()
+  private readonly frames = new Map<string, PerfFrame>()
+  private readonly stacks = new Map<number, readonly PerfFrame[]>()
+  private readonly classes = new Map<number, LineClass>()
+
+  /** Distinct lines or nodes, whichever are more. */
+  get size(): number {
+    return Math.max(this.table.lines.size, this.table.nodes)
+  }
+
+  /** Frames, leaf first. */
+  stack(node: number): readonly PerfFrame[] {
+    let stack = this.stacks.get(node)
+    if (stack === undefined) {
+      const lines = this.table.linesOf(node).map((line) => this.table.lines.text(line).replace(/\r?\n$/, ''))
+      stack = assembleStack(lines, (line) => this.frame(line))
+      this.stacks.set(node, stack)
+    }
+    return stack
+  }
+
+  /** Class of a line of `length` bytes that is no head, found out once per distinct line. */
+  classOf(source: ByteSource, start: number, length: number): LineClass {
+    const line = this.table.lines.intern(source, start, length)
+    let lineClass = this.classes.get(line)
+    if (lineClass === undefined) {
+      lineClass = classifyLine(source.bytes.toString('utf8', start, start + length - 1))
+      this.classes.set(line, lineClass)
+    }
+    return lineClass
+  }
+
+  private frame(line: string): PerfFrame {
+    let frame = this.frames.get(line)
+    if (frame === undefined) {
+      frame = parseFrame(line)
+      this.frames.set(line, frame)
+    }
+    return frame
+  }
+}
