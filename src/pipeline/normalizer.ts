@@ -17,6 +17,7 @@ export interface NormalizerOptions {
   readonly store: Store
   readonly topics: Topics
   readonly group: string
+  readonly sessionTimeoutMs: number
   readonly log: Log
   readonly thresholds: Partial<Thresholds> | undefined
   readonly checkpointEveryMs: number
@@ -29,8 +30,8 @@ export interface NormalizerOptions {
 const tickMs = 500
 /** Rows that are written without waiting for the next tick. */
 const rowsPerFlush = 5000
-/** How often the broker hears from a member that is busy. */
-const aliveEveryMs = 2000
+/** How often the broker hears from a member that is busy, as a share of the session timeout. */
+const aliveShare = 0.1
 
 /**
  * Reads both raw tracks of its partitions, and writes the rows. The order of every flush is what makes it exact: first the
@@ -52,11 +53,12 @@ export class Normalizer {
   constructor(private readonly options: NormalizerOptions) {}
 
   async start(): Promise<void> {
-    const { transport, topics, group, store } = this.options
+    const { transport, topics, group, sessionTimeoutMs, store } = this.options
     await store.prepare()
     this.producer = await transport.producer()
     await transport.consume({
       group,
+      sessionTimeoutMs,
       topics: [topics.gotrace, topics.perf, topics.checkpoints],
       onAssigned: (numbers, consumer) => this.assigned(numbers, consumer),
       onMessages: (topic, partition, messages, alive) => this.whileAlive(alive, topic, partition, messages),
@@ -114,7 +116,10 @@ export class Normalizer {
     messages: readonly InMessage[],
   ) {
     let lost: unknown
-    const beat = setInterval(() => void alive().catch((error: unknown) => (lost = error)), aliveEveryMs)
+    const beat = setInterval(
+      () => void alive().catch((error: unknown) => (lost = error)),
+      this.options.sessionTimeoutMs * aliveShare,
+    )
     try {
       await this.mutex.run(() => this.messages(topic, partition, messages))
     } finally {

@@ -38,6 +38,8 @@ export function kafkaClient(options: KafkaOptions): Kafka {
 
 /** kafkajs wraps the reason of a failure; the innermost message says most. */
 function report({ log }: LogEntry, onWarning: (text: string) => void): void {
+  // ReliableProducer does what this warning wants.
+  if (log.message.startsWith('Limiting retries for the idempotent producer')) return
   const detail: unknown = log['error']
   onWarning(`Kafka: ${log.message}${typeof detail === 'string' && detail !== log.message ? ` (${detail})` : ''}`)
 }

@@ -82,8 +82,8 @@ export class GroupConsumer implements Consumer {
     const consumer = this.kafka.consumer({
       groupId: this.consume.group,
       partitionAssigners: [coPartitionAssigner],
-      sessionTimeout: 30_000,
-      heartbeatInterval: 3000,
+      sessionTimeout: this.consume.sessionTimeoutMs,
+      heartbeatInterval: Math.floor(this.consume.sessionTimeoutMs / 10),
       rebalanceTimeout: 60_000,
       maxWaitTimeInMs: 250,
       maxBytesPerPartition: 4 * 1024 * 1024,

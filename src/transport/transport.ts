@@ -47,6 +47,8 @@ export interface InMessage {
 
 export interface ConsumeOptions {
   readonly group: string
+  /** A member that has not been heard of for so long loses its partitions. */
+  readonly sessionTimeoutMs: number
   /** Topics with equal numbers of partitions: a member gets the same numbers of all of them. */
   readonly topics: readonly string[]
   /**

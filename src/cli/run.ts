@@ -1,0 +1,20 @@
+import type { Command } from 'commander'
+import { loadPipeline } from '../pipeline/load.js'
+import { createLog } from '../pipeline/log.js'
+import { runPipeline } from '../pipeline/run.js'
+import { stopSignal } from './signals.js'
+
+/** `dualtrace run`: a collector or a normalizer, as the file says. */
+export default function register(program: Command): void {
+  program
+    .command('run')
+    .description('Run a pipeline: a collector that ships to Kafka, or the normalizer that writes to QuestDB.')
+    .argument('<pipeline>', 'a pipeline file, such as pipelines/normalize.yaml')
+    .action(async (path: string) => {
+      const pipeline = await loadPipeline(path)
+      const log = createLog(pipeline.kind === 'normalize' ? pipeline.logLevel : 'info')
+      await runPipeline(pipeline, log, stopSignal())
+      // kafkajs keeps timers of connections it has given up.
+      process.exit(process.exitCode ?? 0)
+    })
+}

@@ -1,0 +1,118 @@
+import { z } from 'zod'
+
+const unitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+const unitsBytes = { kB: 1e3, MB: 1e6, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const
+
+function quantity(units: Readonly<Record<string, number>>, wants: string) {
+  const pattern = new RegExp(`^(\\d+(?:\\.\\d+)?) ?(${Object.keys(units).join('|')})$`)
+  return z
+    .string(wants)
+    .regex(pattern, wants)
+    .transform((text) => {
+      const [, value, unit] = pattern.exec(text)!
+      return Number(value) * units[unit!]!
+    })
+}
+
+/** A time such as `10s`, in ms once parsed. */
+const duration = () => quantity(unitsMs, 'a time such as 500ms, 10s or 5m')
+/** A size such as `64MiB`, in bytes once parsed. */
+const size = () => quantity(unitsBytes, 'a size such as 900kB or 64MiB')
+
+const httpUrl = () => z.url({ protocol: /^https?$/, error: 'an http address' })
+
+const brokers = z
+  .union([z.string().transform((text) => text.split(',')), z.array(z.string())])
+  .pipe(z.array(z.string().regex(/^[^\s:]+:\d{1,5}$/, 'HOST:PORT')).min(1))
+  .describe('Kafka brokers: a list of HOST:PORT, or one text with commas')
+
+const Kafka = z.strictObject({
+  brokers,
+  topicPrefix: z
+    .string()
+    .regex(/^[\w.-]*$/, 'letters, digits, dots and dashes')
+    .default('')
+    .describe('put before every topic name, to keep several deployments apart on one Kafka'),
+  partitions: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(4)
+    .describe('partitions of the topics when they are created: at most so many normalizers share the work'),
+  retention: duration().prefault('7d').describe('how long Kafka keeps the raw tracks'),
+})
+
+const CaptureInput = z.strictObject({
+  capture: z
+    .strictObject({
+      directory: z.string().min(1).describe('a capture directory made by `dualtrace record`'),
+      speed: z.number().positive().optional().describe('2 is twice as fast as recorded; absent: as fast as it goes'),
+    })
+    .describe('ships a capture once'),
+})
+
+const ProcessInput = z.strictObject({
+  process: z
+    .strictObject({
+      pid: z.int().positive().describe('the process to watch'),
+      traceUrl: z
+        .url({ protocol: /^https?$/ })
+        .optional()
+        .describe('its pprof endpoint; absent: perf alone'),
+      traceWindow: duration()
+        .prefault('5s')
+        .refine((ms) => ms >= 1000 && ms % 1000 === 0, 'it must be a whole number of seconds')
+        .describe('length of one trace; the next one is asked for when it ends'),
+      perf: z.boolean().default(true).describe('false: the Go trace alone'),
+      service: z.string().min(1).optional().describe('name of the service; absent: the name of the process'),
+      host: z.string().min(1).optional().describe('name of this host; absent: as the system says'),
+    })
+    .refine(
+      (input) => input.perf || input.traceUrl !== undefined,
+      'there is nothing to collect: give traceUrl, or perf: true',
+    )
+    .describe('watches a running process'),
+})
+
+export const CollectPipeline = z.strictObject({
+  kind: z.literal('collect'),
+  kafka: Kafka,
+  messageSize: size()
+    .prefault('1000kB')
+    .refine((bytes) => bytes >= 100 && bytes <= 1_000_000, 'it must be between 0.1kB and 1000kB')
+    .describe('most bytes of a track in one message'),
+  inputs: z.array(z.union([CaptureInput, ProcessInput], 'either capture: {…} or process: {…}')).min(1),
+})
+export type CollectPipeline = z.infer<typeof CollectPipeline>
+
+const Thresholds = z
+  .strictObject({
+    netpollSpike: duration().describe('a netpoll delay from here on is a spike'),
+    stopTheWorld: duration().describe('a stop-the-world from here on is a finding'),
+  })
+  .partial()
+
+export const NormalizePipeline = z.strictObject({
+  kind: z.literal('normalize'),
+  kafka: Kafka,
+  group: z.string().min(1).default('dualtrace-normalizer').describe('consumer group: its members share the partitions'),
+  sessionTimeout: duration()
+    .prefault('30s')
+    .refine((ms) => ms >= 1000, 'it must be 1s or more')
+    .describe('a normalizer that died is replaced after so long'),
+  questdb: z.strictObject({
+    url: httpUrl().describe('HTTP address of QuestDB'),
+    username: z.string().min(1).optional(),
+    password: z.string().optional(),
+  }),
+  checkpointEvery: duration().prefault('5s').describe('how much is computed again after a crash, at most'),
+  lateness: duration().prefault('10s').describe('a track silent for so long is taken as absent'),
+  idle: duration().prefault('10m').describe('a source of which nothing has come for so long is over'),
+  maxPending: size().prefault('64MiB').describe('bytes of one track that may wait for the other, per partition'),
+  thresholds: Thresholds.default({}),
+  logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+})
+export type NormalizePipeline = z.infer<typeof NormalizePipeline>
+
+export const Pipeline = z.discriminatedUnion('kind', [CollectPipeline, NormalizePipeline])
+export type Pipeline = z.infer<typeof Pipeline>

@@ -1,0 +1,43 @@
+import { randomBytes } from 'node:crypto'
+import { encodeEnvelope, type Envelope, type Track } from '../transport/envelope.js'
+import type { Topics } from '../transport/topics.js'
+import type { OutMessage } from '../transport/transport.js'
+import type { CutPiece } from './cutter.js'
+
+/** Bytes of a track in one message, before compression: below Kafka's default limit of 1 MiB with the headers. */
+export const defaultMessageBytes = 1_000_000
+
+export type StreamIdentity = Pick<
+  Envelope,
+  'source' | 'service' | 'host' | 'stream' | 'tracks' | 'clockMonotonicNs' | 'clockWallNs' | 'perfClock'
+>
+
+/** Names one run of a shipper; later runs sort after earlier ones. */
+export function newStreamId(): string {
+  return `${String(Date.now()).padStart(14, '0')}-${randomBytes(3).toString('hex')}`
+}
+
+export function tracksHeader(present: Readonly<Record<Track, boolean>>): Envelope['tracks'] {
+  if (present.gotrace && present.perf) return 'gotrace,perf'
+  return present.gotrace ? 'gotrace' : 'perf'
+}
+
+/** The message of one piece. `shippedAtMs` is left out for data whose delay means nothing. */
+export function pieceMessage(
+  topics: Topics,
+  identity: StreamIdentity,
+  track: Track,
+  piece: CutPiece,
+  shippedAtMs?: number,
+): OutMessage {
+  const { generation, sequence, last } = piece
+  const cut = track === 'gotrace' ? { generation, sequence, last: last ? (true as const) : undefined } : {}
+  const headers = encodeEnvelope({ ...identity, track, position: piece.position, shippedAtMs, ...cut })
+  return { topic: topics[track], key: identity.source, headers, value: piece.bytes }
+}
+
+/** The message that ends a track. */
+export function endMessage(topics: Topics, identity: StreamIdentity, track: Track, position: number): OutMessage {
+  const headers = encodeEnvelope({ ...identity, track, position, end: true })
+  return { topic: topics[track], key: identity.source, headers, value: new Uint8Array(0) }
+}
