@@ -12,6 +12,13 @@ export function requireGo(suite: Suite): void {
   need(suite, answers('go', ['version']), 'Go is not installed')
 }
 
+/** One version of Go, which the installed one fetches when it is not there yet. */
+export function requireToolchain(suite: Suite, toolchain: string): void {
+  requireGo(suite)
+  const runs = answers('go', ['version'], { ...process.env, GOTOOLCHAIN: toolchain })
+  need(suite, runs, `Go cannot fetch its version ${toolchain}`)
+}
+
 /** perf, and the right to record kernel tracepoints with it. */
 export function requirePerf(suite: Suite): void {
   need(suite, answers('perf', ['--version']), 'perf is not installed')
@@ -46,11 +53,11 @@ function need(suite: Suite, present: boolean, reason: string): void {
 
 const answered = new Map<string, boolean>()
 
-function answers(program: string, args: readonly string[]): boolean {
-  const key = [program, ...args].join(' ')
+function answers(program: string, args: readonly string[], env = process.env): boolean {
+  const key = [env['GOTOOLCHAIN'], program, ...args].join(' ')
   const known = answered.get(key)
   if (known !== undefined) return known
-  const ok = spawnSync(program, args, { stdio: 'ignore' }).status === 0
+  const ok = spawnSync(program, args, { stdio: 'ignore', env }).status === 0
   answered.set(key, ok)
   return ok
 }
