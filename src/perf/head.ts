@@ -7,6 +7,9 @@ const longestCommBytes = 64
 /** Seconds and ids have fewer digits than this; more would not be exact numbers. */
 const mostDigits = 12
 
+/** Nanoseconds in the last digit of a fraction, by its number of digits. */
+const nanosPerUnit = [1e9, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 100, 10, 1] as const
+
 /** First half of a record's first line: `comm pid/tid [cpu] seconds.fraction:`. Positions are indexes into the bytes read. */
 export class Head {
   commStart = 0
@@ -83,7 +86,7 @@ function parseHeadBefore(bytes: Uint8Array, first: number, colon: number, longes
   head.cpu = cpu
   head.hasTime = true
   head.seconds = decimal(bytes, seconds, fraction - 1)
-  head.nanos = decimal(bytes, fraction, colon) * 10 ** (9 - fractionDigits)
+  head.nanos = decimal(bytes, fraction, colon) * nanosPerUnit[fractionDigits]!
   return true
 }
 

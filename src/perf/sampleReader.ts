@@ -88,14 +88,33 @@ export class SampleReader {
     const { window } = this.lines
     const { bytes } = window
     if (record.traceEnd === record.traceStart) return
-    const start = inlineFrameStart(bytes, record.traceStart, record.traceEnd)
+    let start = this.readKnownInlineFrame()
+    if (start < 0) {
+      start = inlineFrameStart(bytes, record.traceStart, record.traceEnd)
+      if (start >= 0) {
+        this.node = this.stacks.table.add(0, window, start, record.headEnd - start)
+        this.stacks.inlineLines[record.eventId] = this.stacks.table.lineOf(this.node)
+      }
+    }
     if (start >= 0) {
-      this.node = this.stacks.table.add(0, window, start, record.headEnd - start)
       record.traceEnd = spacesBack(bytes, record.traceStart, Math.max(record.traceStart, start))
     }
     if (record.nameEnd === record.nameStart && record.traceEnd > record.traceStart) {
       this.lines.report('no_event', 'the record names no event; write the text with "event" among the fields of -F')
     }
+  }
+
+  /** Start of the frame behind the trace text when it is the one this event had last, else -1. */
+  private readKnownInlineFrame(): number {
+    const { record, stacks } = this
+    const { window } = this.lines
+    const line = stacks.inlineLines[record.eventId]
+    if (line === undefined) return -1
+    const start = record.headEnd - stacks.table.lines.length(line)
+    if (start <= record.nameEnd || window.bytes[start - 1] !== Byte.space) return -1
+    if (!stacks.table.lines.matches(line, window.view, start)) return -1
+    this.node = stacks.table.child(0, line)
+    return start
   }
 
   /** Takes frames that were seen before, by comparing bytes only. */

@@ -5,6 +5,8 @@ import { StackTable } from './stackTable.js'
 /** Interned stacks with their frames decoded once. */
 export class StackStore {
   readonly table = new StackTable()
+  /** The last frame read behind the trace text, by event: most events are raised at one place. */
+  readonly inlineLines: (number | undefined)[] = []
   private readonly frames = new Map<string, PerfFrame>()
   private readonly stacks = new Map<number, readonly PerfFrame[]>()
   private readonly classes = new Map<number, LineClass>()

@@ -64,7 +64,8 @@ export class StackTable {
     return lines.reverse()
   }
 
-  private child(node: number, line: number): number {
+  /** The child of `node` for an interned line. */
+  child(node: number, line: number): number {
     const mask = this.slots.length - 1
     let slot = slotOf(node, line) & mask
     for (let found = this.slots[slot]!; found !== 0; found = this.slots[slot]!) {
