@@ -188,9 +188,10 @@ export class Framer {
     state.fresh = false
   }
 
+  /** What was framed before the damage may be a whole generation: its references will tell. */
   private damaged(detail: string): boolean {
-    const gen = this.open?.gen ?? this.state.lastGen
-    this.drop('bad_batch', gen === 0 ? detail : `${detail}: the rest of generation ${gen} is left out`)
+    if (this.state.minor < 26) this.close(this.pos, false)
+    this.drop('bad_batch', `${detail}: reading goes on at the next generation that can be found`)
     this.pos++
     this.mode = 'search'
     return true

@@ -3,9 +3,10 @@ import { TraceClock } from './clock.js'
 import { GoEvent } from './event.js'
 import { type FramedGeneration, Framer, type Frame as StreamFrame } from './framer.js'
 import { type Frame, GenerationTables } from './generation.js'
-import { Order, type OrderState } from './order/state.js'
+import { Order } from './order/state.js'
 import { Player } from './player.js'
 import { Broken, type Problem, type ProblemName } from './problems.js'
+import { type GoReaderState, initialState } from './readerState.js'
 import { Ev } from './spec.js'
 import { verifyReferences } from './verify.js'
 
@@ -15,20 +16,6 @@ const keptProblems = 100
 export interface GoReaderOptions {
   /** Stop at the first problem. Without it, reading goes on at the next generation that can be found. */
   readonly strict?: boolean
-}
-
-/** What a reader must remember between generations. Plain data for structured cloning. */
-export interface GoReaderState {
-  consumedBytes: number
-  minor: number
-  lastGen: number
-  traceIndex: number
-  baseNs: bigint | undefined
-  generationsRead: number
-  syncs: number
-  lastTimeNs: number
-  lastOrderedNs: number
-  order: OrderState
 }
 
 /**
@@ -170,12 +157,13 @@ export class GoTraceReader {
     try {
       if (!this.player.next(event)) return false
     } catch (error) {
-      this.giveUp(error)
+      this.giveUp(error, 'the rest of generation')
       return false
     }
     const { state } = this
     const { timeNs } = event
     state.lastTimeNs = timeNs
+    if (event.clock !== undefined) event.clock = undefined
     event.orderedNs = state.lastOrderedNs = timeNs > state.lastOrderedNs ? timeNs : state.lastOrderedNs + 1
     return true
   }
@@ -213,7 +201,7 @@ export class GoTraceReader {
       this.order.beginGeneration(frame.gen)
       this.player.begin(state.minor, this.clock!)
     } catch (error) {
-      this.giveUp(error)
+      this.giveUp(error, 'generation')
       this.finishGeneration()
       return false
     }
@@ -272,14 +260,16 @@ export class GoTraceReader {
   }
 
   /** Leaves out the rest of the current generation, and lets the next one start from nothing. */
-  private giveUp(error: unknown): void {
+  private giveUp(error: unknown, part: string): void {
     if (!(error instanceof Broken)) throw error
-    const { gen, startBytes } = this.current!
+    const { gen, startBytes, endBytes, proven } = this.current!
+    // Before Go 1.26 nothing marks the end of a trace: a last generation that lacks something was cut off.
+    const cutOff = !proven && this.window.ended && endBytes === this.window.end
     const index = error.index >= 0 ? error.index : error.problem === 'bad_generation' ? -1 : this.player.index
     this.note({
-      name: error.problem,
-      offsetBytes: index < 0 || error.problem === 'truncated' ? startBytes : index + this.window.base,
-      detail: `${error.message}: the rest of generation ${gen} is left out`,
+      name: cutOff ? 'truncated' : error.problem,
+      offsetBytes: index < 0 ? startBytes : index + this.window.base,
+      detail: `${part} ${gen} is left out: ${error.message}`,
     })
     this.player.stop()
     this.order.reset()
@@ -289,20 +279,5 @@ export class GoTraceReader {
     if (this.noted.length < keptProblems) this.noted.push(problem)
     this.counts.set(problem.name, (this.counts.get(problem.name) ?? 0) + 1)
     if (this.strict) this.halted = true
-  }
-}
-
-function initialState(): GoReaderState {
-  return {
-    consumedBytes: 0,
-    minor: 0,
-    lastGen: 0,
-    traceIndex: 0,
-    baseNs: undefined,
-    generationsRead: 0,
-    syncs: 0,
-    lastTimeNs: 0,
-    lastOrderedNs: Number.NEGATIVE_INFINITY,
-    order: { firstGen: 0, goroutines: [], procs: [], threads: [], tasks: [], gcSeq: 0, gcState: 0 },
   }
 }

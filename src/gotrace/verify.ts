@@ -21,13 +21,13 @@ export function verifyReferences(window: ByteWindow, tables: GenerationTables, m
       if (count === 255) throw new Broken('bad_event', `event ${type} is unknown`, reader.pos - 1)
       for (let i = 0; i <= count; i++) args[i] = reader.read()
       const { stackArgs, stringArgs } = specs[type]!
-      for (const i of stackArgs) if (!tables.hasStack(args[i + 1]!)) throw cutOff(`stack ${args[i + 1]!}`)
-      for (const i of stringArgs) if (!tables.hasString(args[i + 1]!)) throw cutOff(`string ${args[i + 1]!}`)
+      for (const i of stackArgs) if (!tables.hasStack(args[i + 1]!)) throw incomplete(`stack ${args[i + 1]!}`)
+      for (const i of stringArgs) if (!tables.hasString(args[i + 1]!)) throw incomplete(`string ${args[i + 1]!}`)
     }
   }
-  for (const { stackId } of tables.samples) if (!tables.hasStack(stackId)) throw cutOff(`stack ${stackId}`)
+  for (const { stackId } of tables.samples) if (!tables.hasStack(stackId)) throw incomplete(`stack ${stackId}`)
 }
 
-function cutOff(what: string): Broken {
-  return new Broken('truncated', `the trace seems to be cut off: ${what} is missing`)
+function incomplete(what: string): Broken {
+  return new Broken('bad_generation', `it is not complete, ${what} is missing`)
 }
