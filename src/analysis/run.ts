@@ -159,7 +159,7 @@ export class Run {
 
   finish(): void {
     this.timeline.endGo()
-    this.timeline.endPerf()
+    this.endPerf()
     this.noteProblems()
     this.countGoBytes()
     this.flush(Infinity)

@@ -1,0 +1,34 @@
+import { GoTraceReader } from '../../src/gotrace/index.js'
+import { PerfScriptReader } from '../../src/perf/index.js'
+import type { TimelineListener } from '../../src/timeline/model.js'
+import { Timeline } from '../../src/timeline/timeline.js'
+
+/** Feeds both tracks, on one clock, to a timeline. Times told to the listener are ns since the trace's base second. */
+export function runTimeline(trace: Uint8Array, perfText: Uint8Array, listener: TimelineListener): Timeline {
+  const go = new GoTraceReader()
+  go.push(trace)
+  go.end()
+  const perf = new PerfScriptReader()
+  perf.push(perfText)
+  perf.end()
+  const timeline = new Timeline([listener])
+  const nextPerf = () => {
+    while (perf.next()) if (perf.record.hasTime) return true
+    return false
+  }
+  let moreGo = go.next()
+  let morePerf = nextPerf()
+  const shiftNs = morePerf ? Number(perf.baseNs! - go.baseNs!) : 0
+  while (moreGo || morePerf) {
+    if (morePerf && (!moreGo || perf.record.timeNs + shiftNs < go.event.timeNs)) {
+      timeline.perfRecord(perf.record, perf, perf.record.timeNs + shiftNs)
+      morePerf = nextPerf()
+      if (!morePerf) timeline.endPerf()
+    } else {
+      timeline.goEvent(go.event, go, go.event.timeNs)
+      moreGo = go.next()
+    }
+  }
+  timeline.endGo()
+  return timeline
+}
