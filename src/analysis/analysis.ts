@@ -71,6 +71,7 @@ export class Analysis {
   private goReady = false
   private perfReady = false
   private perfClosed = false
+  private goClosed = false
   private readonly shipments = { gotrace: new Shipments(), perf: new Shipments() }
   private fedBytes: Record<Track, number> = { gotrace: 0, perf: 0 }
   private run: Run | undefined
@@ -149,6 +150,7 @@ export class Analysis {
       if (!this.goReady) {
         const boundary = this.go.atGenerationBoundary
         this.goReady = this.go.next()
+        if (this.goReady) this.run?.timeline.announceGo(this.go.event, this.go)
         if (!this.goReady && boundary && onCheckpoint !== undefined && this.run !== undefined)
           this.checkpoint(onCheckpoint)
       }
@@ -239,6 +241,10 @@ export class Analysis {
     if (!this.perfReady && !this.perfClosed) {
       this.perfClosed = true
       run.endPerf()
+    }
+    if (!this.goReady && !this.goClosed) {
+      this.goClosed = true
+      run.timeline.endGo()
     }
     const goNs = this.goReady ? this.go.event.timeNs + run.axis.goShiftNs : Infinity
     const perfNs = this.perfReady ? this.perf.record.timeNs + run.axis.perfShiftNs : Infinity

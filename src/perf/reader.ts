@@ -109,6 +109,11 @@ export class PerfScriptReader {
     return this.lines.log.counts
   }
 
+  /** Sum of `problemCounts`, cheap enough to look at after every record. */
+  get problemTotal(): number {
+    return this.lines.log.total
+  }
+
   /** Stream position of the first byte not delivered as (or known to lie between) records. */
   get consumedBytes(): number {
     return this.lines.inRecord ? this.record.offsetBytes : this.lines.streamPos

@@ -83,13 +83,20 @@ export class GoTrack {
     }
   }
 
-  /**
-   * A trace that follows another one, or a generation that does not follow the last, starts from nothing: every goroutine is listed again.
-   */
+  announce(event: GoEvent, reader: GoTraceReader): void {
+    if (this.startsAnew(event, reader)) this.finish()
+  }
+
+  /** A trace that follows another one, or a generation that does not follow the last: every goroutine is listed again. */
+  private startsAnew(event: GoEvent, reader: GoTraceReader): boolean {
+    const { traceIndex, lastGen } = this.core.state
+    return reader.traceIndex !== traceIndex || (event.gen !== lastGen && event.gen !== lastGen + 1)
+  }
+
   private enterGeneration(event: GoEvent, reader: GoTraceReader, atNs: number): void {
     const { state } = this.core
     if (event.gen === state.lastGen && reader.traceIndex === state.traceIndex) return
-    if (reader.traceIndex !== state.traceIndex || event.gen !== state.lastGen + 1) {
+    if (this.startsAnew(event, reader)) {
       this.finish()
       state.traceIndex = reader.traceIndex
       state.firstGen = event.gen

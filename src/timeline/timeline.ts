@@ -43,6 +43,14 @@ export class Timeline {
     this.go.finish()
   }
 
+  /**
+   * Says which Go event comes next, as soon as it is known: between two traces there is a gap in which nothing is known of any
+   * goroutine, whatever perf goes on to say.
+   */
+  announceGo(event: GoEvent, reader: GoTraceReader): void {
+    this.go.announce(event, reader)
+  }
+
   /** perf has ended, or fell silent: what follows is unknown on its side. */
   endPerf(): void {
     if (!Number.isNaN(this.state.lastPerfNs)) this.perf.forget(this.state.nowNs)

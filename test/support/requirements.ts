@@ -34,6 +34,11 @@ export function requireJava(suite: Suite): void {
   need(suite, answers('mvn', ['-version']), 'Maven (mvn) is not installed')
 }
 
+/** /proc and CLOCK_MONOTONIC as the kernel's own tools use them. */
+export function requireLinux(suite: Suite): void {
+  need(suite, process.platform === 'linux', 'it needs Linux')
+}
+
 export function requireRoot(suite: Suite): void {
   need(suite, process.getuid?.() === 0, 'it needs root')
 }

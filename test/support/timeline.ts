@@ -27,8 +27,9 @@ export function runTimeline(trace: Uint8Array, perfText: Uint8Array, listener: T
     } else {
       timeline.goEvent(go.event, go, go.event.timeNs)
       moreGo = go.next()
+      if (moreGo) timeline.announceGo(go.event, go)
+      else timeline.endGo()
     }
   }
-  timeline.endGo()
   return timeline
 }

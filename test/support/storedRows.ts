@@ -1,0 +1,78 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { OutRow } from '../../src/measures/measure.js'
+import type { Row, Table, Value } from '../../src/measures/table.js'
+import { tables } from '../../src/measures/tables.js'
+import { quoteName, upsertKeys } from '../../src/store/ddl.js'
+import { querySql } from '../../src/store/sql.js'
+
+/** Rows of every table, in an order that both sides share, so that one deepEqual compares them all. */
+export type RowsByTable = Record<string, Row[]>
+
+const pageRows = 1000
+
+/** Every row of the source in QuestDB, with all columns, once its write-ahead log is applied. */
+export async function storedRows(url: string, source: string): Promise<RowsByTable> {
+  const found: RowsByTable = {}
+  for (const table of tables) {
+    await applied(url, table)
+    found[table.name] = sorted(table, await tableRows(url, table, source))
+  }
+  return found
+}
+
+/** The rows an analysis gave, as if they had been stored under another source. @throws Error when two share their key. */
+export function computedRows(rows: readonly OutRow[], source: string): RowsByTable {
+  const found: RowsByTable = {}
+  for (const table of tables) {
+    const own = rows.filter((out) => out.table === table.name).map(({ row }) => complete(table, { ...row, source }))
+    const keys = own.map((row) => keyOf(table, row))
+    const twice = keys.find((key, at) => keys.indexOf(key) !== at)
+    if (twice !== undefined) throw new Error(`two rows of ${table.name} have the key ${twice}`)
+    found[table.name] = sorted(table, own)
+  }
+  return found
+}
+
+async function tableRows(url: string, table: Table, source: string): Promise<Row[]> {
+  // Nanoseconds do not fit in a JSON number.
+  const exact = (name: string) => `cast(cast(${quoteName(name)} as long) as string) ${quoteName(name)}`
+  const columns = [
+    exact('ts'),
+    'source',
+    'service',
+    'host',
+    ...table.columns.map(({ name, type }) => (type === 'timestamp' ? exact(name) : quoteName(name))),
+  ]
+  const rows: Row[] = []
+  for (;;) {
+    const where = `where source = '${source}' order by ts, ${upsertKeys(table).map(quoteName).join(', ')}`
+    const page = `limit ${rows.length}, ${rows.length + pageRows}`
+    const answer = await querySql(url, `select ${columns.join(', ')} from ${quoteName(table.name)} ${where} ${page}`)
+    const names = answer.columns.map(({ name }) => name)
+    for (const values of answer.rows) rows.push(Object.fromEntries(names.map((name, at) => [name, values[at]])) as Row)
+    if (answer.rows.length < pageRows) return rows
+  }
+}
+
+async function applied(url: string, table: Table): Promise<void> {
+  const sql = `select writerTxn = sequencerTxn from wal_tables() where name = '${table.name}'`
+  while ((await querySql(url, sql)).rows[0]?.[0] !== true) await sleep(20)
+}
+
+/** A row with every column of its table: what is absent is null. */
+function complete(table: Table, row: Row): Row {
+  const { ts, source, service, host } = row
+  const values: [string, Value][] = table.columns.map(({ name }) => [name, row[name] ?? null])
+  return { ts, source, service, host, ...Object.fromEntries(values) }
+}
+
+function keyOf(table: Table, row: Row): string {
+  return upsertKeys(table)
+    .map((name) => String(row[name]))
+    .join(' ')
+}
+
+function sorted(table: Table, rows: Row[]): Row[] {
+  const keyed = rows.map((row) => ({ key: keyOf(table, row), row }))
+  return keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)).map(({ row }) => row)
+}
