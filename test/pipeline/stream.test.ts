@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { analyzeCapture, type OfflineResult, openCapture } from '../../src/pipeline/offline.js'
+import { replay } from '../../src/pipeline/replay.js'
+import type { LocalStack } from '../../src/stack/local.js'
+import { packageRoot } from '../../src/stack/paths.js'
+import { KafkaTransport } from '../../src/transport/kafka.js'
+import { topicNames, topicSpecs } from '../../src/transport/topics.js'
+import { NormalizerProcess } from '../support/normalizer.js'
+import { requireJava } from '../support/requirements.js'
+import { sharedStack } from '../support/stack.js'
+import { computedRows, storedRows } from '../support/storedRows.js'
+
+const capture = join(packageRoot(), 'test/captures/stw-netpoll')
+const ended = 'the source has ended'
+
+describe('the stream through the real Kafka and QuestDB', function () {
+  let stack: LocalStack
+  let offline: OfflineResult
+  let deployments = 0
+  const running = new Set<NormalizerProcess>()
+
+  before(async function () {
+    requireJava(this)
+    stack = await sharedStack()
+    offline = await analyzeCapture(capture)
+  })
+
+  afterEach(async function () {
+    for (const normalizer of running) {
+      await normalizer.kill()
+      if (this.currentTest?.isFailed() === true) process.stderr.write(`${normalizer.lines.slice(-40).join('\n')}\n`)
+    }
+    running.clear()
+  })
+
+  /** Topics and a group of their own for every test, and a source name, so that no test sees another's rows. */
+  function deployment(env: Record<string, string> = {}) {
+    const name = `stream${++deployments}`
+    const all = {
+      DUALTRACE_KAFKA: stack.kafka.brokers.join(','),
+      DUALTRACE_QUESTDB: stack.questdb.url,
+      DUALTRACE_TOPIC_PREFIX: `${name}.`,
+      DUALTRACE_GROUP: name,
+      DUALTRACE_SESSION_TIMEOUT: '2s',
+      DUALTRACE_CHECKPOINT_EVERY: '100ms',
+      ...env,
+    }
+    return {
+      source: `test/${name}/1/2026`,
+      topics: topicNames(`${name}.`),
+      start() {
+        const normalizer = new NormalizerProcess(all)
+        running.add(normalizer)
+        return normalizer
+      },
+    }
+  }
+
+  interface Shipping {
+    readonly messageBytes: number
+    readonly speed?: number
+    readonly sources?: number
+  }
+
+  async function ship({ source, topics }: ReturnType<typeof deployment>, { messageBytes, speed, sources = 1 }: Shipping) {
+    const transport = new KafkaTransport({
+      brokers: stack.kafka.brokers,
+      clientId: 'test',
+      onWarning: () => undefined,
+    })
+    await transport.ensureTopics(topicSpecs(topics, 4, 3_600_000))
+    const producer = await transport.producer()
+    const opened = await openCapture(capture)
+    const named = { ...opened, names: { ...opened.names, source } }
+    await replay(named, producer, { topics, sources, speed, messageBytes })
+    await producer.close()
+    await transport.close()
+  }
+
+  async function assertStored(source: string) {
+    const expected = computedRows(offline.rows, source)
+    assert.ok((expected['time_classes']?.length ?? 0) > 0)
+    assert.deepEqual(await storedRows(stack.questdb.url, source), expected)
+  }
+
+  it('stores row for row what the offline analysis of the same capture computes', async () => {
+    const own = deployment()
+    const normalizer = own.start()
+    await ship(own, { messageBytes: 50_000 })
+    await normalizer.said(ended, own.source)
+    await assertStored(own.source)
+    assert.equal(await normalizer.stop(), 0)
+  })
+
+  it('stores the same rows when the normalizer is killed again and again in the middle', async () => {
+    const own = deployment()
+    const shipping = ship(own, { messageBytes: 20_000, speed: 0.25 })
+    let resumed = 0
+    for (let kills = 0; kills < 6; kills++) {
+      const normalizer = own.start()
+      await normalizer.said('reading', '"partition":3')
+      await sleep(300 + 150 * kills)
+      assert.equal(normalizer.lines.some((line) => line.includes(ended)), false, 'it was killed too late')
+      if (normalizer.lines.some((line) => line.includes('"runs":1'))) resumed++
+      await normalizer.kill()
+    }
+    const last = own.start()
+    await shipping
+    await last.said(ended, own.source)
+    await assertStored(own.source)
+    assert.ok(resumed > 0, 'none of them resumed from a checkpoint')
+  })
+
+  it('shares the partitions among two normalizers and gives up one of them without losing a row', async () => {
+    const own = deployment()
+    const first = own.start()
+    await first.said('reading', '"partition":3')
+    const shipping = ship(own, { messageBytes: 50_000, speed: 0.5, sources: 6 })
+    const second = own.start()
+    await second.said('assigned')
+    await sleep(1500)
+    await first.kill()
+    await shipping
+    for (let n = 1; n <= 6; n++) await saidByOne([first, second], ended, `${own.source}~${n}"`)
+    for (let n = 1; n <= 6; n++) await assertStored(`${own.source}~${n}`)
+  })
+
+  it('goes on, with nothing lost, when QuestDB is away in the middle', async () => {
+    const own = deployment()
+    const normalizer = own.start()
+    await normalizer.said('reading', '"partition":3')
+    const shipping = ship(own, { messageBytes: 50_000, speed: 0.5 })
+    await sleep(1000)
+    await stack.stop('questdb')
+    await normalizer.said('QuestDB at', 'does not answer')
+    await stack.start('questdb')
+    await shipping
+    await normalizer.said(ended, own.source)
+    await assertStored(own.source)
+  })
+
+  it('waits for a Kafka that is not there yet, and says so', async () => {
+    const own = deployment()
+    await stack.stop('kafka')
+    const normalizer = own.start()
+    await normalizer.said('Kafka at', 'does not answer')
+    await stack.start('kafka')
+    await normalizer.said('reading', '"partition":3')
+    await ship(own, { messageBytes: 100_000 })
+    await normalizer.said(ended, own.source)
+    await assertStored(own.source)
+  })
+
+  it('goes on when Kafka is restarted in the middle', async () => {
+    const own = deployment()
+    const normalizer = own.start()
+    await normalizer.said('reading', '"partition":3')
+    const shipping = ship(own, { messageBytes: 50_000, speed: 0.5 })
+    await sleep(1500)
+    await stack.stop('kafka')
+    await stack.start('kafka')
+    await shipping
+    await normalizer.said(ended, own.source)
+    await assertStored(own.source)
+  })
+})
+
+async function saidByOne(normalizers: readonly NormalizerProcess[], ...texts: string[]): Promise<void> {
+  await Promise.any(normalizers.map((normalizer) => normalizer.said(...texts)))
+}
