@@ -4,7 +4,7 @@ import type { TraceClock } from './clock.js'
 import type { GoEvent } from './event.js'
 import { Frontier } from './frontier.js'
 import type { GenerationTables } from './generation.js'
-import { handlers } from './order/dispatch.js'
+import { happen } from './order/dispatch.js'
 import { noGoroutine, noProc, type Order, Thread } from './order/state.js'
 import { Broken } from './problems.js'
 import { SampleQueue } from './samples.js'
@@ -13,6 +13,12 @@ import { VarintReader } from './varint.js'
 
 /** Stands for the thread of a cursor that has not tried an event yet: the order must not know threads before they act. */
 const unseen = new Thread(-2)
+
+/** Fields of a cursor. */
+const cursorFields = 4
+const posField = 1
+const endField = 2
+const batchField = 3
 
 /**
  * Tells one generation's events in order: the next event of each thread waits in a heap by time; the earliest that the scheduler's
@@ -24,11 +30,8 @@ export class Player {
   private argCount: Uint8Array = argCounts(26)
   private nsPerUnit = 64
   private buf: Uint8Array = new Uint8Array(0)
-  // Per thread of the generation: what its next event is, where its arguments begin, where its batch ends.
-  private types = new Uint8Array(64)
-  private pos = new Int32Array(64)
-  private end = new Int32Array(64)
-  private batchNo = new Int32Array(64)
+  /** Per thread of the generation, `cursorFields` numbers: type of its next event, index of its arguments, end of its batch, number of the batch. */
+  private cursors = new Int32Array(64 * cursorFields)
   private tids: number[] = []
   private batches: Batch[][] = []
   private threads: Thread[] = []
@@ -62,16 +65,13 @@ export class Player {
     const threads = this.tids.length
     frontier.clear()
     frontier.reserve(threads)
-    if (threads > this.types.length) {
-      this.types = new Uint8Array(threads * 2)
-      for (const field of ['pos', 'end', 'batchNo'] as const) this[field] = new Int32Array(threads * 2)
-    }
+    if (threads * cursorFields > this.cursors.length) this.cursors = new Int32Array(threads * cursorFields * 2)
+    this.cursors.fill(0)
     this.threads = this.tids.map(() => unseen)
     this.samples.begin(clock)
     for (let cursor = 0; cursor < threads; cursor++) {
-      this.pos[cursor] = this.end[cursor] = 0
-      this.batchNo[cursor] = -1
-      if (this.readNext(cursor)) frontier.insert(cursor)
+      this.cursors[cursor * cursorFields + batchField] = -1
+      if (this.readNext(cursor, 0)) frontier.insert(cursor)
     }
   }
 
@@ -88,14 +88,13 @@ export class Player {
     const { frontier } = this
     this.buf = this.window.buf
     if (this.order.extraCount > 0) return this.tellExtra(event)
-    if (!this.samples.empty && (frontier.size === 0 || this.samples.timeNs < frontier.times[frontier.heap[0]!]!))
-      return this.samples.tell(event)
-    if (frontier.size === 0) return false
+    if (frontier.size === 0) return !this.samples.empty && this.samples.tell(event)
+    if (this.samples.timeNs < frontier.times[frontier.heap[0]!]!) return this.samples.tell(event)
     if (this.advance(0, event)) return true
     // The earliest may not happen yet: the first of the others, in order of time, that may. Clocks of threads differ a little.
     frontier.sort()
     for (let i = 1; i < frontier.size; i++) if (this.advance(i, event)) return true
-    this.argsPos = this.pos[frontier.heap[0]!]!
+    this.argsPos = this.cursors[frontier.heap[0]! * cursorFields + posField]!
     throw new Broken('bad_order', `none of the next events of ${frontier.size} threads is possible`)
   }
 
@@ -115,7 +114,8 @@ export class Player {
   private advance(heapIndex: number, event: GoEvent): boolean {
     const { frontier, order } = this
     const cursor = frontier.heap[heapIndex]!
-    const type = this.types[cursor]!
+    const at = cursor * cursorFields
+    const type = this.cursors[at]!
     let thread = this.threads[cursor]!
     if (thread === unseen) thread = this.threads[cursor] = order.thread(this.tids[cursor]!)
     event.type = type
@@ -125,27 +125,26 @@ export class Player {
     event.goid = thread.g.goid
     event.from = 0
     event.to = 0
-    const pos = this.readArgs(cursor, type, event.args)
+    const pos = this.readArgs(at, type, event.args)
     const stackArg = stackArgOf[type]!
     event.stackId = stackArg < 0 ? 0 : event.args[stackArg]!
-    if (!handlers[type]!(order, thread, event)) return false
+    if (!happen(order, thread, event)) return false
     if (!this.tables.hasStack(event.stackId)) throw new Broken('bad_event', `stack ${event.stackId} is missing`)
     if (hasMoreRefs[type] === 1) this.checkRefs(type, event)
     if (thread.tid === -1) {
       thread.p = noProc
       thread.g = noGoroutine
     }
-    this.pos[cursor] = pos
-    if (this.readNext(cursor)) frontier.update(heapIndex)
+    if (this.readNext(cursor, pos)) frontier.update(heapIndex)
     else frontier.remove(heapIndex)
     return true
   }
 
   /** Decodes the arguments of a thread's next event; returns where they end. */
-  private readArgs(cursor: number, type: number, args: Float64Array): number {
+  private readArgs(at: number, type: number, args: Float64Array): number {
     const { buf } = this
     const count = this.argCount[type]!
-    let pos = (this.argsPos = this.pos[cursor]!)
+    let pos = (this.argsPos = this.cursors[at + posField]!)
     for (let i = 0; i < count; i++) {
       let value = buf[pos++]!
       if (value >= 0x80) {
@@ -159,7 +158,7 @@ export class Player {
       }
       args[i] = value
     }
-    if (pos > this.end[cursor]!) throw new Broken('bad_event', 'an event runs past the end of its batch', pos)
+    if (pos > this.cursors[at + endField]!) throw new Broken('bad_event', 'an event runs past the end of its batch', pos)
     return pos
   }
 
@@ -184,16 +183,18 @@ export class Player {
     throw new Broken('bad_event', 'a number is longer than 64 bits', pos)
   }
 
-  /** Reads type and time of a thread's next event, in its next batch if need be. False when it has none. */
-  private readNext(cursor: number): boolean {
-    const { buf } = this
-    let pos = this.pos[cursor]!
-    let timeNs = this.frontier.times[cursor]!
-    if (pos >= this.end[cursor]!) {
+  /** Reads type and time of a thread's next event at index `from`, or in its next batch. False when it has none. */
+  private readNext(cursor: number, from: number): boolean {
+    const { buf, cursors } = this
+    const { times } = this.frontier
+    const at = cursor * cursorFields
+    let pos = from
+    let timeNs = times[cursor]!
+    if (pos >= cursors[at + endField]!) {
       const batch = this.nextBatch(cursor)
       if (batch === undefined) return false
       pos = this.window.index(batch.startBytes)
-      this.end[cursor] = this.window.index(batch.endBytes)
+      cursors[at + endField] = this.window.index(batch.endBytes)
       timeNs = this.clock.timeNs(batch.units)
     }
     const type = buf[pos++]!
@@ -211,17 +212,19 @@ export class Player {
         pos = this.widePos
       }
     }
-    this.types[cursor] = type
-    this.pos[cursor] = pos
-    this.frontier.times[cursor] = timeNs + Math.trunc(dt * this.nsPerUnit)
+    cursors[at] = type
+    cursors[at + posField] = pos
+    times[cursor] = timeNs + Math.trunc(dt * this.nsPerUnit)
     return true
   }
 
   private nextBatch(cursor: number): Batch | undefined {
     const batches = this.batches[cursor]!
-    for (let no = ++this.batchNo[cursor]!; no < batches.length; no = ++this.batchNo[cursor]!)
-      if (batches[no]!.endBytes > batches[no]!.startBytes) return batches[no]
-    return undefined
+    const field = cursor * cursorFields + batchField
+    let no = this.cursors[field]! + 1
+    while (no < batches.length && batches[no]!.endBytes === batches[no]!.startBytes) no++
+    this.cursors[field] = no
+    return batches[no]
   }
 
   private groupByThread(batches: readonly Batch[]): void {

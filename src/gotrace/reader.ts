@@ -38,6 +38,9 @@ export class GoTraceReader {
   private current: FramedGeneration | undefined
   /** A header that must wait until the trace before it has been closed. */
   private heldFrame: StreamFrame | undefined
+  // Not in `state`: initialised as fractions so that the engine keeps them as plain doubles.
+  private lastTimeNs = 0.5
+  private lastOrderedNs = 0.5
   private halted = false
   private closed = false
 
@@ -51,6 +54,8 @@ export class GoTraceReader {
     this.order = new Order(this.tables)
     this.order.load(this.state.order)
     this.player = new Player(this.window, this.tables, this.order)
+    this.lastTimeNs = this.state.lastTimeNs
+    this.lastOrderedNs = this.state.lastOrderedNs
     if (baseNs !== undefined) this.clock = new TraceClock(baseNs)
   }
 
@@ -150,7 +155,8 @@ export class GoTraceReader {
     if (!this.atGenerationBoundary) throw new Error('a reader can be saved between generations only')
     const { consumedBytes } = this
     const lastGen = this.current?.gen ?? this.state.lastGen
-    return { ...this.state, consumedBytes, lastGen, order: this.order.save() }
+    const { lastTimeNs, lastOrderedNs } = this
+    return { ...this.state, consumedBytes, lastGen, lastTimeNs, lastOrderedNs, order: this.order.save() }
   }
 
   private play(event: GoEvent): boolean {
@@ -160,11 +166,10 @@ export class GoTraceReader {
       this.giveUp(error, 'the rest of generation')
       return false
     }
-    const { state } = this
     const { timeNs } = event
-    state.lastTimeNs = timeNs
+    this.lastTimeNs = timeNs
     if (event.clock !== undefined) event.clock = undefined
-    event.orderedNs = state.lastOrderedNs = timeNs > state.lastOrderedNs ? timeNs : state.lastOrderedNs + 1
+    event.orderedNs = this.lastOrderedNs = timeNs > this.lastOrderedNs ? timeNs : this.lastOrderedNs + 1
     return true
   }
 
@@ -184,7 +189,7 @@ export class GoTraceReader {
     state.minor = frame.minor
     state.lastGen = 0
     state.consumedBytes = this.framer.neededFrom
-    state.lastOrderedNs = this.clock?.zeroNs ?? Number.NEGATIVE_INFINITY
+    this.lastOrderedNs = this.clock?.zeroNs ?? Number.NEGATIVE_INFINITY
     return false
   }
 
@@ -213,7 +218,7 @@ export class GoTraceReader {
   private startClock(): void {
     this.clock = TraceClock.startingAt(this.tables.firstUnits, this.tables.unitsPerSecond)
     this.state.baseNs = this.clock.baseNs
-    this.state.lastOrderedNs = this.clock.zeroNs
+    this.lastOrderedNs = this.clock.zeroNs
   }
 
   private finishGeneration(): void {
@@ -238,7 +243,7 @@ export class GoTraceReader {
   /** The last event of every trace is a Sync without a clock, as in internal/trace. */
   private closeTrace(): void {
     this.tables.clear()
-    this.tellSync(this.state.lastGen, this.state.lastTimeNs)
+    this.tellSync(this.state.lastGen, this.lastTimeNs)
     this.state.syncs = 0
   }
 
@@ -247,8 +252,8 @@ export class GoTraceReader {
     const { snapshot } = tables
     Object.assign(event, { type: Ev.Sync, gen, timeNs, tid: -1, p: -1, goid: -1, stackId: 0, from: 0, to: 0 })
     event.args[0] = ++state.syncs
-    state.lastTimeNs = timeNs
-    event.orderedNs = state.lastOrderedNs = timeNs > state.lastOrderedNs ? timeNs : state.lastOrderedNs + 1
+    this.lastTimeNs = timeNs
+    event.orderedNs = this.lastOrderedNs = timeNs > this.lastOrderedNs ? timeNs : this.lastOrderedNs + 1
     event.clock =
       snapshot === undefined
         ? undefined

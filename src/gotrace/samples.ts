@@ -10,7 +10,7 @@ export class SampleQueue {
   private order = new Int32Array(0)
   private times = new Float64Array(0)
   private at = 0
-  /** Time of the next sample, ns; meaningless when `empty`. */
+  /** Time of the next sample in ns, infinite when there is none. */
   timeNs = 0.5
 
   constructor(private readonly tables: GenerationTables) {}
@@ -30,6 +30,7 @@ export class SampleQueue {
 
   clear(): void {
     this.at = this.order.length
+    this.peek()
   }
 
   tell(event: GoEvent): boolean {
@@ -47,6 +48,6 @@ export class SampleQueue {
   }
 
   private peek(): void {
-    if (!this.empty) this.timeNs = this.times[this.order[this.at]!]!
+    this.timeNs = this.empty ? Number.POSITIVE_INFINITY : this.times[this.order[this.at]!]!
   }
 }

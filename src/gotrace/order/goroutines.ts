@@ -8,7 +8,7 @@ import { broken, needProc, needRunning, noGoroutine, type Goroutine, type Order,
 /** Every goroutine is listed once per generation. */
 function goStatus(order: Order, thread: Thread, event: GoEvent): boolean {
   const goid = event.args[0]!
-  const status = event.args[2]!
+  const status = event.args[2]! | 0
   if (status < GoState.Runnable || status > GoState.Waiting) broken(`goroutine ${goid} has unknown status ${status}`)
   let goroutine = order.goroutine(goid)
   event.from = event.to = status
@@ -66,14 +66,14 @@ function goCreateBlocked(order: Order, thread: Thread, event: GoEvent): boolean 
   return create(order, thread, event, GoState.Waiting)
 }
 
-function goStart(order: Order, thread: Thread, event: GoEvent): boolean {
+export function goStart(order: Order, thread: Thread, event: GoEvent): boolean {
   const goroutine = order.goroutine(event.args[0]!)
   // Otherwise its creation, its status or its last stop, written by another thread, must come first.
-  if (goroutine?.status !== GoState.Runnable || !order.follows(goroutine, event.args[1]!)) return false
+  if (goroutine?.status !== GoState.Runnable || !order.follows(goroutine, event.args[1]! | 0)) return false
   needProc(thread, 'GoStart')
   if (thread.g !== noGoroutine) broken(`GoStart on thread ${thread.tid}, which still runs goroutine ${thread.g.goid}`)
   goroutine.status = GoState.Running
-  goroutine.seq = event.args[1]!
+  goroutine.seq = event.args[1]! | 0
   thread.g = goroutine
   event.from = GoState.Runnable
   event.to = GoState.Running
@@ -85,7 +85,7 @@ function goStop(_order: Order, thread: Thread, event: GoEvent): boolean {
   return leave(thread, event, GoState.Runnable)
 }
 
-function goBlock(_order: Order, thread: Thread, event: GoEvent): boolean {
+export function goBlock(_order: Order, thread: Thread, event: GoEvent): boolean {
   needRunning(thread, 'GoBlock')
   return leave(thread, event, GoState.Waiting)
 }
@@ -107,11 +107,11 @@ function goDestroy(order: Order, thread: Thread, event: GoEvent): boolean {
 }
 
 /** Anything may unblock a goroutine, also a thread without P: no context to check. */
-function goUnblock(order: Order, _thread: Thread, event: GoEvent): boolean {
+export function goUnblock(order: Order, _thread: Thread, event: GoEvent): boolean {
   const goroutine = order.goroutine(event.args[0]!)
-  if (goroutine?.status !== GoState.Waiting || !order.follows(goroutine, event.args[1]!)) return false
+  if (goroutine?.status !== GoState.Waiting || !order.follows(goroutine, event.args[1]! | 0)) return false
   goroutine.status = GoState.Runnable
-  goroutine.seq = event.args[1]!
+  goroutine.seq = event.args[1]! | 0
   event.from = GoState.Waiting
   event.to = GoState.Runnable
   return true
@@ -122,7 +122,7 @@ function goSwitch(order: Order, thread: Thread, event: GoEvent): boolean {
   needRunning(thread, 'GoSwitch')
   const self = thread.g
   const goid = event.args[0]!
-  const seq = event.args[1]!
+  const seq = event.args[1]! | 0
   const target = order.goroutine(goid)
   if (target?.status !== GoState.Waiting || !order.follows(target, seq)) return false
   const p = thread.p.p

@@ -1,22 +1,22 @@
 import type { GoEvent } from '../event.js'
 import { Ev } from '../spec.js'
 import { ProcState, procStateOf, ProcStatus } from '../states.js'
-import { broken, needThread, noProc, type Order, Proc, type Thread } from './state.js'
+import { asInteger, broken, needThread, noProc, type Order, Proc, type Thread } from './state.js'
 import { signedId } from '../varint.js'
 import type { Handlers } from './handlers.js'
 
 /** Every P is listed once per generation. */
 function procStatus(order: Order, thread: Thread, event: GoEvent): boolean {
   const id = event.args[0]!
-  const status = event.args[1]!
+  const status = event.args[1]! | 0
   const state = procStateOf[status]
   if (state === undefined || status === 0) broken(`P ${id} has unknown status ${status}`)
   let proc = order.procs.get(id)
   let from: number = state
   let to: number = state
   if (proc === undefined) {
-    proc = new Proc(id)
-    proc.status = status
+    proc = new Proc(asInteger(id))
+    proc.status = status | 0
     order.procs.set(id, proc)
     from = order.inFirstGen ? ProcState.Undetermined : ProcState.NotExist
   } else if (status === ProcStatus.Abandoned && proc.status === ProcStatus.Syscall) {
@@ -49,10 +49,10 @@ function tellAsHolder(order: Order, proc: Proc, event: GoEvent): void {
 function procStart(order: Order, thread: Thread, event: GoEvent): boolean {
   const proc = order.procs.get(event.args[0]!)
   // Otherwise this P's status, or its stop elsewhere, or the theft of our old P while we were in a syscall, must come first.
-  if (proc?.status !== ProcStatus.Idle || !order.follows(proc, event.args[1]!) || thread.p !== noProc) return false
+  if (proc?.status !== ProcStatus.Idle || !order.follows(proc, event.args[1]! | 0) || thread.p !== noProc) return false
   needThread(thread, 'ProcStart')
   proc.status = ProcStatus.Running
-  proc.seq = event.args[1]!
+  proc.seq = event.args[1]! | 0
   thread.p = proc
   event.from = ProcState.Idle
   event.to = ProcState.Running
@@ -77,10 +77,10 @@ function procSteal(order: Order, thread: Thread, event: GoEvent): boolean {
   const proc = order.procs.get(id)
   const status = proc?.status
   if (proc === undefined || (status !== ProcStatus.Syscall && status !== ProcStatus.Abandoned)) return false
-  if (!order.follows(proc, event.args[1]!)) return false
+  if (!order.follows(proc, event.args[1]! | 0)) return false
   needThread(thread, 'ProcSteal')
   proc.status = ProcStatus.Idle
-  proc.seq = event.args[1]!
+  proc.seq = event.args[1]! | 0
   event.to = ProcState.Idle
   // Of an abandoned P we do not know the thread any more; it may have moved on and must not be touched.
   event.from = status === ProcStatus.Abandoned ? ProcState.Idle : ProcState.Running

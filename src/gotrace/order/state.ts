@@ -105,7 +105,7 @@ export class Order {
   }
 
   addGoroutine(goid: number, status: number): Goroutine {
-    const goroutine = new Goroutine(goid)
+    const goroutine = new Goroutine(asInteger(goid))
     goroutine.status = status
     goroutine.seqGen = this.gen
     this.goroutines.set(goid, goroutine)
@@ -123,7 +123,7 @@ export class Order {
   thread(tid: number): Thread {
     let thread = this.threads.get(tid)
     if (thread === undefined) {
-      thread = new Thread(tid)
+      thread = new Thread(asInteger(tid))
       if (tid !== -1) this.threads.set(tid, thread)
     }
     return thread
@@ -131,7 +131,7 @@ export class Order {
 
   /** Whether (this generation, seq) directly follows the last sequence number of a goroutine or P. */
   follows(resource: Goroutine | Proc, seq: number): boolean {
-    return resource.seqGen === this.gen && resource.seq + 1 === seq
+    return resource.seqGen === this.gen && ((resource.seq + 1) | 0) === seq
   }
 
   extra(type: number, p: number, goid: number, arg0: number, arg1: number, from: number, to: number): void {
@@ -179,6 +179,15 @@ export class Order {
       Object.assign(this.thread(tid), { p: this.procs.get(p) ?? noProc, g: this.goroutine(goid) ?? noGoroutine })
     for (const [id, task] of state.tasks) this.tasks.set(id, task)
   }
+}
+
+/**
+ * Arguments arrive as float64. Where they are kept, small ones are kept as the engine's integers: without a box, and cheaper to compare.
+ * (Sequence numbers are kept modulo 2^32, which is enough to know the next one.)
+ */
+export function asInteger(value: number): number {
+  const small = value | 0
+  return small === value ? small : value
 }
 
 /** Contradiction in the order of events: the trace is corrupt or lacks bytes. */

@@ -4,11 +4,11 @@ import { GoState, ProcState, ProcStatus } from '../states.js'
 import type { Handlers } from './handlers.js'
 import { broken, needRunning, needThread, needUser, noGoroutine, noProc, type Order, type Thread } from './state.js'
 
-function syscallBegin(order: Order, thread: Thread, event: GoEvent): boolean {
+export function syscallBegin(order: Order, thread: Thread, event: GoEvent): boolean {
   needRunning(thread, 'GoSyscallBegin')
   const { g, p } = thread
   // The P's sequence number says from which of several syscalls a later ProcSteal takes the P; it can be checked at once.
-  const seq = event.args[0]!
+  const seq = event.args[0]! | 0
   if (!order.follows(p, seq)) broken(`GoSyscallBegin with number ${seq} on P ${p.p}, which is at ${p.seq}`)
   g.status = GoState.Syscall
   p.status = ProcStatus.Syscall
@@ -18,7 +18,7 @@ function syscallBegin(order: Order, thread: Thread, event: GoEvent): boolean {
   return true
 }
 
-function syscallEnd(_order: Order, thread: Thread, event: GoEvent): boolean {
+export function syscallEnd(_order: Order, thread: Thread, event: GoEvent): boolean {
   needUser(thread, 'GoSyscallEnd')
   const { g, p } = thread
   if (g.status !== GoState.Syscall) broken(`GoSyscallEnd of goroutine ${g.goid}, which is in no syscall`)
