@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Sender } from '@questdb/nodejs-client'
 import type { Table } from '../measures/table.js'
 import { retryForever } from '../retry.js'
@@ -10,6 +11,8 @@ import type { RejectedRow, Store, StoredRow } from './store.js'
 const maxRowsPerFlush = 10_000
 /** How long the client itself retries before our own loop says why it waits. */
 const clientRetryMs = 3000
+const reasonPatienceMs = 5000
+const refusal = /statusCode=400, error=(.*)/s
 
 export interface QuestdbOptions {
   /** Of the HTTP port, e.g. http://127.0.0.1:9000. */
@@ -63,8 +66,7 @@ export class QuestdbStore implements Store {
 
   /** Rows stay here until QuestDB has acknowledged them: the client empties its buffer before it sends. */
   private async writeTable(table: Table, rows: readonly StoredRow[]): Promise<RejectedRow[]> {
-    const refusal = await this.retrying(() => this.flush(table, rows))
-    if (refusal === undefined) return []
+    if (await this.retrying(() => this.flush(table, rows))) return []
     // The table may have been dropped under us: that is no fault of the rows.
     await this.retrying(() => this.prepareTable(table))
     return this.isolate(table, rows)
@@ -72,25 +74,42 @@ export class QuestdbStore implements Store {
 
   /** Finds the rows QuestDB refuses by halving, and writes all others. */
   private async isolate(table: Table, rows: readonly StoredRow[]): Promise<RejectedRow[]> {
-    const refusal = await this.retrying(() => this.flush(table, rows))
-    if (refusal === undefined) return []
+    if (await this.retrying(() => this.flush(table, rows))) return []
     const first = rows[0]!
-    if (rows.length === 1) return [{ ...first, reason: refusal }]
+    if (rows.length === 1) return [{ ...first, reason: await this.reasonAgainst(table, first) }]
     const middle = rows.length >> 1
     return [...(await this.isolate(table, rows.slice(0, middle))), ...(await this.isolate(table, rows.slice(middle)))]
   }
 
-  /** Sends one request; says why QuestDB refused it (400), or throws when it could not be reached. */
-  private async flush(table: Table, rows: readonly StoredRow[]): Promise<string | undefined> {
-    const sender = await Sender.fromConfig(this.senderConfig())
+  /** Sends one request: true when it is stored, false when QuestDB refuses it (400). Throws when QuestDB cannot be reached. */
+  private async flush(table: Table, rows: readonly StoredRow[]): Promise<boolean> {
+    try {
+      await this.send(table, rows, 'stdlib_http=on;')
+      return true
+    } catch (error) {
+      if (refusal.test((error as Error).message)) return false
+      throw error
+    }
+  }
+
+  /**
+   * Why QuestDB refuses a row. The client's own HTTP drops the text of an error; its other transport (undici) keeps it, but
+   * would wait for a QuestDB that is away for ever and in silence, so it is good for nothing but this.
+   */
+  private async reasonAgainst(table: Table, row: StoredRow): Promise<string> {
+    const attempt = this.send(table, [row], '').then(
+      () => 'QuestDB refused it once and then took it',
+      (error: unknown) => refusal.exec((error as Error).message)?.[1],
+    )
+    const patience = sleep(reasonPatienceMs, undefined, { ref: false })
+    return (await Promise.race([attempt, patience])) ?? 'QuestDB refuses it (status 400)'
+  }
+
+  private async send(table: Table, rows: readonly StoredRow[], settings: string): Promise<void> {
+    const sender = await Sender.fromConfig(this.senderConfig() + settings)
     try {
       for (const { row } of rows) await sendRow(sender, table, row)
       await sender.flush()
-      return undefined
-    } catch (error) {
-      const refused = /statusCode=400, error=(.*)/s.exec((error as Error).message)
-      if (refused === null) throw error
-      return refused[1]!
     } finally {
       await sender.close()
     }
@@ -102,10 +121,8 @@ export class QuestdbStore implements Store {
     // The client would take 9000 for a URL without a port, where fetch takes the protocol's own.
     const address = `${hostname}:${port === '' ? (protocol === 'https:' ? 443 : 80) : port}`
     const user = username === undefined ? '' : `username=${username};password=${password ?? ''};`
-    return (
-      `${protocol}:addr=${address};protocol_version=2;auto_flush=off;retry_timeout=${clientRetryMs};` +
-      `init_buf_size=65536;${user}`
-    )
+    const limits = `auto_flush=off;retry_timeout=${clientRetryMs};init_buf_size=65536;`
+    return `${protocol}:addr=${address};protocol_version=2;${limits}${user}`
   }
 
   private async prepareTable(table: Table): Promise<void> {
