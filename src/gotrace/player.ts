@@ -127,7 +127,8 @@ export class Player {
     event.to = 0
     const pos = this.readArgs(at, type, event.args)
     const stackArg = stackArgOf[type]!
-    event.stackId = stackArg < 0 ? 0 : event.args[stackArg]!
+    // Ids are small; kept as the engine's integer it needs no box.
+    event.stackId = stackArg < 0 ? 0 : event.args[stackArg]! | 0
     if (!happen(order, thread, event)) return false
     if (!this.tables.hasStack(event.stackId)) throw new Broken('bad_event', `stack ${event.stackId} is missing`)
     if (hasMoreRefs[type] === 1) this.checkRefs(type, event)
@@ -158,7 +159,8 @@ export class Player {
       }
       args[i] = value
     }
-    if (pos > this.cursors[at + endField]!) throw new Broken('bad_event', 'an event runs past the end of its batch', pos)
+    if (pos > this.cursors[at + endField]!)
+      throw new Broken('bad_event', 'an event runs past the end of its batch', pos)
     return pos
   }
 
