@@ -102,7 +102,8 @@ export class PerfTrack {
       thread.nextTid = change.nextTid
       thread.nextComm = change.nextComm
     }
-    if (next !== undefined && next.tid !== 0) this.switchIn(next, atNs)
+    // Only of a thread that perf records by itself will we also hear when it leaves the CPU again.
+    if (next?.seenByPerf === true) this.switchIn(next, atNs)
   }
 
   private switchOut(thread: Thread, preempt: boolean, atNs: number): void {
