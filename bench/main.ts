@@ -1,8 +1,14 @@
-import { type Bench } from './bench.js'
+import { cpus, release, totalmem } from 'node:os'
+import type { Bench } from './bench.js'
 import { bench as gotrace } from './gotrace.js'
+import { bench as memory } from './memory.js'
 
 /** Every comparison; `npm run bench -- NAME…` makes only those named. */
-const benches: readonly Bench[] = [gotrace]
+const benches: readonly Bench[] = [gotrace, memory]
 
 const wanted = process.argv.slice(2)
-for (const { name, run } of benches) if (wanted.length === 0 || wanted.includes(name)) await run()
+const processors = cpus()
+process.stdout.write(
+  `${processors.length} × ${processors[0]!.model}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Linux ${release()}, node ${process.version}\n`,
+)
+for (const bench of benches) if (wanted.length === 0 || wanted.includes(bench.name)) await bench.run()
