@@ -1,8 +1,7 @@
-import { defaultSyscalls, perfScriptArgs, perfWakeupScriptArgs } from '../perf/command.js'
+import { defaultSyscalls } from '../perf/command.js'
 import { LostCounter } from './lostCounter.js'
 import { mergePerfTexts } from './mergePerfTexts.js'
 import { type PerfOptions, startPerfRecorder } from './perfRecorder.js'
-import { runPerfScript } from './perfProcess.js'
 import { attach } from './target.js'
 import { usableSyscalls } from './tracefs.js'
 
@@ -38,16 +37,14 @@ export async function openLivePerf(options: LivePerfOptions): Promise<LivePerf> 
       bufferBytes: options.bufferBytes ?? defaultBufferBytes,
       syscalls,
     },
-    { main: '-', wakeups: '-' },
+    { main: '-', wakeups: '-', live: true },
   )
   const lost = new LostCounter()
   // The system-wide perf does not notice that the process has gone.
   perf.main.exited.then(() => perf.stop()).catch(() => undefined)
   async function* text() {
-    const main = runPerfScript(perfScriptArgs('-'), { input: perf.main.stdout })
-    const wakeups = perf.wakeups && runPerfScript(perfWakeupScriptArgs('-'), { input: perf.wakeups.stdout })
     try {
-      for await (const chunk of mergePerfTexts(main, wakeups)) {
+      for await (const chunk of mergePerfTexts(perf.main.text, perf.wakeups?.text)) {
         lost.push(chunk)
         yield chunk
       }

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process'
 import type { Duplex, Readable } from 'node:stream'
 import { perfFailure, perfMissing } from './perfFailure.js'
 
@@ -13,12 +13,18 @@ export interface PerfExit {
 
 /** A `perf record` that is recording. */
 export interface PerfProcess {
-  /** perf.data as it comes, when the output is `-`. */
-  readonly stdout: Readable
+  /** What perf records, as text while it is recorded; only when `scriptArgs` were given. */
+  readonly text: AsyncIterable<Uint8Array>
   /** Settles when perf ends by itself (its target is gone) or after `stop`. */
   readonly exited: Promise<PerfExit>
-  /** Asks perf to finish its file and waits for it. */
+  /** Asks perf to finish what it writes and waits for it. */
   stop(): Promise<PerfExit>
+}
+
+export interface PerfRecordOptions {
+  readonly cwd?: string | undefined
+  /** Arguments of a `perf script` that turns stdout of a recording to `-` into text. */
+  readonly scriptArgs?: readonly string[] | undefined
 }
 
 /** stderr is kept for messages only: the beginning says why perf failed. */
@@ -30,15 +36,12 @@ const stopTimeoutMs = 20_000
  * Starts `perf record` (arguments from `perfRecordArgs` with `controlFds`) and returns once perf has acknowledged that its events are on.
  * @throws UserError with one sentence when perf is missing, not permitted, or ends before it records.
  */
-export async function startPerfRecord(args: readonly string[], cwd?: string): Promise<PerfProcess> {
-  const child = spawn('perf', args, {
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
-    // A process group of its own: Ctrl-C at the terminal reaches dualtrace, which stops perf last.
-    detached: true,
-    ...(cwd === undefined ? {} : { cwd }),
-    env: perfEnvironment(),
-  })
+export async function startPerfRecord(args: readonly string[], options: PerfRecordOptions = {}): Promise<PerfProcess> {
+  const stdio: StdioOptions = ['ignore', options.scriptArgs === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', 'pipe']
+  const child = spawnPerf(args, stdio, options.cwd)
   const exited = watch(child)
+  // The reader has to be there from the start: before its first event perf writes out what runs on the host, and would wait.
+  const text = options.scriptArgs === undefined ? nothing() : textOf(child, options.scriptArgs)
   const [, , , command, ack] = child.stdio as [null, Readable, Readable, Duplex, Duplex]
   // perf going away closes the channel; `exited` tells why.
   command.on('error', () => undefined)
@@ -47,30 +50,45 @@ export async function startPerfRecord(args: readonly string[], cwd?: string): Pr
   command.write('enable\n')
   const first = await Promise.race([acknowledged, exited])
   if (first !== 'recording') throw perfFailure(first.stderr)
-  return { stdout: child.stdout as Readable, exited, stop: () => stop(child, exited) }
+  return { text, exited, stop: () => stop(child, exited) }
 }
 
-/** Runs `perf script`; its text is the iterable. Ends with a UserError when perf fails. `input` feeds perf.data to `-i -`. */
-export async function* runPerfScript(args: readonly string[], options: { cwd?: string; input?: Readable } = {}) {
-  const child = spawn('perf', args, {
-    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-    detached: true,
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    env: perfEnvironment(),
-  })
-  const exited = watch(child)
+/** Runs `perf script` on a perf.data; its text is the iterable. Ends with a UserError when perf fails. */
+export function runPerfScript(args: readonly string[], cwd: string): AsyncIterable<Uint8Array> {
+  return readText(spawnPerf(args, ['ignore', 'pipe', 'pipe'], cwd))
+}
+
+/** Connects perf script to perf record directly, as a shell's pipe does. */
+function textOf(recorder: ChildProcess, scriptArgs: readonly string[]): AsyncIterable<Uint8Array> {
+  if (recorder.stdout === null || recorder.pid === undefined) return nothing()
+  const script = spawnPerf(scriptArgs, [recorder.stdout, 'pipe', 'pipe'], undefined)
+  // Only perf script holds the reading end now: when it goes, perf record notices.
+  recorder.stdout.destroy()
+  return readText(script)
+}
+
+function readText(script: ChildProcess): AsyncIterable<Uint8Array> {
+  const exited = watch(script)
   exited.catch(() => undefined)
-  if (options.input !== undefined && child.stdin !== null) {
-    child.stdin.on('error', () => undefined)
-    options.input.pipe(child.stdin)
+  async function* text() {
+    try {
+      for await (const chunk of script.stdout as Readable) yield chunk as Uint8Array
+      const { code, stderr } = await exited
+      if (code !== 0) throw perfFailure(stderr)
+    } finally {
+      script.kill('SIGKILL')
+    }
   }
-  try {
-    for await (const chunk of child.stdout as Readable) yield chunk as Uint8Array
-    const { code, stderr } = await exited
-    if (code !== 0) throw perfFailure(stderr)
-  } finally {
-    child.kill('SIGKILL')
-  }
+  return text()
+}
+
+async function* nothing(): AsyncIterable<Uint8Array> {
+  // perf records into a file.
+}
+
+/** A process group of its own: Ctrl-C at the terminal reaches dualtrace, which stops perf last. */
+function spawnPerf(args: readonly string[], stdio: StdioOptions, cwd: string | undefined): ChildProcess {
+  return spawn('perf', args, { stdio, detached: true, env: perfEnvironment(), ...(cwd === undefined ? {} : { cwd }) })
 }
 
 function watch(child: ChildProcess): Promise<PerfExit> {

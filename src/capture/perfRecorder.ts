@@ -1,4 +1,4 @@
-import { canFilterComm, perfRecordArgs, perfWakeupArgs } from '../perf/command.js'
+import { canFilterComm, perfRecordArgs, perfScriptArgs, perfWakeupArgs, perfWakeupScriptArgs } from '../perf/command.js'
 import { UserError } from '../errors.js'
 import { controlFds, type PerfExit, type PerfProcess, startPerfRecord } from './perfProcess.js'
 
@@ -27,6 +27,8 @@ export interface PerfOutputs {
   readonly wakeups: string
   /** Working directory: with relative outputs, perf's header does not tell where the recording was made. */
   readonly cwd?: string
+  /** Reads both as text while they are recorded; the outputs are `-` then. */
+  readonly live?: boolean
 }
 
 /** More names than this and the filter grows long for little: pools that number their threads. */
@@ -46,14 +48,17 @@ export async function startPerfRecorder(options: PerfOptions, outputs: PerfOutpu
       control: controlFds,
       wakeupsElsewhere: wakeups === undefined ? [] : filterable(options.comms),
     })
-    const main = await startPerfRecord(args, outputs.cwd)
+    const main = await startPerfRecord(args, {
+      cwd: outputs.cwd,
+      scriptArgs: outputs.live ? perfScriptArgs('-') : undefined,
+    })
     return {
       main,
       wakeups,
       notes,
       stop: async () => {
-        await wakeups?.stop()
-        return main.stop()
+        const [exit] = await Promise.all([main.stop(), wakeups?.stop()])
+        return exit
       },
     }
   } catch (error) {
@@ -79,7 +84,10 @@ async function startWakeups(
       control: controlFds,
       comms,
     })
-    return await startPerfRecord(args, outputs.cwd)
+    return await startPerfRecord(args, {
+      cwd: outputs.cwd,
+      scriptArgs: outputs.live ? perfWakeupScriptArgs('-') : undefined,
+    })
   } catch (error) {
     if (!(error instanceof UserError)) throw error
     notes.push(`no system-wide wake-ups, only those made by the process itself: ${error.message}`)

@@ -27,9 +27,9 @@ export interface PerfTextResult {
 export async function writePerfText(options: PerfTextOptions): Promise<PerfTextResult> {
   const { cwd } = options
   const lost = new LostCounter()
-  const main = runPerfScript(perfScriptArgs(options.mainData), { cwd })
+  const main = runPerfScript(perfScriptArgs(options.mainData), cwd)
   const wakeups =
-    options.wakeupData === undefined ? undefined : runPerfScript(perfWakeupScriptArgs(options.wakeupData), { cwd })
+    options.wakeupData === undefined ? undefined : runPerfScript(perfWakeupScriptArgs(options.wakeupData), cwd)
   let perfVersion: string | undefined
   async function* text() {
     for await (const chunk of nameHost(mergePerfTexts(main, wakeups), options.host)) {

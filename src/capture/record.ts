@@ -83,7 +83,9 @@ async function finishing(recording: Recording, result: Promise<RecordResult>): P
     await rm(scratch, { recursive: true, force: true })
     return done
   } catch (error) {
-    const leftovers = isNew ? [directory] : [scratch, ...Object.values(captureFiles).map((file) => join(directory, file))]
+    const leftovers = isNew
+      ? [directory]
+      : [scratch, ...Object.values(captureFiles).map((file) => join(directory, file))]
     for (const path of leftovers) await rm(path, { recursive: true, force: true })
     throw error
   }

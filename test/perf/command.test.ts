@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { canFilterComm, defaultSyscalls, perfRecordArgs, perfWakeupArgs } from '../../src/perf/command.js'
+
+const options = { pid: 42, output: 'main.data', bufferBytes: 4 << 20, frequencyHz: 99, syscalls: defaultSyscalls }
+
+/** Values of every occurrence of an option. */
+function valuesOf(args: readonly string[], flag: string): string[] {
+  return args.filter((_, i) => args[i - 1] === flag)
+}
+
+describe('perf command line', () => {
+  it('gives the frequency to cpu-clock alone, because a global -F would sample the tracepoints', () => {
+    const args = perfRecordArgs({ ...options, wakeupsElsewhere: [] })
+    assert.deepEqual(
+      args.filter((arg) => /^(-F|--freq)/.test(arg)),
+      [],
+    )
+    assert.deepEqual(
+      valuesOf(args, '-e').filter((event) => event.includes('freq')),
+      ['cpu-clock/freq=99,call-graph=fp/'],
+    )
+  })
+
+  it('takes stacks on cpu-clock and sched_switch only', () => {
+    const args = perfRecordArgs({ ...options, wakeupsElsewhere: [] })
+    assert.ok(!args.includes('-g') && !args.includes('--call-graph'))
+    const withStack = valuesOf(args, '-e').filter((event) => event.includes('call-graph'))
+    assert.deepEqual(withStack, ['cpu-clock/freq=99,call-graph=fp/', 'sched:sched_switch/call-graph=fp/'])
+  })
+
+  it('splits the wake-ups between the two processes so that none is seen twice', () => {
+    const main = perfRecordArgs({ ...options, wakeupsElsewhere: ['api', 'api worker'] })
+    const wide = perfWakeupArgs({ output: 'w.data', bufferBytes: 1, comms: ['api', 'api worker'] })
+    assert.deepEqual(valuesOf(main, '--filter'), ['comm != "api" && comm != "api worker"'])
+    assert.deepEqual(valuesOf(wide, '--filter'), ['comm == "api" || comm == "api worker"'])
+  })
+
+  it('puts the filter right behind sched_waking, the event it belongs to', () => {
+    const args = perfRecordArgs({ ...options, wakeupsElsewhere: ['api'] })
+    assert.equal(args[args.indexOf('--filter') - 1], 'sched:sched_waking')
+  })
+
+  it('does not put a thread name with a quote into a filter, which has no escape for it', () => {
+    assert.deepEqual(['api', 'a b', 'a"b', 'a\\b', ''].map(canFilterComm), [true, true, false, false, false])
+  })
+})
