@@ -1,7 +1,7 @@
 /** One comparison that `npm run bench` makes; prints its result to stdout. */
 export interface Bench {
   readonly name: string
-  run(): Promise<void>
+  readonly run: () => Promise<void>
 }
 
 /** The middle value of measurements. */

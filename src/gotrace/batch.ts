@@ -13,9 +13,6 @@ export interface Batch {
   readonly experimental: boolean
 }
 
-export const noMoreBytes = 'more'
-export type HeaderResult = Batch | typeof noMoreBytes | string
-
 const headerBytes = 16
 /** Longest batch header: kind, experiment, and four numbers of ten bytes. */
 const batchHeaderBytes = 42
@@ -33,8 +30,13 @@ export function startsBatch(byte: number, minor: number): boolean {
   return byte === Ev.EventBatch || (byte === Ev.ExperimentalBatch && minor >= 23)
 }
 
-/** Reads a batch's header at `index` (which `startsBatch`); the data may still be missing. A string says what is wrong. */
-export function readBatchHeader(buf: Uint8Array, index: number, limit: number, base: number): HeaderResult {
+/** Reads a batch's header at `index` (which `startsBatch`); the data may still be missing. A string says what is wrong, undefined that bytes are missing. */
+export function readBatchHeader(
+  buf: Uint8Array,
+  index: number,
+  limit: number,
+  base: number,
+): Batch | string | undefined {
   const experimental = buf[index] === Ev.ExperimentalBatch
   let pos = index + (experimental ? 2 : 1)
   const stop = Math.min(limit, index + batchHeaderBytes)
@@ -44,7 +46,7 @@ export function readBatchHeader(buf: Uint8Array, index: number, limit: number, b
     let scale = 1
     for (let bytes = 0; ; bytes++) {
       if (bytes === 10) return 'a number in a batch header is longer than 64 bits'
-      if (pos >= stop) return noMoreBytes
+      if (pos >= stop) return undefined
       const byte = buf[pos++]!
       value += (byte & 0x7f) * scale
       scale *= 128
@@ -57,4 +59,15 @@ export function readBatchHeader(buf: Uint8Array, index: number, limit: number, b
   if (size > maxBatchBytes) return `a batch claims ${size} bytes, the format allows ${maxBatchBytes}`
   const startBytes = pos + base
   return { gen, tid: m >= 2 ** 63 ? -1 : m, units, startBytes, endBytes: startBytes + size, experimental }
+}
+
+/** The batches of each thread, threads in the order in which they first appear. */
+export function groupByThread(batches: readonly Batch[]): Map<number, Batch[]> {
+  const groups = new Map<number, Batch[]>()
+  for (const batch of batches) {
+    const group = groups.get(batch.tid)
+    if (group === undefined) groups.set(batch.tid, [batch])
+    else group.push(batch)
+  }
+  return groups
 }

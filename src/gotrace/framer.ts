@@ -1,4 +1,4 @@
-import { type Batch, noMoreBytes, readBatchHeader, readTraceHeader, startsBatch } from './batch.js'
+import { type Batch, readBatchHeader, readTraceHeader, startsBatch } from './batch.js'
 import type { ByteWindow } from './bytes.js'
 import type { Problem, ProblemName } from './problems.js'
 import { findBatch } from './resync.js'
@@ -107,7 +107,7 @@ export class Framer {
     if (byte === Ev.EndOfGeneration && state.minor >= 26) return this.endGeneration()
     if (!startsBatch(byte, state.minor)) return this.damaged(`byte ${byte} stands where a batch should begin`)
     const batch = readBatchHeader(window.buf, index, limit, window.base)
-    if (batch === noMoreBytes) return window.ended ? this.cut(undefined) : false
+    if (batch === undefined) return window.ended ? this.cut(undefined) : false
     if (typeof batch === 'string') return this.damaged(batch)
     if (this.open?.gen !== batch.gen && !this.changeGeneration(batch)) return true
     if (batch.endBytes > window.end) return window.ended ? this.cut(batch) : false
@@ -213,7 +213,7 @@ export class Framer {
     this.mode = 'batch'
     const batch = readBatchHeader(window.buf, index, limit, window.base)
     // Whether the beginning of this generation got lost with the damage cannot be known: wait for the next one.
-    if (typeof batch !== 'string') this.open = { gen: batch.gen, startBytes: this.pos, batches: [], skip: true }
+    if (typeof batch === 'object') this.open = { gen: batch.gen, startBytes: this.pos, batches: [], skip: true }
     return true
   }
 

@@ -1,4 +1,4 @@
-import type { Batch } from './batch.js'
+import { type Batch, groupByThread } from './batch.js'
 import type { ByteWindow } from './bytes.js'
 import type { TraceClock } from './clock.js'
 import type { GoEvent } from './event.js'
@@ -35,7 +35,6 @@ export class Player {
   private tids: number[] = []
   private batches: Batch[][] = []
   private threads: Thread[] = []
-  private extraAt = 0
   private widePos = 0
   /** Index of the arguments of the event told last. */
   private argsPos = 0
@@ -61,7 +60,9 @@ export class Player {
     this.argCount = argCounts(minor)
     this.clock = clock
     this.nsPerUnit = clock.unitNs
-    this.groupByThread(tables.eventBatches)
+    const groups = groupByThread(tables.eventBatches)
+    this.tids = [...groups.keys()]
+    this.batches = [...groups.values()]
     const threads = this.tids.length
     frontier.clear()
     frontier.reserve(threads)
@@ -79,15 +80,14 @@ export class Player {
   stop(): void {
     this.frontier.clear()
     this.samples.clear()
-    this.order.extraCount = 0
-    this.extraAt = 0
+    this.order.dropExtras()
   }
 
   /** Overwrites the event with the next one; false at the end of the generation. @throws Broken */
   next(event: GoEvent): boolean {
     const { frontier } = this
     this.buf = this.window.buf
-    if (this.order.extraCount > 0) return this.tellExtra(event)
+    if (this.order.extraCount > 0) return this.order.tellExtra(event)
     if (frontier.size === 0) return !this.samples.empty && this.samples.tell(event)
     if (this.samples.timeNs < frontier.times[frontier.heap[0]!]!) return this.samples.tell(event)
     if (this.advance(0, event)) return true
@@ -227,38 +227,6 @@ export class Player {
     while (no < batches.length && batches[no]!.endBytes === batches[no]!.startBytes) no++
     this.cursors[field] = no
     return batches[no]
-  }
-
-  private groupByThread(batches: readonly Batch[]): void {
-    const cursorOf = new Map<number, number>()
-    this.tids = []
-    this.batches = []
-    for (const batch of batches) {
-      const cursor = cursorOf.get(batch.tid)
-      if (cursor !== undefined) {
-        this.batches[cursor]!.push(batch)
-        continue
-      }
-      cursorOf.set(batch.tid, this.tids.length)
-      this.tids.push(batch.tid)
-      this.batches.push([batch])
-    }
-  }
-
-  /** The further events that the event before stands for; same time, same thread. */
-  private tellExtra(event: GoEvent): boolean {
-    const { order } = this
-    const extra = order.extras[this.extraAt++]!
-    if (this.extraAt === order.extraCount) this.extraAt = order.extraCount = 0
-    event.type = extra.type
-    event.p = extra.p
-    event.goid = extra.goid
-    event.args[0] = extra.arg0
-    event.args[1] = extra.arg1
-    event.stackId = 0
-    event.from = extra.from
-    event.to = extra.to
-    return true
   }
 
   private checkRefs(type: number, event: GoEvent): void {

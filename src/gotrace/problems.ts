@@ -18,6 +18,19 @@ export interface Problem {
   readonly detail: string
 }
 
+/** Problems kept with their sentences; more are only counted. */
+const keptProblems = 100
+
+export class ProblemLog {
+  readonly list: Problem[] = []
+  readonly counts = new Map<ProblemName, number>()
+
+  note(problem: Problem): void {
+    if (this.list.length < keptProblems) this.list.push(problem)
+    this.counts.set(problem.name, (this.counts.get(problem.name) ?? 0) + 1)
+  }
+}
+
 /**
  * Thrown inside the reader when the bytes of a generation contradict the format or each other, and caught at its edge, where it
  * becomes a `Problem`. `index` is the position in the buffer, -1 when the generation as a whole is meant.

@@ -5,13 +5,10 @@ import { type FramedGeneration, Framer, type Frame as StreamFrame } from './fram
 import { type Frame, GenerationTables } from './generation.js'
 import { Order } from './order/state.js'
 import { Player } from './player.js'
-import { Broken, type Problem, type ProblemName } from './problems.js'
+import { Broken, type Problem, ProblemLog, type ProblemName } from './problems.js'
 import { type GoReaderState, initialState } from './readerState.js'
 import { Ev } from './spec.js'
 import { verifyReferences } from './verify.js'
-
-/** Problems kept with their sentences; more are only counted. */
-const keptProblems = 100
 
 export interface GoReaderOptions {
   /** Stop at the first problem. Without it, reading goes on at the next generation that can be found. */
@@ -25,8 +22,7 @@ export interface GoReaderOptions {
  */
 export class GoTraceReader {
   readonly event = new GoEvent()
-  private readonly noted: Problem[] = []
-  private readonly counts = new Map<ProblemName, number>()
+  private readonly log = new ProblemLog()
   private readonly strict: boolean
   private readonly window: ByteWindow
   private readonly framer: Framer
@@ -81,12 +77,12 @@ export class GoTraceReader {
 
   /** What could not be read: the first hundred. */
   get problems(): readonly Problem[] {
-    return this.noted
+    return this.log.list
   }
 
   /** Number of problems by name, also of those beyond what `problems` keeps. */
   get problemCounts(): ReadonlyMap<ProblemName, number> {
-    return this.counts
+    return this.log.counts
   }
 
   get generationsRead(): number {
@@ -281,8 +277,7 @@ export class GoTraceReader {
   }
 
   private note(problem: Problem): void {
-    if (this.noted.length < keptProblems) this.noted.push(problem)
-    this.counts.set(problem.name, (this.counts.get(problem.name) ?? 0) + 1)
+    this.log.note(problem)
     if (this.strict) this.halted = true
   }
 }

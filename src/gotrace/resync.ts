@@ -1,4 +1,4 @@
-import { noMoreBytes, readBatchHeader, readTraceHeader, startsBatch } from './batch.js'
+import { readBatchHeader, readTraceHeader, startsBatch } from './batch.js'
 import { Ev } from './spec.js'
 
 /** Batches that must follow each other without a flaw before bytes are believed to be a batch again. */
@@ -49,7 +49,7 @@ function judge(buf: Uint8Array, from: number, limit: number, minor: number, last
     }
     if (!startsBatch(byte, minor)) return 'no'
     const batch = readBatchHeader(buf, pos, limit, 0)
-    if (batch === noMoreBytes) return cut
+    if (batch === undefined) return cut
     if (typeof batch === 'string' || batch.tid > largestTid) return 'no'
     if (
       gen === 0 ? batch.gen < lastGen || batch.gen > lastGen + largestGap : batch.gen !== gen && batch.gen !== gen + 1

@@ -1,3 +1,4 @@
+import type { GoEvent } from '../event.js'
 import type { GenerationTables } from '../generation.js'
 import { Broken } from '../problems.js'
 import { GoState, ProcStatus } from '../states.js'
@@ -79,6 +80,7 @@ export class Order {
   readonly tasks = new Map<number, Task>()
   readonly extras: Extra[] = [0, 1].map(() => ({ type: 0, p: 0, goid: 0, arg0: 0, arg1: 0, from: 0, to: 0 }))
   extraCount = 0
+  private extraAt = 0
   private readonly goroutines = new Map<number, Goroutine>()
   /** Direct-mapped cache before the map: the same few thousand goroutines are asked for again and again. */
   private readonly recent: Goroutine[] = Array.from({ length: recentSlots }, () => noGoroutine)
@@ -138,12 +140,31 @@ export class Order {
     Object.assign(this.extras[this.extraCount++]!, { type, p, goid, arg0, arg1, from, to })
   }
 
+  /** Tells the next of the further events that the event before stands for; same time, same thread. */
+  tellExtra(event: GoEvent): boolean {
+    const extra = this.extras[this.extraAt++]!
+    if (this.extraAt === this.extraCount) this.dropExtras()
+    event.type = extra.type
+    event.p = extra.p
+    event.goid = extra.goid
+    event.args[0] = extra.arg0
+    event.args[1] = extra.arg1
+    event.stackId = 0
+    event.from = extra.from
+    event.to = extra.to
+    return true
+  }
+
+  dropExtras(): void {
+    this.extraCount = this.extraAt = 0
+  }
+
   /** Forgets everything, as before the first generation of a trace. */
   reset(): void {
     this.firstGen = 0
     this.gcSeq = 0
     this.gcState = GcState.Undetermined
-    this.extraCount = 0
+    this.dropExtras()
     for (const map of [this.procs, this.threads, this.tasks, this.goroutines]) map.clear()
     this.recent.fill(noGoroutine)
   }
