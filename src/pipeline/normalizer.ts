@@ -1,16 +1,15 @@
 import type { Thresholds } from '../measures/measure.js'
-import type { Store, StoredRow } from '../store/store.js'
+import type { Store } from '../store/store.js'
 import { decodeEnvelope, type Track } from '../transport/envelope.js'
 import { type Topics, tracks } from '../transport/topics.js'
 import type { Consumer, InMessage, Producer, Transport } from '../transport/transport.js'
-import { deadMessage, deadRow } from './deadLetter.js'
-import { packCheckpoint } from './checkpoint.js'
+import { deadMessage } from './deadLetter.js'
 import { LoadingPartition, markerKey } from './loading.js'
 import type { Log } from './log.js'
 import { Mutex } from './mutex.js'
 import { Partition } from './partition.js'
 import { silentTrack } from './silence.js'
-import type { TakenCheckpoint } from './sourceRun.js'
+import { Writer } from './writer.js'
 
 export interface NormalizerOptions {
   readonly transport: Transport
@@ -34,28 +33,28 @@ const rowsPerFlush = 5000
 const aliveShare = 0.1
 
 /**
- * Reads both raw tracks of its partitions, and writes the rows. The order of every flush is what makes it exact: first the
- * rows are acknowledged, then the checkpoints that count on them, then the offsets are committed. Whatever is killed in between
- * is repeated, and repeated rows replace themselves.
+ * Reads both raw tracks of its partitions, and writes the rows. Whatever is killed at whatever moment is repeated by the next
+ * one: see Writer for the order that makes it exact.
  */
 export class Normalizer {
   private readonly mutex = new Mutex()
   private readonly partitions = new Map<number, Partition>()
   private readonly loading = new Map<number, LoadingPartition>()
   private readonly paused = new Map<number, Track>()
-  private readonly committed = new Map<string, bigint>()
   /** Counts assignments: work begun under an older one is not finished. */
   private assignment = 0
   private producer: Producer | undefined
+  private writer: Writer | undefined
   private consumer: Consumer | undefined
   private ticker: NodeJS.Timeout | undefined
 
   constructor(private readonly options: NormalizerOptions) {}
 
   async start(): Promise<void> {
-    const { transport, topics, group, sessionTimeoutMs, store } = this.options
+    const { transport, topics, group, sessionTimeoutMs, store, log } = this.options
     await store.prepare()
     this.producer = await transport.producer()
+    this.writer = new Writer(this.producer, store, topics, log)
     await transport.consume({
       group,
       sessionTimeoutMs,
@@ -89,7 +88,7 @@ export class Normalizer {
     this.partitions.clear()
     this.loading.clear()
     this.paused.clear()
-    this.committed.clear()
+    this.writer!.assigned(consumer)
     for (const number of numbers) {
       this.loading.set(number, new LoadingPartition())
       for (const track of tracks) consumer.pause(this.options.topics[track], number)
@@ -203,61 +202,9 @@ export class Normalizer {
     for (const partition of this.partitions.values()) this.steer(partition)
   }
 
-  /** Rows, then the checkpoints that rely on them, then the offsets. */
   private async flush(): Promise<void> {
     const assignment = this.assignment
-    for (const partition of this.partitions.values()) {
-      const { rows, checkpoints } = partition
-      partition.rows = []
-      partition.checkpoints = []
-      try {
-        await this.writeRows(rows)
-      } catch (error) {
-        // What was not acknowledged is not forgotten, and no checkpoint may claim it was.
-        partition.rows = [...rows, ...partition.rows]
-        partition.checkpoints = [...checkpoints, ...partition.checkpoints]
-        throw error
-      }
-      for (const checkpoint of checkpoints) await this.keep(partition, checkpoint)
-      if (assignment !== this.assignment) return
-      await this.commit(partition)
-    }
-  }
-
-  private async writeRows(rows: readonly StoredRow[]): Promise<void> {
-    if (rows.length === 0) return
-    const rejected = await this.options.store.write(rows)
-    for (const { table, reason } of rejected) this.options.log.warn({ table, reason }, 'a row went to the dead letters')
-    await this.producer!.send(rejected.map((row) => deadRow(this.options.topics.deadLetter, row)))
-  }
-
-  private async keep(partition: Partition, checkpoint: TakenCheckpoint): Promise<void> {
-    const { run, serialized } = checkpoint
-    const { topics, log } = this.options
-    const value = await packCheckpoint(serialized)
-    await this.producer!.send([
-      { topic: topics.checkpoints, partition: partition.number, key: run.key, headers: {}, value },
-    ])
-    partition.committed(checkpoint)
-    const counts = run.takeCounts()
-    if (counts !== undefined) log.warn({ source: run.source, ...counts }, 'messages came twice, late or not at all')
-    if (checkpoint.finished)
-      log.info({ source: run.source, stream: run.stream }, 'the source has ended; all its rows are written')
-  }
-
-  private async commit(partition: Partition): Promise<void> {
-    const { topics, log } = this.options
-    const offsets = tracks
-      .map((track) => ({ topic: topics[track], partition: partition.number, offset: partition.commitOffset(track) }))
-      .filter(({ topic, offset }) => this.committed.get(`${topic}/${partition.number}`) !== offset)
-    if (offsets.length === 0) return
-    try {
-      await this.consumer!.commit(offsets)
-      for (const { topic, offset } of offsets) this.committed.set(`${topic}/${partition.number}`, offset)
-    } catch (error) {
-      // Nothing is lost: the checkpoints say more than the offsets, and the next tick commits again.
-      log.warn({ reason: (error as Error).message }, 'the offsets could not be committed; trying again')
-    }
+    await this.writer!.flush(this.partitions.values(), () => assignment === this.assignment)
   }
 
   private async endSilentTracks(): Promise<void> {

@@ -64,7 +64,10 @@ describe('the stream through the real Kafka and QuestDB', function () {
     readonly sources?: number
   }
 
-  async function ship({ source, topics }: ReturnType<typeof deployment>, { messageBytes, speed, sources = 1 }: Shipping) {
+  async function ship(
+    { source, topics }: ReturnType<typeof deployment>,
+    { messageBytes, speed, sources = 1 }: Shipping,
+  ) {
     const transport = new KafkaTransport({
       brokers: stack.kafka.brokers,
       clientId: 'test',
@@ -102,7 +105,11 @@ describe('the stream through the real Kafka and QuestDB', function () {
       const normalizer = own.start()
       await normalizer.said('reading', '"partition":3')
       await sleep(300 + 150 * kills)
-      assert.equal(normalizer.lines.some((line) => line.includes(ended)), false, 'it was killed too late')
+      assert.equal(
+        normalizer.lines.some((line) => line.includes(ended)),
+        false,
+        'it was killed too late',
+      )
       if (normalizer.lines.some((line) => line.includes('"runs":1'))) resumed++
       await normalizer.kill()
     }

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { type Piece, TrackIntake } from '../../src/pipeline/intake.js'
+
+/** A piece of the perf track: its bytes are the low byte of their own position. */
+function piece(offset: number, position: number, length: number, rest: Partial<Piece> = {}): Piece {
+  const bytes = Uint8Array.from({ length }, (_, at) => (position + at) & 0xff)
+  return { offset: BigInt(offset), position, bytes, sequence: 0, last: true, end: false, ...rest }
+}
+
+const flat = (chunks: readonly Uint8Array[]) => chunks.flatMap((chunk) => [...chunk])
+
+describe('the intake of a track', () => {
+  it('drops what comes twice and feeds the new part of what overlaps', () => {
+    const intake = new TrackIntake('perf')
+    assert.deepEqual(flat(intake.accept(piece(0, 0, 4))), [0, 1, 2, 3])
+    assert.deepEqual(intake.accept(piece(1, 0, 4)), [])
+    assert.deepEqual(flat(intake.accept(piece(2, 2, 4))), [4, 5])
+    assert.deepEqual(intake.takeCounts(), { duplicates: 1, late: 0, gaps: 0, lostBytes: 0 })
+  })
+
+  it('counts a gap with its bytes, and what fills it afterwards as late', () => {
+    const intake = new TrackIntake('perf')
+    intake.accept(piece(0, 0, 4))
+    assert.deepEqual(flat(intake.accept(piece(1, 8, 2))), [8, 9])
+    assert.deepEqual(intake.accept(piece(2, 4, 4)), [])
+    assert.deepEqual(intake.takeCounts(), { duplicates: 0, late: 1, gaps: 1, lostBytes: 4 })
+  })
+
+  it('feeds a generation of the Go trace only when all its pieces are there', () => {
+    const intake = new TrackIntake('gotrace')
+    assert.deepEqual(intake.accept(piece(0, 0, 2, { last: false })), [])
+    assert.deepEqual(flat(intake.accept(piece(1, 2, 2, { sequence: 1 }))), [0, 1, 2, 3])
+  })
+
+  it('gives up the generation that lost a piece, and goes on with the next one', () => {
+    const intake = new TrackIntake('gotrace')
+    intake.accept(piece(0, 0, 2, { last: false }))
+    assert.deepEqual(intake.accept(piece(2, 4, 2, { sequence: 2 })), [])
+    assert.deepEqual(flat(intake.accept(piece(3, 6, 2))), [6, 7])
+    assert.deepEqual(intake.takeCounts(), { duplicates: 0, late: 0, gaps: 1, lostBytes: 6 })
+  })
+
+  it('feeds an incomplete generation when the track ends there, as a file that is cut off would', () => {
+    const intake = new TrackIntake('gotrace')
+    intake.accept(piece(0, 0, 2, { last: false }))
+    assert.deepEqual(flat(intake.accept(piece(1, 2, 0, { end: true }))), [0, 1])
+  })
+
+  it('resumes anywhere with the same bytes, from the offset it names', () => {
+    const sizes = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 20 })
+    fc.assert(
+      fc.property(sizes, fc.nat(), fc.nat(), (lengths, consumedBy, usedBy) => {
+        let position = 0
+        const pieces = lengths.map((length, offset) => {
+          const made = piece(offset * 3, position, length)
+          position += length
+          return made
+        })
+        const consumed = consumedBy % (pieces.length + 1)
+        const before = new TrackIntake('perf')
+        const fed = pieces.slice(0, consumed).flatMap((made) => flat(before.accept(made)))
+        const used = usedBy % (fed.length + 1)
+        before.forgetBefore(used >> 1)
+        const point = before.resumePoint(used)
+        const after = new TrackIntake('perf', point)
+        const wanted = point === undefined ? pieces : pieces.filter(({ offset }) => offset >= point.offset)
+        const again = wanted.flatMap((made) => flat(after.accept(made)))
+        assert.deepEqual(
+          [...fed.slice(0, used), ...again],
+          Array.from({ length: position }, (_, at) => at & 0xff),
+        )
+        assert.equal(after.takeCounts().gaps, 0)
+      }),
+    )
+  })
+})

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { decodeEnvelope, encodeEnvelope, type Headers } from '../../src/transport/envelope.js'
+
+const envelope = {
+  source: 'host/service/1/2026',
+  service: 'service',
+  host: 'host',
+  stream: '01-ab',
+  track: 'gotrace',
+  tracks: 'gotrace,perf',
+  position: 4096,
+  generation: 2,
+  sequence: 0,
+  last: true,
+  shippedAtMs: 1_700_000_000_123,
+  clockMonotonicNs: '1234',
+  clockWallNs: '1700000000000000000',
+  perfClock: 'CLOCK_MONOTONIC',
+} as const
+
+describe('the envelope', () => {
+  it('comes out of its headers as it went in', () => {
+    assert.deepEqual(decodeEnvelope(encodeEnvelope(envelope)), { schema: '1', ...envelope })
+  })
+
+  const good = encodeEnvelope(envelope)
+  const without = (name: string): Headers => Object.fromEntries(Object.entries(good).filter(([key]) => key !== name))
+  const cases: [string, Headers, RegExp][] = [
+    ['a schema version from the future', { ...good, schema: '2' }, /^header schema is "2": version 1$/],
+    ['no schema version', without('schema'), /^header schema is missing/],
+    ['no source', without('source'), /^header source is missing/],
+    ['a position that is no number', { ...good, position: '-1' }, /^header position is "-1": a whole number$/],
+    ['a position beyond what a number holds', { ...good, position: '9'.repeat(17) }, /^header position is/],
+    ['an unknown track', { ...good, track: 'spans' }, /^header track is "spans"/],
+    ['a track that is not among its tracks', { ...good, tracks: 'perf' }, /^track gotrace is not among its tracks$/],
+    ['a piece of a generation without its number', without('sequence'), /needs the headers generation and sequence/],
+    ['no headers at all', {}, /^header schema is missing/],
+  ]
+  for (const [what, headers, sentence] of cases)
+    it(`is refused, with one sentence, for ${what}`, () => {
+      const answer = decodeEnvelope(headers)
+      assert.equal(typeof answer, 'string')
+      assert.match(answer as string, sentence)
+    })
+})
