@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -19,6 +20,15 @@ describe('dualtrace dump', () => {
       const { status, stdout, stderr } = dump([trace, ...(stacks ? ['--stacks'] : [])])
       assert.deepEqual([status, stderr], [0, ''])
       assert.equal(stdout, `${read([capture('go1.26')], {}, stacks).lines.join('\n')}\n`)
+    }
+  })
+
+  it('prints the committed traces byte for byte as go tool trace does', () => {
+    for (const line of readFileSync('test/captures/gotrace/parsed.sha256', 'utf8').trimEnd().split('\n')) {
+      const [sum, file] = line.split('  ') as [string, string]
+      // Clock snapshots are printed in local time.
+      const { stdout } = dump([`test/captures/gotrace/${file}`, '--stacks'], undefined, { ...process.env, TZ: 'UTC' })
+      assert.equal(createHash('sha256').update(stdout).digest('hex'), sum, file)
     }
   })
 
@@ -95,6 +105,6 @@ describe('dualtrace dump', () => {
     })
 })
 
-function dump(args: readonly string[], input?: Uint8Array) {
-  return spawnSync(process.execPath, [main, 'dump', ...args], { encoding: 'utf8', maxBuffer: 1 << 28, input })
+function dump(args: readonly string[], input?: Uint8Array, env = process.env) {
+  return spawnSync(process.execPath, [main, 'dump', ...args], { encoding: 'utf8', maxBuffer: 1 << 28, input, env })
 }
