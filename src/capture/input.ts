@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { Readable } from 'node:stream'
-import { createGunzip } from 'node:zlib'
+import type { Readable } from 'node:stream'
 import { UserError } from '../errors.js'
 import { perfScriptArgs } from '../perf/command.js'
+import { gunzip } from './gunzip.js'
 import { type InputKind, sniff, sniffBytes } from './sniff.js'
 
 export interface Input {
@@ -15,6 +15,8 @@ export interface Input {
   readonly chunks: AsyncIterable<Uint8Array>
   /** Size of the file on disk; undefined for stdin. */
   readonly sizeBytes: number | undefined
+  /** Why the bytes end early, a sentence each; filled while `chunks` is read. */
+  readonly damage: readonly string[]
 }
 
 /**
@@ -23,21 +25,21 @@ export interface Input {
  */
 export async function openInput(path: string): Promise<Input> {
   const sizeBytes = path === '-' ? undefined : await fileSize(path)
-  let stream: Readable = path === '-' ? process.stdin : createReadStream(path, { highWaterMark: 1 << 18 })
-  let [head, chunks] = await peek(stream)
+  const file: Readable = path === '-' ? process.stdin : createReadStream(path, { highWaterMark: 1 << 18 })
+  const damage: string[] = []
+  let [head, chunks] = await peek(file)
   let kind = sniff(head)
   if (kind === 'gzip') {
-    stream = Readable.from(chunks).pipe(createGunzip())
-    ;[head, chunks] = await peek(stream)
+    ;[head, chunks] = await peek(gunzip(chunks, (detail) => damage.push(detail)))
     kind = sniff(head)
   }
   if (kind === 'perf.data') {
     if (path === '-')
       throw new UserError('perf.data cannot be read from stdin: pipe the output of `perf script` instead')
-    return { name: path, kind: 'perf-script', chunks: runPerfScript(path), sizeBytes: undefined }
+    return { name: path, kind: 'perf-script', chunks: runPerfScript(path), sizeBytes: undefined, damage }
   }
   if (kind === 'gzip') throw new UserError(`${path} is compressed twice: unpack it once`)
-  return { name: path, kind, chunks, sizeBytes }
+  return { name: path, kind, chunks, sizeBytes, damage }
 }
 
 async function fileSize(path: string): Promise<number> {
@@ -52,23 +54,23 @@ async function fileSize(path: string): Promise<number> {
 }
 
 /** Reads enough to sniff, and gives back everything from the start. */
-async function peek(stream: Readable): Promise<[Uint8Array, AsyncIterable<Uint8Array>]> {
-  const iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>
-  const first: Buffer[] = []
+async function peek(stream: AsyncIterable<Uint8Array>): Promise<[Uint8Array, AsyncIterable<Uint8Array>]> {
+  const iterator = stream[Symbol.asyncIterator]()
+  const first: Uint8Array[] = []
   let size = 0
   while (size < sniffBytes) {
-    const { value, done } = await iterator.next()
-    if (done === true) break
-    first.push(value)
-    size += value.length
+    const next = await iterator.next()
+    if (next.done === true) break
+    first.push(next.value)
+    size += next.value.length
   }
   const head = Buffer.concat(first)
   async function* all() {
     if (head.length > 0) yield head
     for (;;) {
-      const { value, done } = await iterator.next()
-      if (done === true) return
-      yield value
+      const next = await iterator.next()
+      if (next.done === true) return
+      yield next.value
     }
   }
   return [head, all()]

@@ -56,19 +56,13 @@ async function dump(file: string, flags: DumpFlags): Promise<void> {
       }
     }
   }
-  let failure: string | undefined
-  try {
-    for await (const chunk of input.chunks) {
-      track.push(chunk)
-      await drain()
-    }
-  } catch (error) {
-    // A file that can be opened but not read to its end, a .gz cut off for example: what came before is worth having.
-    failure = `${input.name}: ${(error as Error).message}`
+  for await (const chunk of input.chunks) {
+    track.push(chunk)
+    await drain()
   }
   track.end()
   await drain()
-  const notes = [...describe(track, input.name), ...(failure === undefined ? [] : [failure])]
+  const notes = [...describe(track, input.name), ...input.damage.map((detail) => `${input.name}: ${detail}`)]
   if (events === 0) throw new UserError(notes[0] ?? `${input.name} has no events`)
   if (flags.count === true) text = `${JSON.stringify(Object.fromEntries([...counts].sort()))}\n`
   await write(text)

@@ -112,7 +112,15 @@ export async function analyzeOffline(source: OfflineSource, options: OfflineOpti
       options.onProgress?.(track, next.value.length)
     }
   }
-  return { names, summary: analysis.summary, rows, findings }
+  return { names, summary: withDamage(analysis.summary, inputs), rows, findings }
+}
+
+/** What went wrong before the readers saw a byte belongs with what they could not read. */
+function withDamage(summary: AnalysisSummary, inputs: OfflineSource['inputs']): AnalysisSummary {
+  const damage = (['gotrace', 'perf'] as const).flatMap((track) =>
+    (inputs[track]?.damage ?? []).map((detail) => ({ track, name: 'damaged_file', offsetBytes: 0, detail })),
+  )
+  return damage.length === 0 ? summary : { ...summary, problems: [...damage, ...summary.problems] }
 }
 
 /** `diagnose CAPTURE` without the printing. */

@@ -103,6 +103,15 @@ describe('dualtrace diagnose', () => {
       assert.match(stdout, /Worst moments/)
     })
 
+    it('uses what precedes the cut in a compressed file, says so, and exits 3', async () => {
+      const packed = readFileSync(perf)
+      const path = file('cut.gz', packed.subarray(0, Math.floor(packed.length / 2)))
+      const { code, stdout } = await runCli(['diagnose', '--trace', trace, '--perf', path])
+      assert.equal(code, 3)
+      assert.match(stdout, /perf, byte \d+: the compressed file ends too early/)
+      assert.match(stdout, /joined, both on CLOCK_MONOTONIC/)
+    })
+
     it('joins nothing when perf recorded another process, and says so', async () => {
       const text = gunzipSync(readFileSync(perf)).toString('latin1')
       const other = text.replaceAll(
