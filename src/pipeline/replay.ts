@@ -29,7 +29,7 @@ const sameClockMs = 3_600_000
 /** Ships a capture as if it were live: both tracks side by side in the order of their own time, timestamps unchanged. */
 export async function replay(
   capture: OfflineSource,
-  producer: Producer,
+  producer: Pick<Producer, 'send'>,
   options: ReplayOptions,
 ): Promise<ReplayResult> {
   const { topics, signal } = options

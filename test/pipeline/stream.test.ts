@@ -7,6 +7,7 @@ import type { LocalStack } from '../../src/stack/local.js'
 import { packageRoot } from '../../src/stack/paths.js'
 import { KafkaTransport } from '../../src/transport/kafka.js'
 import { topicNames, topicSpecs } from '../../src/transport/topics.js'
+import type { InMessage, OutMessage, Producer } from '../../src/transport/transport.js'
 import { NormalizerProcess } from '../support/normalizer.js'
 import { requireJava } from '../support/requirements.js'
 import { sharedStack } from '../support/stack.js'
@@ -62,24 +63,54 @@ describe('the stream through the real Kafka and QuestDB', function () {
     readonly messageBytes: number
     readonly speed?: number
     readonly sources?: number
+    /** How often each message is sent. */
+    readonly copies?: number
+    /** How many messages of perf's there are; then it falls silent, without an end. */
+    readonly perfMessages?: number
   }
 
-  async function ship(
-    { source, topics }: ReturnType<typeof deployment>,
-    { messageBytes, speed, sources = 1 }: Shipping,
-  ) {
-    const transport = new KafkaTransport({
-      brokers: stack.kafka.brokers,
-      clientId: 'test',
-      onWarning: () => undefined,
-    })
-    await transport.ensureTopics(topicSpecs(topics, 4, 3_600_000))
-    const producer = await transport.producer()
-    const opened = await openCapture(capture)
-    const named = { ...opened, names: { ...opened.names, source } }
-    await replay(named, producer, { topics, sources, speed, messageBytes })
-    await producer.close()
+  async function withTransport(use: (transport: KafkaTransport) => Promise<void>) {
+    const { brokers } = stack.kafka
+    const transport = new KafkaTransport({ brokers, clientId: 'test', onWarning: () => undefined })
+    await use(transport)
     await transport.close()
+  }
+
+  async function ship({ source, topics }: ReturnType<typeof deployment>, shipping: Shipping) {
+    const { messageBytes, speed, sources = 1, copies = 1, perfMessages = Infinity } = shipping
+    await withTransport(async (transport) => {
+      await transport.ensureTopics(topicSpecs(topics, 4, 3_600_000))
+      const producer = await transport.producer()
+      let perfLeft = perfMessages
+      const passing = (message: OutMessage) => message.topic !== topics.perf || perfLeft-- > 0
+      const copied = (message: OutMessage) => Array.from({ length: copies }, () => message)
+      const altered: Pick<Producer, 'send'> = {
+        send: (messages) => producer.send(messages.filter(passing).flatMap(copied)),
+      }
+      const opened = await openCapture(capture)
+      const named = { ...opened, names: { ...opened.names, source } }
+      await replay(named, altered, { topics, sources, speed, messageBytes })
+      await producer.close()
+    })
+  }
+
+  async function firstMessages(topic: string): Promise<readonly InMessage[]> {
+    let found: readonly InMessage[] = []
+    await withTransport(async (transport) => {
+      const consumer = await transport.consume({
+        group: `${topic}-reader`,
+        sessionTimeoutMs: 10_000,
+        topics: [topic],
+        onAssigned: () => undefined,
+        onMessages: (_topic, _partition, messages) => {
+          found = messages
+          return Promise.resolve()
+        },
+      })
+      while (found.length === 0) await sleep(50)
+      await consumer.stop()
+    })
+    return found
   }
 
   async function assertStored(source: string) {
@@ -132,6 +163,59 @@ describe('the stream through the real Kafka and QuestDB', function () {
     await shipping
     for (let n = 1; n <= 6; n++) await saidByOne([first, second], ended, `${own.source}~${n}"`)
     for (let n = 1; n <= 6; n++) await assertStored(`${own.source}~${n}`)
+  })
+
+  it('puts a message that does not parse among the dead letters, with its reason and place, and goes on', async () => {
+    const own = deployment()
+    const normalizer = own.start()
+    await normalizer.said('reading', '"partition":3')
+    const poison = { topic: own.topics.gotrace, partition: 2, key: 'poison', headers: { schema: '7' } }
+    await withTransport(async (transport) => {
+      const producer = await transport.producer()
+      await producer.send([{ ...poison, value: Buffer.from('not a piece of a trace') }])
+      await producer.close()
+    })
+    await ship(own, { messageBytes: 100_000 })
+    await normalizer.said(ended, own.source)
+    await assertStored(own.source)
+    const [dead] = await firstMessages(own.topics.deadLetter)
+    assert.equal(dead?.key, 'poison')
+    assert.equal(Buffer.from(dead.value).toString(), 'not a piece of a trace')
+    const {
+      'dead-reason': reason,
+      'dead-topic': topic,
+      'dead-partition': partition,
+      'dead-offset': offset,
+    } = dead.headers
+    assert.deepEqual(
+      [reason, topic, partition, offset],
+      ['header schema is "7": version 1', own.topics.gotrace, '2', '0'],
+    )
+  })
+
+  it('stores nothing twice and nothing else when every message comes twice', async () => {
+    const own = deployment()
+    const normalizer = own.start()
+    await ship(own, { messageBytes: 100_000, copies: 2 })
+    await normalizer.said(ended, own.source)
+    await assertStored(own.source)
+    assert.match(
+      await normalizer.said('messages came twice', own.source),
+      /"gotrace_duplicates":\d+.*"perf_duplicates":\d+/,
+    )
+  })
+
+  it('takes a track that falls silent as ended, and writes the rows of the other one', async () => {
+    const own = deployment({ DUALTRACE_LATENESS: '2s' })
+    const normalizer = own.start()
+    await normalizer.said('reading', '"partition":3')
+    await ship(own, { messageBytes: 20_000, speed: 0.5, perfMessages: 20 })
+    await normalizer.said('silent for too long', '"track":"perf"', own.source)
+    await normalizer.said(ended, own.source)
+    const stored = await storedRows(stack.questdb.url, own.source)
+    const pauses = (rows: typeof stored) => rows['gc_pauses']!.map(({ ts, duration_ns }) => [ts, duration_ns])
+    assert.deepEqual(pauses(stored), pauses(computedRows(offline.rows, own.source)))
+    assert.ok(stored['time_classes']!.some((row) => row['class'] === 'unknown'))
   })
 
   it('goes on, with nothing lost, when QuestDB is away in the middle', async () => {
