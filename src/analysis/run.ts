@@ -236,7 +236,8 @@ export class Run {
   }
 
   private shipped(track: Track, atNs: number, shippedAtMs: number | undefined): void {
-    if (shippedAtMs === undefined) return
+    // Before the first event there is no second to count it in.
+    if (shippedAtMs === undefined || atNs === -Infinity) return
     const lagMs = Math.max(0, Math.round(shippedAtMs - this.sink.wallMs(atNs)))
     for (const [, reducer] of this.reducers) reducer.shipped?.(track, atNs, lagMs)
   }
