@@ -8,7 +8,7 @@ import { happen } from './order/dispatch.js'
 import { noGoroutine, noProc, type Order, Thread } from './order/state.js'
 import { Broken } from './problems.js'
 import { SampleQueue } from './samples.js'
-import { argCounts, Ev, hasMoreRefs, specs, stackArgOf } from './spec.js'
+import { argCounts, hasMoreRefs, specs, stackArgOf, stringArgOf } from './spec.js'
 import { VarintReader } from './varint.js'
 
 /** Stands for the thread of a cursor that has not tried an event yet: the order must not know threads before they act. */
@@ -131,7 +131,9 @@ export class Player {
     event.stackId = stackArg < 0 ? 0 : event.args[stackArg]! | 0
     if (!happen(order, thread, event)) return false
     if (!this.tables.hasStack(event.stackId)) throw new Broken('bad_event', `stack ${event.stackId} is missing`)
-    if (hasMoreRefs[type] === 1) this.checkRefs(type, event)
+    const stringArg = stringArgOf[type]!
+    if (stringArg >= 0) this.checkString(event.args[stringArg]!)
+    if (hasMoreRefs[type] === 1) this.checkMoreRefs(type, event)
     if (thread.tid === -1) {
       thread.p = noProc
       thread.g = noGoroutine
@@ -229,13 +231,14 @@ export class Player {
     return batches[no]
   }
 
-  private checkRefs(type: number, event: GoEvent): void {
-    // A coroutine switch has become another event by now, without references.
-    if (event.type !== type) return
-    const spec = specs[type]!
-    for (const i of spec.stringArgs)
-      if (!this.tables.hasString(event.args[i]!)) throw new Broken('bad_event', `string ${event.args[i]!} is missing`)
-    if (type === Ev.GoCreate || type === Ev.GoCreateBlocked)
-      if (!this.tables.hasStack(event.args[1]!)) throw new Broken('bad_event', `stack ${event.args[1]!} is missing`)
+  private checkString(id: number): void {
+    if (!this.tables.hasString(id)) throw new Broken('bad_event', `string ${id} is missing`)
+  }
+
+  private checkMoreRefs(type: number, event: GoEvent): void {
+    const { stringArgs, stackArgs } = specs[type]!
+    for (const i of stringArgs) this.checkString(event.args[i]!)
+    for (const i of stackArgs)
+      if (!this.tables.hasStack(event.args[i]!)) throw new Broken('bad_event', `stack ${event.args[i]!} is missing`)
   }
 }

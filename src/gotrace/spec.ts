@@ -195,9 +195,12 @@ export function argCounts(minor: number): Uint8Array {
 /** `EventSpec.stackArg` by wire id. */
 export const stackArgOf = Int8Array.from(specs, (spec) => spec?.stackArg ?? -1)
 
-/** 1 where a wire id refers to strings or to a second stack, and needs the slower check of its references. */
+/** Position of the first string id among the arguments by wire id, -1 = it has none. */
+export const stringArgOf = Int8Array.from(specs, (spec) => spec?.stringArgs[0] ?? -1)
+
+/** 1 where a wire id refers to a second string or stack, and needs the slower check of its references. */
 export const hasMoreRefs = Uint8Array.from(specs, (spec) =>
-  spec !== undefined && (spec.stringArgs.length > 0 || spec.stackArgs.length > 1) ? 1 : 0,
+  spec !== undefined && (spec.stringArgs.length > 1 || spec.stackArgs.length > 1) ? 1 : 0,
 )
 
 export function kindOf(type: number): EventKind {
