@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process'
 import type { Duplex, Readable } from 'node:stream'
+import { findExecutable } from './executables.js'
 import { perfFailure, perfMissing } from './perfFailure.js'
 
 /** Where `startPerfRecord` puts perf's control channel in the child. */
@@ -25,10 +26,14 @@ export interface PerfRecordOptions {
   readonly cwd?: string | undefined
   /** Arguments of a `perf script` that turns stdout of a recording to `-` into text. */
   readonly scriptArgs?: readonly string[] | undefined
+  /** Hands on every line at once instead of 4 KiB of them: for a text with few lines that another one waits for. */
+  readonly byLine?: boolean
 }
 
 /** stderr is kept for messages only: the beginning says why perf failed. */
 const keptStderrBytes = 8192
+/** How long perf's records may lie in its ring buffers when they are read live. */
+const flushMs = 100
 /** perf writes out its buffers after SIGINT; a perf that takes longer than this is stuck. */
 const stopTimeoutMs = 20_000
 
@@ -37,11 +42,12 @@ const stopTimeoutMs = 20_000
  * @throws UserError with one sentence when perf is missing, not permitted, or ends before it records.
  */
 export async function startPerfRecord(args: readonly string[], options: PerfRecordOptions = {}): Promise<PerfProcess> {
+  const byLine = options.byLine === true && (await findExecutable('stdbuf')) !== undefined
   const stdio: StdioOptions = ['ignore', options.scriptArgs === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', 'pipe']
   const child = spawnPerf(args, stdio, options.cwd)
   const exited = watch(child)
   // The reader has to be there from the start: before its first event perf writes out what runs on the host, and would wait.
-  const text = options.scriptArgs === undefined ? nothing() : textOf(child, options.scriptArgs)
+  const text = options.scriptArgs === undefined ? nothing() : textOf(child, options.scriptArgs, byLine)
   const [, , , command, ack] = child.stdio as [null, Readable, Readable, Duplex, Duplex]
   // perf going away closes the channel; `exited` tells why.
   command.on('error', () => undefined)
@@ -50,7 +56,19 @@ export async function startPerfRecord(args: readonly string[], options: PerfReco
   command.write('enable\n')
   const first = await Promise.race([acknowledged, exited])
   if (first !== 'recording') throw perfFailure(first.stderr)
+  if (options.scriptArgs !== undefined) keepFlowing(command, ack, exited)
   return { text, exited, stop: () => stop(child, exited) }
+}
+
+/**
+ * perf sleeps until a ring buffer is half full, which is seconds of a quiet process. Any command on the control channel wakes it, and
+ * it then hands on what it has.
+ */
+function keepFlowing(command: Duplex, ack: Duplex, exited: Promise<PerfExit>): void {
+  const timer = setInterval(() => command.write('ping\n'), flushMs)
+  ack.resume()
+  const end = () => clearInterval(timer)
+  exited.then(end, end)
 }
 
 /** Runs `perf script` on a perf.data; its text is the iterable. Ends with a UserError when perf fails. */
@@ -59,9 +77,12 @@ export function runPerfScript(args: readonly string[], cwd: string): AsyncIterab
 }
 
 /** Connects perf script to perf record directly, as a shell's pipe does. */
-function textOf(recorder: ChildProcess, scriptArgs: readonly string[]): AsyncIterable<Uint8Array> {
+function textOf(recorder: ChildProcess, scriptArgs: readonly string[], byLine: boolean): AsyncIterable<Uint8Array> {
   if (recorder.stdout === null || recorder.pid === undefined) return nothing()
-  const script = spawnPerf(scriptArgs, [recorder.stdout, 'pipe', 'pipe'], undefined)
+  const stdio: StdioOptions = [recorder.stdout, 'pipe', 'pipe']
+  const script = byLine
+    ? spawn('stdbuf', ['--output=L', 'perf', ...scriptArgs], { stdio, detached: true, env: perfEnvironment() })
+    : spawnPerf(scriptArgs, stdio, undefined)
   // Only perf script holds the reading end now: when it goes, perf record notices.
   recorder.stdout.destroy()
   return readText(script)

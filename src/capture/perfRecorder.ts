@@ -87,6 +87,7 @@ async function startWakeups(
     return await startPerfRecord(args, {
       cwd: outputs.cwd,
       scriptArgs: outputs.live ? perfWakeupScriptArgs('-') : undefined,
+      byLine: true,
     })
   } catch (error) {
     if (!(error instanceof UserError)) throw error

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { constants } from 'node:fs'
-import { access, readdir, readFile, stat } from 'node:fs/promises'
-import { basename, delimiter, join } from 'node:path'
+import { readdir, readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ExitCode, UserError } from '../errors.js'
+import { UserError } from '../errors.js'
+import { findExecutable } from './executables.js'
 
 /** The process being recorded. */
 export interface Target {
@@ -65,7 +65,9 @@ export async function attach(pid: number): Promise<Target> {
  * Its output goes to stderr: stdout is for results. @throws UserError when it cannot be executed.
  */
 export async function launch(command: readonly string[]): Promise<Target> {
-  await requireExecutable(command[0]!)
+  const file = command[0]!
+  if ((await findExecutable(file)) === undefined)
+    throw new UserError(`cannot run ${file}: there is no such executable; give its path after --`)
   // The shell stops itself; told to go on, it becomes the command under the same pid.
   const child = spawn('/bin/sh', ['-c', 'kill -STOP $$; exec "$@"', 'sh', ...command], { stdio: ['inherit', 2, 2] })
   const exited = new Promise<string>((resolve, reject) => {
@@ -76,9 +78,9 @@ export async function launch(command: readonly string[]): Promise<Target> {
   })
   exited.catch(() => undefined)
   const pid = child.pid
-  if (pid === undefined) throw new UserError(`cannot start ${command[0]!}: there is no /bin/sh`)
+  if (pid === undefined) throw new UserError(`cannot start ${file}: there is no /bin/sh`)
   const first = await stopped(pid)
-  const name = basename(command[0]!)
+  const name = basename(file)
   return {
     pid,
     name,
@@ -106,27 +108,6 @@ async function stopped(pid: number): Promise<ProcessStat> {
     if (now.state === 'T') return now
     await sleep(2)
   }
-}
-
-async function requireExecutable(file: string): Promise<void> {
-  const candidates = file.includes('/')
-    ? [file]
-    : (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, file))
-  for (const candidate of candidates) {
-    const isFile = await stat(candidate).then(
-      (info) => info.isFile(),
-      () => false,
-    )
-    if (!isFile) continue
-    if (
-      await access(candidate, constants.X_OK).then(
-        () => true,
-        () => false,
-      )
-    )
-      return
-  }
-  throw new UserError(`cannot run ${file}: there is no such executable; give its path after --`, ExitCode.unusable)
 }
 
 interface ProcessStat {

@@ -76,7 +76,7 @@ describe('record', () => {
     workload = await startWorkload(executable, ['-duration', '20s'])
     const { directory, manifest } = await recording({ target: { pid: workload.pid } })
     assert.deepEqual(manifest.perf?.notes, [])
-    const perf = await readPerf(openInput(join(directory, manifest.perf!.file)).then((input) => input.chunks))
+    const perf = await readPerf(openInput(join(directory, manifest.perf.file)).then((input) => input.chunks))
     const byOthers = perf.wakeups.filter(({ wakerPid }) => wakerPid !== workload?.pid)
     assert.ok(byOthers.length > 0 && byOthers.length < perf.wakeups.length)
     const distinct = new Set(perf.wakeups.map(({ wakerTid, timeNs, wakee }) => `${wakerTid} ${timeNs} ${wakee}`))
