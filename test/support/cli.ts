@@ -14,14 +14,18 @@ export interface CliOptions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
   readonly uid?: number
+  /** Its standard input; empty by default. */
+  readonly input?: Uint8Array
   /** Called once with the child, e.g. to signal it. */
   readonly started?: (child: ChildProcess) => void
 }
 
 /** Runs `dualtrace ARG…` as a person would and waits for it. */
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-  const { started, env, ...same } = options
+  const { started, env, input, ...same } = options
   const child = spawn(process.execPath, [cliPath, ...args], { ...same, env: { ...process.env, ...env } })
+  // A command that does not read its input may be gone before all of it is written.
+  child.stdin.on('error', () => undefined).end(input)
   started?.(child)
   let stdout = ''
   let stderr = ''
