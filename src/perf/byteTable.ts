@@ -49,6 +49,12 @@ export class ByteTable {
     return mask === 0 || (view.getInt32(at, true) & mask) === words[word]
   }
 
+  /** Position behind the text of `id` when it stands at `start` and ends before `end`; else 0. */
+  matchEnd(id: number, view: DataView, start: number, end: number): number {
+    const behind = start + this.lengthBytes[id]!
+    return behind <= end && this.matches(id, view, start) ? behind : 0
+  }
+
   text(id: number): string {
     const start = this.startWord[id]! * 4
     const stored = Buffer.from(this.words.buffer, start, this.lengthBytes[id])

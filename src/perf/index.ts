@@ -1,5 +1,6 @@
 export { perfScriptArgs } from './command.js'
 export { lastRecordBoundary } from './boundary.js'
+export { plainEventName } from './events.js'
 export type { PerfFrame } from './frame.js'
 export { isSampledTracepoint, type PerfEventHeader, type PerfHeader } from './header.js'
 export { recordToJson } from './json.js'

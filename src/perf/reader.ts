@@ -13,7 +13,7 @@ import { StackStore } from './stackStore.js'
 export interface PerfReaderOptions {
   /** Throw a UserError at the first problem. */
   readonly strict?: boolean
-  /** Distinct lines or stack nodes kept before the tables start afresh, which begins a new `epoch`. */
+  /** Distinct lines, or lines of distinct stacks by fours, kept before the tables start afresh, which begins a new `epoch`. */
   readonly internLimit?: number
 }
 
@@ -128,6 +128,16 @@ export class PerfScriptReader {
     return this.samples.stacks.stack(stackId)
   }
 
+  /** Lines of a stack, first line first, as numbers 0, 1, 2 … that are the same for equal lines of an epoch. Holds until the next `next()`. */
+  stackLines(stackId: number): Int32Array {
+    return this.samples.stacks.table.linesOf(stackId)
+  }
+
+  /** The frame a line is; undefined for a line that belongs to the frame above it (a source position). */
+  lineFrame(line: number): PerfFrame | undefined {
+    return this.samples.stacks.lineFrame(line)
+  }
+
   push(chunk: Uint8Array): void {
     const { lines, record } = this
     if (lines.ended) throw new Error('push after end')
@@ -148,8 +158,8 @@ export class PerfScriptReader {
     if (!lines.inRecord && !this.open()) return false
     if (record.kind === PerfKind.Sample) {
       if (!samples.read()) return false
-      if (samples.node === 0) samples.readInlineFrame()
-      record.stackId = samples.node
+      if (!samples.hasStack) samples.readInlineFrame()
+      record.stackId = samples.stacks.table.finish()
     }
     this.afterSideband = record.kind !== PerfKind.Sample
     lines.closeRecord()

@@ -19,9 +19,8 @@ export class SampleReader {
   header: PerfHeader = emptyHeader
   /** Filled by `readHead`. */
   readonly head = new Head()
-  /** Stack so far, 0 = none. */
-  node = 0
-  private depth = 0
+  /** A stack was found to have too many lines. */
+  private isCut = false
   /** Stream position of the line whose head is in `head` already, as it ended the sample above it; -1 = none. */
   private headReadAt = -1
 
@@ -56,8 +55,12 @@ export class SampleReader {
   }
 
   begin(): void {
-    this.node = 0
-    this.depth = 0
+    this.stacks.table.begin()
+    this.isCut = false
+  }
+
+  get hasStack(): boolean {
+    return this.stacks.table.depth > 0
   }
 
   /** Reads on until the sample is complete. False when bytes are missing. */
@@ -92,8 +95,7 @@ export class SampleReader {
     if (start < 0) {
       start = inlineFrameStart(bytes, record.traceStart, record.traceEnd)
       if (start >= 0) {
-        this.node = this.stacks.table.add(0, window, start, record.headEnd - start)
-        this.stacks.inlineLines[record.eventId] = this.stacks.table.lineOf(this.node)
+        this.stacks.inlineLines[record.eventId] = this.stacks.table.add(window, start, record.headEnd - start)
       }
     }
     if (start >= 0) {
@@ -113,7 +115,7 @@ export class SampleReader {
     const start = record.headEnd - stacks.table.lines.length(line)
     if (start <= record.nameEnd || window.bytes[start - 1] !== Byte.space) return -1
     if (!stacks.table.lines.matches(line, window.view, start)) return -1
-    this.node = stacks.table.child(0, line)
+    stacks.table.push(line)
     return start
   }
 
@@ -122,15 +124,10 @@ export class SampleReader {
     const { lines, stacks } = this
     const { window } = lines
     const { table } = stacks
-    if (lines.isSkipping || (this.node === 0 && window.bytes[window.pos] !== Byte.tab)) return
-    while (this.depth < deepestStackLines) {
-      const node = table.known(this.node, window, window.pos, window.end)
-      if (node === 0) return
-      this.node = node
-      this.depth++
-      window.moveTo(window.pos + table.lineLength(node))
-      lines.line++
-    }
+    if (lines.isSkipping || (table.depth === 0 && window.bytes[window.pos] !== Byte.tab)) return
+    const depth = table.depth
+    window.moveTo(table.readKnown(window, window.pos, window.end, deepestStackLines))
+    lines.line += table.depth - depth
   }
 
   /** Whether the line does not belong to the sample above: that one has no call chain, or lost its blank line. */
@@ -143,7 +140,7 @@ export class SampleReader {
       return true
     }
     // Words of an old --inline stand in the first column, but only below frames.
-    return first !== Byte.space && first !== Byte.hash && this.node === 0
+    return first !== Byte.space && first !== Byte.hash && !this.hasStack
   }
 
   private addLine(start: number, end: number): void {
@@ -152,17 +149,16 @@ export class SampleReader {
     const length = end + 1 - start
     if (window.bytes[start] === Byte.space) {
       // A source position below a single-line sample belongs to the frame on that line.
-      if (this.node === 0) this.readInlineFrame()
+      if (!this.hasStack) this.readInlineFrame()
       if (stacks.classOf(window, start, length) === LineClass.Unreadable) {
         lines.report('unreadable_line', `expected a frame but found "${lines.excerpt(start, end)}"`)
         return
       }
     }
-    if (++this.depth > deepestStackLines) {
-      if (this.depth > deepestStackLines + 1) return
+    if (stacks.table.depth < deepestStackLines) stacks.table.add(window, start, length)
+    else if (!this.isCut) {
+      this.isCut = true
       lines.report('stack_too_deep', `a stack of more than ${deepestStackLines} lines was cut`)
-      return
     }
-    this.node = stacks.table.add(this.node, window, start, length)
   }
 }

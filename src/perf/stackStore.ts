@@ -1,5 +1,5 @@
 import type { ByteSource } from './bytes.js'
-import { assembleStack, classifyLine, parseFrame, type LineClass, type PerfFrame } from './frame.js'
+import { assembleStack, classifyLine, parseFrame, LineClass, type PerfFrame } from './frame.js'
 import { StackTable } from './stackTable.js'
 
 /** Interned stacks with their frames decoded once. */
@@ -11,20 +11,26 @@ export class StackStore {
   private readonly stacks = new Map<number, readonly PerfFrame[]>()
   private readonly classes = new Map<number, LineClass>()
 
-  /** Distinct lines or nodes, whichever are more. */
+  /** Distinct lines, or a fourth of the lines of all distinct stacks when that is more: about what both take in memory. */
   get size(): number {
-    return Math.max(this.table.lines.size, this.table.nodes)
+    return Math.max(this.table.lines.size, this.table.stacks.length >> 2)
   }
 
   /** Frames, leaf first. */
-  stack(node: number): readonly PerfFrame[] {
-    let stack = this.stacks.get(node)
+  stack(id: number): readonly PerfFrame[] {
+    let stack = this.stacks.get(id)
     if (stack === undefined) {
-      const lines = this.table.linesOf(node).map((line) => this.table.lines.text(line).replace(/\r?\n$/, ''))
+      const lines = Array.from(this.table.linesOf(id), (line) => this.lineText(line))
       stack = assembleStack(lines, (line) => this.frame(line))
-      this.stacks.set(node, stack)
+      this.stacks.set(id, stack)
     }
     return stack
+  }
+
+  /** The frame that a line is on its own (an inlined one without its caller's dso); undefined for a source position. */
+  lineFrame(line: number): PerfFrame | undefined {
+    const text = this.lineText(line)
+    return classifyLine(text) === LineClass.Source ? undefined : parseFrame(text)
   }
 
   /** Class of a line of `length` bytes that is no head, found out once per distinct line. */
@@ -36,6 +42,10 @@ export class StackStore {
       this.classes.set(line, lineClass)
     }
     return lineClass
+  }
+
+  private lineText(line: number): string {
+    return this.table.lines.text(line).replace(/\r?\n$/, '')
   }
 
   private frame(line: string): PerfFrame {

@@ -1,112 +1,81 @@
 import { ByteTable, grown } from './byteTable.js'
 import type { ByteSource } from './bytes.js'
+import { SequenceTable } from './sequenceTable.js'
 
-const guessBits = 14
+const guessBits = 16
+/** Bytes of a line that tell where to guess it. */
+const guessBytes = 20
 
 /**
- * Call stacks as a tree: a node is a line below its parent's, the root (0) is the empty stack, so a stack is the node its last
- * line leads to. A line is looked for where it was last time: first as the child that this node's previous visitor had,
- * then as the line with the same address; both are plain comparisons with stored bytes. Only then is it hashed.
+ * Call stacks as sequences of lines, each distinct line and each distinct stack kept once. A line is looked for first as the one that followed
+ * the line above it last time, because most functions are called from one place; then as the line with the same address. Both are plain
+ * comparisons with stored bytes. Only then is it hashed.
  */
 export class StackTable {
   readonly lines = new ByteTable()
-  nodes = 1
-  private parent = new Int32Array(1 << 10)
-  private line = new Int32Array(1 << 10)
-  /** The child taken by the last visitor, 0 = none. */
-  private lastChild = new Int32Array(1 << 10)
-  /** (parent, line) → node; open addressing, 0 = free. */
-  private slots = new Int32Array(1 << 11)
+  readonly stacks = new SequenceTable()
+  /** Number of lines of the stack being read. */
+  depth = 0
+  private open = new Int32Array(1 << 8)
+  /** Line + 1 (0: above the first line) → the line that followed it last, + 1. */
+  private followers = new Int32Array(1 << 10)
   /** Address bytes → line + 1. */
   private readonly guesses = new Int32Array(1 << guessBits)
 
-  parentOf(node: number): number {
-    return this.parent[node]!
+  /** Starts a new stack. */
+  begin(): void {
+    this.depth = 0
   }
 
-  lineOf(node: number): number {
-    return this.line[node]!
-  }
-
-  /**
-   * The child of `node` for the line at `start`, newline included, when the line is known and complete before `end`; else 0.
-   * `lineLength` of the result tells how far to move on.
-   */
-  known(node: number, source: ByteSource, start: number, end: number): number {
+  /** Adds the lines from `start` on that are known and complete before `end`, newlines included. @returns the position behind them */
+  readKnown(source: ByteSource, start: number, end: number, deepest: number): number {
     const { view } = source
-    const child = this.lastChild[node]!
-    if (child !== 0) {
-      const line = this.line[child]!
-      if (start + this.lines.length(line) <= end && this.lines.matches(line, view, start)) return child
-    }
-    if (start + 20 > end) return 0
-    const line = this.guesses[guessSlot(view, start)]! - 1
-    if (line < 0 || start + this.lines.length(line) > end || !this.lines.matches(line, view, start)) return 0
-    return this.child(node, line)
-  }
-
-  /** The child of `node` for any complete line of `length` bytes, newline included. */
-  add(node: number, source: ByteSource, start: number, length: number): number {
-    const line = this.lines.intern(source, start, length)
-    if (length >= 20) this.guesses[guessSlot(source.view, start)] = line + 1
-    return this.child(node, line)
-  }
-
-  /** Bytes of the line `node` ends with, newline included. */
-  lineLength(node: number): number {
-    return this.lines.length(this.line[node]!)
-  }
-
-  /** Lines of the stack, first line first. */
-  linesOf(node: number): number[] {
-    const lines: number[] = []
-    for (let at = node; at !== 0; at = this.parent[at]!) lines.push(this.line[at]!)
-    return lines.reverse()
-  }
-
-  /** The child of `node` for an interned line. */
-  child(node: number, line: number): number {
-    const mask = this.slots.length - 1
-    let slot = slotOf(node, line) & mask
-    for (let found = this.slots[slot]!; found !== 0; found = this.slots[slot]!) {
-      if (this.parent[found] === node && this.line[found] === line) {
-        this.lastChild[node] = found
-        return found
+    const { lines } = this
+    let at = start
+    let above = this.depth === 0 ? 0 : this.open[this.depth - 1]! + 1
+    while (this.depth < deepest) {
+      let line = this.followers[above]! - 1
+      let behind = line < 0 ? 0 : lines.matchEnd(line, view, at, end)
+      if (behind === 0) {
+        if (at + guessBytes > end) return at
+        line = this.guesses[guessSlot(view, at)]! - 1
+        behind = line < 0 ? 0 : lines.matchEnd(line, view, at, end)
+        if (behind === 0) return at
+        this.followers[above] = line + 1
       }
-      slot = (slot + 1) & mask
+      if (this.depth === this.open.length) this.open = grown(this.open, this.open.length * 2)
+      this.open[this.depth++] = line
+      above = line + 1
+      at = behind
     }
-    const added = this.nodes++
-    if (added === this.parent.length) this.grow()
-    this.parent[added] = node
-    this.line[added] = line
-    this.lastChild[node] = added
-    this.slots[slot] = added
-    if (this.nodes * 2 > this.slots.length) this.growSlots()
-    return added
+    return at
   }
 
-  private grow(): void {
-    const length = this.parent.length * 2
-    this.parent = grown(this.parent, length)
-    this.line = grown(this.line, length)
-    this.lastChild = grown(this.lastChild, length)
+  /** Adds any complete line of `length` bytes, newline included. @returns its number */
+  add(source: ByteSource, start: number, length: number): number {
+    const line = this.lines.intern(source, start, length)
+    if (length >= guessBytes) this.guesses[guessSlot(source.view, start)] = line + 1
+    this.push(line)
+    return line
   }
 
-  private growSlots(): void {
-    const slots = new Int32Array(this.slots.length * 2)
-    const mask = slots.length - 1
-    for (let node = 1; node < this.nodes; node++) {
-      let slot = slotOf(this.parent[node]!, this.line[node]!) & mask
-      while (slots[slot] !== 0) slot = (slot + 1) & mask
-      slots[slot] = node
-    }
-    this.slots = slots
+  /** Adds an interned line. */
+  push(line: number): void {
+    if (line + 1 >= this.followers.length) this.followers = grown(this.followers, this.followers.length * 2)
+    this.followers[this.depth === 0 ? 0 : this.open[this.depth - 1]! + 1] = line + 1
+    if (this.depth === this.open.length) this.open = grown(this.open, this.open.length * 2)
+    this.open[this.depth++] = line
   }
-}
 
-function slotOf(node: number, line: number): number {
-  const hash = Math.imul(node, 0x9e3779b1) ^ Math.imul(line, 0x85ebca6b)
-  return hash ^ (hash >>> 15)
+  /** Number of the stack being read, 0 for the empty one. */
+  finish(): number {
+    return this.stacks.intern(this.open, this.depth)
+  }
+
+  /** Lines of a stack, first line first; holds until the next stack is finished. */
+  linesOf(stack: number): Int32Array {
+    return this.stacks.sequence(stack)
+  }
 }
 
 /** From the last twelve digits of the address and the first letters of the symbol: perf right-aligns the address to column 17. */

@@ -1,0 +1,50 @@
+import type { PerfFrame } from '../perf/index.js'
+
+const anonymousNamespace = '(anonymous namespace)'
+
+/**
+ * How folded stacks show a frame: one name, or several (callees first) for code that a JIT compiler inlined and named
+ * `outer->inner`; none for a line that is no frame. The rules are those of stackcollapse-perf.pl and inferno-collapse-perf; where those two
+ * differ, inferno's (test/stacks/folded.test.ts lists where both are left).
+ */
+export function foldedNames({ symbol, dso }: PerfFrame): readonly string[] {
+  if (symbol === '[unknown]') return [tidy(dso === '' || dso === '[unknown]' ? symbol : `[${fileName(dso)}]`)]
+  // Some perf versions printed a process's name in parentheses among its frames.
+  if (symbol.startsWith('(') && !symbol.startsWith(anonymousNamespace)) return []
+  const names = symbol.split(jitInlining).map((name, depth) => {
+    const tidied = tidy(name)
+    return depth === 0 || tidied.includes('_[i]') ? tidied : `${tidied}_[i]`
+  })
+  return names.reverse()
+}
+
+/** An arrow between names; C++'s operator is part of one. */
+const jitInlining = /(?<!operator)->/
+
+function fileName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
+/** A name without what would split the folded line, and without its parameters. */
+function tidy(name: string): string {
+  const text = name.replaceAll(';', ':')
+  return text.slice(0, parametersStart(text))
+}
+
+const depthOf: Readonly<Record<string, number>> = { '<': 1, '{': 1, '[': 1, '(': 1, '>': -1, '}': -1, ']': -1, ')': -1 }
+
+/**
+ * Where the parameter list begins: at the first parenthesis that is in no other bracket and belongs neither to a Go receiver,
+ * `net/http.(*Client).Do`, nor to C++'s anonymous namespace. The length when there is none.
+ */
+function parametersStart(name: string): number {
+  let depth = 0
+  for (let at = 0; at < name.length; at++) {
+    const change = depthOf[name[at]!]
+    if (change === undefined) continue
+    const opensParameters = name[at] === '(' && depth === 0 && name[at - 1] !== '.'
+    if (opensParameters && !name.startsWith(anonymousNamespace, at)) return at
+    depth += change
+  }
+  return name.length
+}
