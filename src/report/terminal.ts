@@ -4,8 +4,9 @@ import { severities } from '../findings/finding.js'
 import type { DatedFinding, OfflineResult } from '../pipeline/offline.js'
 import { timeClassDocs, timeClasses, type TimeClass } from '../timeline/classes.js'
 
-/** Findings shown in full; the rest are counted. */
+/** Findings shown in full, in all and of one kind; the rest are counted. One kind of trouble must not hide another. */
 const findingsShown = 5
+const findingsShownOfAKind = 2
 const problemsShown = 5
 
 /** The result for a person at a terminal: the tracks and their clock, the worst moments, where the time went. */
@@ -60,16 +61,22 @@ function moments({ findings, summary }: OfflineResult): string[] {
     (a, b) => severities.indexOf(b.severity) - severities.indexOf(a.severity) || b.weightNs - a.weightNs,
   )
   const shown = pickShown(order)
-  const lines = [pc.bold(`Worst moments (${shown.length} of ${formatCount(findings.length, 'finding')})`)]
+  const lines = [pc.bold('Worst moments')]
   shown.forEach((finding, index) => lines.push(...moment(finding, index + 1, summary.fromWallNs)))
+  const more = new Map<string, number>()
+  for (const { detector } of order.filter((finding) => !shown.includes(finding))) {
+    more.set(detector, (more.get(detector) ?? 0) + 1)
+  }
+  const counts = [...more].map(([detector, count]) => `${count} ${detector}`)
+  if (counts.length > 0) lines.push(pc.dim(`  and ${counts.join(', ')} more, all of them in the JSON result`))
   return lines
 }
 
-/** The worst of every detector first, then the worst of what is left: one kind of trouble must not hide another. */
+/** The worst ones of every kind, in the given order. */
 function pickShown(order: readonly DatedFinding[]): DatedFinding[] {
-  const firsts = order.filter((finding, i) => order.findIndex((other) => other.detector === finding.detector) === i)
-  const rest = order.filter((finding) => !firsts.includes(finding))
-  const shown = new Set([...firsts, ...rest].slice(0, findingsShown))
+  const rank = (finding: DatedFinding) => order.filter((other) => other.detector === finding.detector).indexOf(finding)
+  const chosen = order.filter((finding) => rank(finding) < findingsShownOfAKind).sort((a, b) => rank(a) - rank(b))
+  const shown = new Set(chosen.slice(0, findingsShown))
   return order.filter((finding) => shown.has(finding))
 }
 
