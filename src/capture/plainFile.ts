@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { sniff, sniffBytes } from './sniff.js'
 import type { Input } from './input.js'
 
@@ -17,20 +17,25 @@ export interface PlainFile {
  * everything else, errors included, which `openInput` deals with.
  */
 export function openPlainFile(path: string): PlainFile | undefined {
-  let fd: number
-  try {
-    fd = openSync(path, 'r')
-  } catch {
-    return undefined
-  }
-  const info = fstatSync(fd)
+  // Only looked at here: a pipe must not be opened twice.
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return undefined
+  const fd = openForReading(path)
+  if (fd === undefined) return undefined
   const head = Buffer.alloc(sniffBytes)
-  const kind = info.isFile() ? sniff(head.subarray(0, readSync(fd, head, 0, sniffBytes, 0))) : 'gzip'
+  const kind = sniff(head.subarray(0, readSync(fd, head, 0, sniffBytes, 0)))
   if (kind === 'gzip' || kind === 'perf.data') {
     closeSync(fd)
     return undefined
   }
-  return { kind, sizeBytes: info.size, chunks: chunksOf(fd) }
+  return { kind, sizeBytes: fstatSync(fd).size, chunks: chunksOf(fd) }
+}
+
+function openForReading(path: string): number | undefined {
+  try {
+    return openSync(path, 'r')
+  } catch {
+    return undefined
+  }
 }
 
 function* chunksOf(fd: number): Iterable<Uint8Array> {

@@ -1,23 +1,29 @@
 import type { Command } from 'commander'
-import alerts from './alerts.js'
-import diagnose from './diagnose.js'
-import dump from './dump.js'
-import grafana from './grafana.js'
-import record from './record.js'
-import replay from './replay.js'
-import run from './run.js'
-import stack from './stack.js'
-import validate from './validate.js'
 
-/** Every command, in the order `--help` shows them. A new command is one file and one line here. */
-export const commands: readonly ((program: Command) => void)[] = [
-  record,
-  diagnose,
-  dump,
-  grafana,
-  alerts,
-  run,
-  validate,
-  replay,
-  stack,
-]
+/** A command's file: adds the command to the program. */
+interface CommandModule {
+  readonly default: (program: Command) => void
+}
+
+/**
+ * Every command, in the order `--help` shows them. A new command is one file and one line here. Files are loaded when their command is called,
+ * because what the servers' clients need takes longer to load than some commands take to run.
+ */
+const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
+  record: () => import('./record.js'),
+  diagnose: () => import('./diagnose.js'),
+  dump: () => import('./dump.js'),
+  fold: () => import('./fold.js'),
+  grafana: () => import('./grafana.js'),
+  alerts: () => import('./alerts.js'),
+  run: () => import('./run.js'),
+  validate: () => import('./validate.js'),
+  replay: () => import('./replay.js'),
+  stack: () => import('./stack.js'),
+}
+
+/** The files of the command called, or of all when the arguments begin with no command's name. */
+export async function loadCommands(name: string | undefined): Promise<CommandModule[]> {
+  const called = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined
+  return Promise.all((called === undefined ? Object.values(commands) : [called]).map((load) => load()))
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
-import { commands } from './commands.js'
+import { loadCommands } from './commands.js'
 import { ExitCode, UserError } from '../errors.js'
 
 const program = new Command('dualtrace')
@@ -9,7 +9,7 @@ const program = new Command('dualtrace')
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'dualtrace: ')) })
   .showHelpAfterError('(dualtrace --help lists the commands)')
-for (const register of commands) register(program)
+for (const command of await loadCommands(process.argv[2])) command.default(program)
 
 // A reader that goes away (`dualtrace dump … | head`) is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

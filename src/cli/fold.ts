@@ -1,0 +1,151 @@
+import { once } from 'node:events'
+import { type Command, Option } from 'commander'
+import { openInput } from '../capture/input.js'
+import { openPlainFile } from '../capture/plainFile.js'
+import { ExitCode, UserError } from '../errors.js'
+import { PerfScriptReader, plainEventName, type ProblemName } from '../perf/index.js'
+import { StackFolder, type Weight, weights } from '../stacks/stackFolder.js'
+import { startProgress } from './progress.js'
+
+interface FoldFlags {
+  readonly event?: string
+  readonly all?: true
+  readonly weight?: Weight
+}
+
+/** Distinct lines and raw stacks the reader remembers; names and sums outlive them, so fewer cost time only. */
+const internLimit = 1 << 18
+/** Text is handed to stdout in pieces of about this many characters. */
+const pieceLength = 1 << 17
+/** Problems named with their line; the others are counted. */
+const namedProblems = 10
+/** What spoils a profile. A time, an event's name or a full count of tracepoints is not needed for one. */
+const spoiling: ReadonlySet<ProblemName> = new Set([
+  'unreadable_line',
+  'line_too_long',
+  'orphan_frame',
+  'stack_too_deep',
+])
+
+/** `dualtrace fold`: stacks on one line each, for flame graphs. */
+export default function register(program: Command): void {
+  program
+    .command('fold')
+    .description(
+      'Print folded stacks, "comm;caller;callee WEIGHT", as stackcollapse-perf.pl and inferno-collapse-perf do.',
+    )
+    .argument('<file>', 'perf script text, or perf.data (- for stdin, .gz is read as is)')
+    .addOption(new Option('--event <name>', 'fold this event; without it, the first one in the file').conflicts('all'))
+    .option('--all', 'fold the samples of every event together')
+    .addOption(
+      new Option(
+        '--weight <kind>',
+        "period: the sum of the samples' periods, 1 where none is printed (default; with --all: count); " +
+          "count: the number of samples; time: ns until the thread's next sample",
+      ).choices(weights),
+    )
+    .action(fold)
+}
+
+async function fold(file: string, flags: FoldFlags): Promise<void> {
+  const reader = new PerfScriptReader({ internLimit })
+  const all = flags.all ?? false
+  const event = flags.event === undefined ? undefined : plainEventName(flags.event)
+  const folder = new StackFolder(reader, { all, event, weight: flags.weight ?? (all ? 'count' : 'period') })
+  const failure = await read(file, reader, folder)
+  const samples = new Map(folder.samples.map((count, id) => [reader.eventName(id), count]))
+  refuse(file, folder, samples, event, failure)
+  await print(folder.lines())
+  const notes = problems(reader, file)
+  if (failure !== undefined) notes.push(failure)
+  if (notes.length > 0) process.exitCode = ExitCode.partial
+  if (!all && samples.size > 1) notes.push(selection(samples, event))
+  for (const note of notes) process.stderr.write(`dualtrace: ${note}\n`)
+}
+
+/** Reads the whole input into the folder. @returns why it could not be read to its end */
+async function read(file: string, reader: PerfScriptReader, folder: StackFolder): Promise<string | undefined> {
+  const plain = file === '-' ? undefined : openPlainFile(file)
+  const { kind, chunks } = plain ?? (await openInput(file))
+  if (kind === 'empty') throw new UserError(`${file} is empty`)
+  if (kind === 'gotrace') {
+    throw new UserError(`${file} is a Go execution trace: fold reads perf.data or the text of perf script`)
+  }
+  const progress = startProgress('fold', plain?.sizeBytes)
+  const take = (chunk: Uint8Array) => {
+    reader.push(chunk)
+    while (reader.next()) folder.add()
+    progress.advance(chunk.length)
+  }
+  try {
+    if (plain === undefined) for await (const chunk of chunks) take(chunk)
+    else for (const chunk of plain.chunks) take(chunk)
+  } catch (error) {
+    // What came before a .gz was cut off, or before perf script failed, is worth having.
+    return `${file}: ${(error as Error).message}`
+  } finally {
+    progress.stop()
+    reader.end()
+    while (reader.next()) folder.add()
+  }
+  return undefined
+}
+
+/** @throws UserError when nothing can be folded */
+function refuse(
+  file: string,
+  folder: StackFolder,
+  samples: ReadonlyMap<string, number>,
+  event: string | undefined,
+  failure: string | undefined,
+): void {
+  if (samples.size === 0) throw new UserError(failure ?? `${file} has no samples: it is not the text of perf script`)
+  if (event !== undefined && !samples.has(event)) {
+    throw new UserError(`${file} has no samples of ${event}, but of ${listed(samples)}`)
+  }
+  if (folder.timeless > 0) {
+    throw new UserError(
+      `${file} has ${folder.timeless} samples without a usable time: write the text with "time" among the fields of -F, or weigh by count`,
+    )
+  }
+}
+
+function selection(samples: ReadonlyMap<string, number>, event: string | undefined): string {
+  const [chosen, ...others] = [...samples].sort(([a], [b]) => Number(b === event) - Number(a === event))
+  return `folded ${listed([chosen!])}; not ${listed(others)}: choose with --event NAME, or take all with --all`
+}
+
+function listed(samples: Iterable<readonly [string, number]>): string {
+  const longest = 8
+  const names = [...samples].map(([name, count]) => `${name || 'an event without a name'} (${count} samples)`)
+  return names.length <= longest
+    ? names.join(', ')
+    : `${names.slice(0, longest).join(', ')} and ${names.length - longest} more events`
+}
+
+function problems(reader: PerfScriptReader, file: string): string[] {
+  const notes = reader.problems
+    .filter(({ name }) => spoiling.has(name))
+    .slice(0, namedProblems)
+    .map(({ line, detail }) => `${file}, line ${line}: ${detail}`)
+  let all = 0
+  for (const name of spoiling) all += reader.problemCounts.get(name) ?? 0
+  if (all > notes.length) notes.push(`${file}: and ${all - notes.length} more problems`)
+  return notes
+}
+
+async function print(lines: Iterable<string>): Promise<void> {
+  let text = ''
+  for (const line of lines) {
+    text += `${line}\n`
+    if (text.length < pieceLength) continue
+    await write(text)
+    text = ''
+  }
+  await write(text)
+}
+
+/** Waits when stdout is full. */
+async function write(text: string): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain')
+}
