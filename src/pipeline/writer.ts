@@ -63,6 +63,7 @@ export class Writer {
       { topic: this.topics.checkpoints, partition: partition.number, key: run.key, headers: {}, value },
     ])
     partition.committed(checkpoint)
+    this.log.debug({ source, bytes: value.length, ofBytes: serialized.length }, 'kept a checkpoint')
     const counts = run.takeCounts()
     if (counts !== undefined) this.log.warn({ source, ...counts }, 'messages came twice, late or not at all')
     if (finished) this.log.info({ source, stream }, 'the source has ended; all its rows are written')
