@@ -108,7 +108,7 @@ export const NormalizePipeline = z.strictObject({
   checkpointEvery: duration().prefault('5s').describe('how much is computed again after a crash, at most'),
   lateness: duration().prefault('10s').describe('a track silent for so long is taken as absent'),
   idle: duration().prefault('10m').describe('a source of which nothing has come for so long is over'),
-  maxPending: size().prefault('64MiB').describe('bytes of one track that may wait for the other, per partition'),
+  maxPending: size().prefault('16MiB').describe('bytes of one track that may wait for the other, per partition'),
   thresholds: Thresholds.default({}),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
 })
