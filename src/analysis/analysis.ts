@@ -151,8 +151,11 @@ export class Analysis {
         const boundary = this.go.atGenerationBoundary
         this.goReady = this.go.next()
         if (this.goReady) this.run?.timeline.announceGo(this.go.event, this.go)
-        if (!this.goReady && boundary && onCheckpoint !== undefined && this.run !== undefined)
+        if (!this.goReady && boundary && onCheckpoint !== undefined && this.run !== undefined) {
           this.checkpoint(onCheckpoint)
+          // Without a Go trace every record of perf is such a place: the caller says when it wants one.
+          if (this.ended.gotrace) onCheckpoint = undefined
+        }
       }
       if (!this.perfReady) this.perfReady = this.nextPerf()
       if (this.starving !== undefined) return
@@ -266,7 +269,9 @@ export class Analysis {
 
   private checkpoint(onCheckpoint: (saved: SavedAnalysis) => void): void {
     const { run, go } = this
-    if (run === undefined || !go.atGenerationBoundary || go.consumedBytes === this.checkpointBytes) return
+    if (run === undefined || !go.atGenerationBoundary) return
+    // While the Go trace goes on, one checkpoint a boundary will do; without it there is progress in perf alone.
+    if (!this.ended.gotrace && go.consumedBytes === this.checkpointBytes) return
     this.checkpointBytes = go.consumedBytes
     const perf = this.perfReady ? this.perf.record.offsetBytes : this.perf.consumedBytes
     onCheckpoint({

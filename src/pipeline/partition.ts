@@ -74,7 +74,9 @@ export class Partition {
   pump(run: SourceRun, nowMs: number, checkpointEveryMs = this.options.checkpointEveryMs): void {
     const { rows, checkpoint } = run.pump(nowMs, checkpointEveryMs)
     for (const row of rows) this.rows.push(row)
-    if (checkpoint !== undefined) this.checkpoints.push(checkpoint)
+    if (checkpoint === undefined) return
+    // Of a run only the latest counts.
+    this.checkpoints = [...this.checkpoints.filter((earlier) => earlier.run !== run), checkpoint]
   }
 
   /** Leaves the rest of a run out. Not remembered: after a restart it is tried again from its last checkpoint. */

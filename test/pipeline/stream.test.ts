@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { analyzeCapture, type OfflineResult, openCapture } from '../../src/pipeline/offline.js'
+import {
+  analyzeCapture,
+  analyzeOffline,
+  type OfflineResult,
+  type OfflineSource,
+  openCapture,
+} from '../../src/pipeline/offline.js'
 import { replay } from '../../src/pipeline/replay.js'
 import type { LocalStack } from '../../src/stack/local.js'
 import { packageRoot } from '../../src/stack/paths.js'
+import type { Track } from '../../src/transport/envelope.js'
 import { KafkaTransport } from '../../src/transport/kafka.js'
 import { topicNames, topicSpecs } from '../../src/transport/topics.js'
 import type { InMessage, OutMessage, Producer } from '../../src/transport/transport.js'
@@ -65,6 +72,8 @@ describe('the stream through the real Kafka and QuestDB', function () {
     readonly sources?: number
     /** How often each message is sent. */
     readonly copies?: number
+    /** Ships this track alone, as if the source had no other. */
+    readonly only?: Track
     /** How many messages of perf's there are; then it falls silent, without an end. */
     readonly perfMessages?: number
   }
@@ -88,7 +97,7 @@ describe('the stream through the real Kafka and QuestDB', function () {
         send: (messages) => producer.send(messages.filter(passing).flatMap(copied)),
       }
       const opened = await openCapture(capture)
-      const named = { ...opened, names: { ...opened.names, source } }
+      const named = { ...only(opened, shipping.only), names: { ...opened.names, source } }
       await replay(named, altered, { topics, sources, speed, messageBytes })
       await producer.close()
     })
@@ -113,9 +122,9 @@ describe('the stream through the real Kafka and QuestDB', function () {
     return found
   }
 
-  async function assertStored(source: string) {
-    const expected = computedRows(offline.rows, source)
-    assert.ok((expected['time_classes']?.length ?? 0) > 0)
+  async function assertStored(source: string, computed = offline) {
+    const expected = computedRows(computed.rows, source)
+    assert.ok((expected['pipeline_health']?.length ?? 0) > 0)
     assert.deepEqual(await storedRows(stack.questdb.url, source), expected)
   }
 
@@ -150,6 +159,20 @@ describe('the stream through the real Kafka and QuestDB', function () {
     await assertStored(own.source)
     await last.said('reading', '"runs":1')
   })
+
+  for (const track of ['gotrace', 'perf'] as const)
+    it(`stores the rows of a source that has ${track} alone, through a kill`, async () => {
+      const own = deployment({ DUALTRACE_LOG_LEVEL: 'debug' })
+      const shipping = ship(own, { messageBytes: 20_000, speed: 0.5, only: track })
+      const first = own.start()
+      await first.said('kept a checkpoint', own.source)
+      await first.kill()
+      const second = own.start()
+      await shipping
+      await second.said(ended, own.source)
+      await second.said('reading', '"runs":1')
+      await assertStored(own.source, await analyzeOffline(only(await openCapture(capture), track)))
+    })
 
   it('shares the partitions among two normalizers and gives up one of them without losing a row', async () => {
     const own = deployment()
@@ -257,6 +280,12 @@ describe('the stream through the real Kafka and QuestDB', function () {
     await assertStored(own.source)
   })
 })
+
+/** The capture with one of its tracks, or as it is. */
+function only(opened: OfflineSource, track: Track | undefined): OfflineSource {
+  const input = track && opened.inputs[track]
+  return input === undefined ? opened : { ...opened, inputs: { [track!]: input } }
+}
 
 async function saidByOne(normalizers: readonly NormalizerProcess[], ...texts: string[]): Promise<void> {
   await Promise.any(normalizers.map((normalizer) => normalizer.said(...texts)))
