@@ -71,7 +71,7 @@ async function read(file: string, reader: PerfScriptReader, folder: StackFolder)
   if (kind === 'gotrace') {
     throw new UserError(`${file} is a Go execution trace: fold reads perf.data or the text of perf script`)
   }
-  const progress = startProgress('fold', plain?.sizeBytes)
+  const progress = await startProgress('fold', plain?.sizeBytes)
   const take = (chunk: Uint8Array) => {
     reader.push(chunk)
     while (reader.next()) folder.add()
@@ -99,7 +99,8 @@ function refuse(
   event: string | undefined,
   failure: string | undefined,
 ): void {
-  if (samples.size === 0) throw new UserError(failure ?? `${file} has no samples: it is not the text of perf script`)
+  if (samples.size === 0)
+    throw new UserError(failure ?? `${file} has no samples: fold needs perf.data or the text of perf script`)
   if (event !== undefined && !samples.has(event)) {
     throw new UserError(`${file} has no samples of ${event}, but of ${listed(samples)}`)
   }

@@ -1,5 +1,3 @@
-import { SingleBar } from 'cli-progress'
-
 const unitBytes = 1e6
 
 export interface Progress {
@@ -17,8 +15,9 @@ const silent: Progress = { advance: () => undefined, stop: () => undefined }
  *
  * @param totalBytes of what `advance` counts; undefined when it is not known beforehand
  */
-export function startProgress(label: string, totalBytes: number | undefined): Progress {
+export async function startProgress(label: string, totalBytes: number | undefined): Promise<Progress> {
   if (!process.stderr.isTTY) return silent
+  const { SingleBar } = (await import('cli-progress')).default
   const total = totalBytes === undefined || totalBytes === 0 ? undefined : totalBytes
   const startMs = performance.now()
   let bytes = 0

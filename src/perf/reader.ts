@@ -128,9 +128,14 @@ export class PerfScriptReader {
     return this.samples.stacks.stack(stackId)
   }
 
-  /** Lines of a stack, first line first, as numbers 0, 1, 2 … that are the same for equal lines of an epoch. Holds until the next `next()`. */
-  stackLines(stackId: number): Int32Array {
-    return this.samples.stacks.table.linesOf(stackId)
+  /** Number of lines of the current record's stack. */
+  get stackDepth(): number {
+    return this.samples.stacks.table.depth
+  }
+
+  /** Line of the current record's stack, innermost first, as a number 0, 1, 2 … that is the same for equal lines of an epoch. */
+  stackLine(index: number): number {
+    return this.samples.stacks.table.lineAt(index)
   }
 
   /** The frame a line is; undefined for a line that belongs to the frame above it (a source position). */
@@ -159,7 +164,7 @@ export class PerfScriptReader {
     if (record.kind === PerfKind.Sample) {
       if (!samples.read()) return false
       if (!samples.hasStack) samples.readInlineFrame()
-      record.stackId = samples.stacks.table.finish()
+      record.stack = samples.stacks.table
     }
     this.afterSideband = record.kind !== PerfKind.Sample
     lines.closeRecord()

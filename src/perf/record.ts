@@ -55,8 +55,6 @@ export class PerfRecord {
   period = 1
   /** -1 for side-band records; else for PerfScriptReader.eventName. */
   eventId = -1
-  /** 0 = no stack; else for PerfScriptReader.stack. */
-  stackId = 0
   /** SwitchOut: the thread was still runnable. */
   preempt = false
   /** Lost, LostSamples: how many. */
@@ -84,10 +82,16 @@ export class PerfRecord {
   /** Behind the newline of the record's first line. */
   headEnd = 0
   traits = 0
+  stack: { finish(): number } | undefined
 
   private readonly texts = new TextCache()
   private readonly switchFields = new SchedSwitch(this.texts)
   private readonly wakeupFields = new SchedWakeup(this.texts)
+
+  /** 0 = no stack; else for PerfScriptReader.stack. A stack is looked for among those before when this is asked for. */
+  get stackId(): number {
+    return this.stack?.finish() ?? 0
+  }
 
   get comm(): string {
     return this.texts.text(this.source, this.commStart, this.commEnd)
@@ -116,7 +120,7 @@ export class PerfRecord {
     this.cpu = head.cpu
     this.period = 1
     this.eventId = -1
-    this.stackId = 0
+    this.stack = undefined
     this.traits = 0
     this.preempt = false
     this.lost = 0

@@ -17,6 +17,8 @@ export class StackTable {
   /** Number of lines of the stack being read. */
   depth = 0
   private open = new Int32Array(1 << 8)
+  /** Number of the stack being read, -1 = not asked for yet. */
+  private number = -1
   /** Line + 1 (0: above the first line) → the line that followed it last, + 1. */
   private followers = new Int32Array(1 << 10)
   /** Address bytes → line + 1. */
@@ -25,6 +27,12 @@ export class StackTable {
   /** Starts a new stack. */
   begin(): void {
     this.depth = 0
+    this.number = -1
+  }
+
+  /** A line of the stack being read. */
+  lineAt(index: number): number {
+    return this.open[index]!
   }
 
   /** Adds the lines from `start` on that are known and complete before `end`, newlines included. @returns the position behind them */
@@ -67,12 +75,13 @@ export class StackTable {
     this.open[this.depth++] = line
   }
 
-  /** Number of the stack being read, 0 for the empty one. */
+  /** Number of the stack that was read, 0 for the empty one. */
   finish(): number {
-    return this.stacks.intern(this.open, this.depth)
+    if (this.number < 0) this.number = this.stacks.intern(this.open, this.depth)
+    return this.number
   }
 
-  /** Lines of a stack, first line first; holds until the next stack is finished. */
+  /** Lines of a stack, first line first; holds until another stack is finished. */
   linesOf(stack: number): Int32Array {
     return this.stacks.sequence(stack)
   }

@@ -18,8 +18,8 @@ export function foldedNames({ symbol, dso }: PerfFrame): readonly string[] {
   return names.reverse()
 }
 
-/** An arrow between names; C++'s operator is part of one. */
-const jitInlining = /(?<!operator)->/
+/** An arrow between names. C++'s operator and, behind a space, Rust's result type are part of one. */
+const jitInlining = /(?<!operator| )->/
 
 function fileName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1)
@@ -31,7 +31,8 @@ function tidy(name: string): string {
   return text.slice(0, parametersStart(text))
 }
 
-const depthOf: Readonly<Record<string, number>> = { '<': 1, '{': 1, '[': 1, '(': 1, '>': -1, '}': -1, ']': -1, ')': -1 }
+/** Brackets, and the operators of C++ that are none though they look so. */
+const brackets = /operator(?:<=>|<<=?|>>=?|->\*?|[<>]=?)|->|[<>{}[\]()]/g
 
 /**
  * Where the parameter list begins: at the first parenthesis that is in no other bracket and belongs neither to a Go receiver,
@@ -39,12 +40,11 @@ const depthOf: Readonly<Record<string, number>> = { '<': 1, '{': 1, '[': 1, '(':
  */
 function parametersStart(name: string): number {
   let depth = 0
-  for (let at = 0; at < name.length; at++) {
-    const change = depthOf[name[at]!]
-    if (change === undefined) continue
-    const opensParameters = name[at] === '(' && depth === 0 && name[at - 1] !== '.'
-    if (opensParameters && !name.startsWith(anonymousNamespace, at)) return at
-    depth += change
+  for (const { 0: bracket, index } of name.matchAll(brackets)) {
+    if (bracket.length > 1) continue
+    const opensParameters = bracket === '(' && depth === 0 && name[index - 1] !== '.'
+    if (opensParameters && !name.startsWith(anonymousNamespace, index)) return index
+    depth += '<{[('.includes(bracket) ? 1 : -1
   }
   return name.length
 }

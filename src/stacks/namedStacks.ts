@@ -3,64 +3,112 @@ import type { PerfFrame, PerfScriptReader } from '../perf/index.js'
 import { SequenceTable } from '../perf/sequenceTable.js'
 import { foldedNames } from './foldedNames.js'
 import { Interned } from './interned.js'
+import type { NamedShare } from './namedShare.js'
 
-type Repair = (frame: PerfFrame) => readonly string[] | undefined
+/** Names for a frame that perf could not name, callees first; undefined where none is known. */
+export type Repair = (frame: PerfFrame) => readonly string[] | undefined
+/** Sees a stack, leaf first, before a frame that is new in it is to be repaired. */
+export type Learn = (stack: readonly PerfFrame[]) => void
 
-/** Stacks of function names. The reader's stacks are of printed lines, addresses included, so many of them lead to one of these. */
+const unnamed = '[unknown]'
+
+/** A printed line that is not simply one function. */
+interface SpecialLine {
+  /** Callees first. */
+  readonly names: readonly number[]
+  readonly hadNoName: boolean
+  readonly hasNoName: boolean
+}
+
+/** Code of a line not seen in this epoch. That of a function is its name's number; special lines have the codes below. */
+const unseen = -1
+
+/** Stacks of function names, each distinct one kept once. */
 export class NamedStacks {
+  /** Of the stacks asked for, each time they were. */
+  readonly share: NamedShare = { frames: 0, namedBefore: 0, namedAfter: 0 }
   private readonly names = new Interned()
   /** Stacks as sequences of names, callees first. */
   private readonly stacks = new SequenceTable()
   private epoch = 0
-  /** The reader's stack → ours + 1, 0 = not known yet; of this epoch, like the names of its lines. */
-  private stackOf = new Int32Array(1 << 10)
-  private namesOfLine: (readonly number[] | undefined)[] = []
+  /** The reader's line → its code; of this epoch, like the special lines. */
+  private codes = new Int32Array(1 << 10).fill(unseen)
+  private special: SpecialLine[] = []
   /** The stack being put together. */
   private open = new Int32Array(1 << 8)
+  private depth = 0
 
   constructor(
     private readonly reader: PerfScriptReader,
     private readonly repair: Repair | undefined,
+    private readonly learn: Learn | undefined,
   ) {}
 
   /** Number of the stack of the reader's current record, 0 for the empty one. */
-  number(stackId: number): number {
-    if (this.epoch !== this.reader.epoch) this.forget()
-    while (stackId >= this.stackOf.length) this.stackOf = grown(this.stackOf, this.stackOf.length * 2)
-    const known = this.stackOf[stackId]!
-    if (known !== 0) return known - 1
-    const number = this.intern(stackId)
-    this.stackOf[stackId] = number + 1
-    return number
-  }
-
-  /** Function names of a stack, callers first. */
-  namesOf(number: number): string[] {
-    return Array.from(this.stacks.sequence(number), (name) => this.names.texts[name]!).reverse()
-  }
-
-  private intern(stackId: number): number {
-    let depth = 0
-    for (const line of this.reader.stackLines(stackId)) {
-      const names = (this.namesOfLine[line] ??= this.namesOfNewLine(line))
-      for (const name of names) {
-        if (depth === this.open.length) this.open = grown(this.open, depth * 2)
-        this.open[depth++] = name
+  current(): number {
+    const { reader } = this
+    if (this.epoch !== reader.epoch) this.forget()
+    this.depth = 0
+    let unnamedBefore = 0
+    let unnamedAfter = 0
+    for (let i = 0, lines = reader.stackDepth; i < lines; i++) {
+      const line = reader.stackLine(i)
+      let code = line < this.codes.length ? this.codes[line]! : unseen
+      if (code === unseen) code = this.meet(line)
+      if (code >= 0) {
+        this.add(code)
+        continue
       }
+      const special = this.special[unseen - 1 - code]!
+      for (const name of special.names) this.add(name)
+      if (special.hadNoName) unnamedBefore++
+      if (special.hasNoName) unnamedAfter++
     }
-    return this.stacks.intern(this.open, depth)
+    this.share.frames += this.depth
+    this.share.namedBefore += this.depth - unnamedBefore
+    this.share.namedAfter += this.depth - unnamedAfter
+    return this.stacks.intern(this.open, this.depth)
   }
 
-  private namesOfNewLine(line: number): readonly number[] {
-    const frame = this.reader.lineFrame(line)
-    if (frame === undefined) return []
-    const repaired = frame.symbol === '[unknown]' ? this.repair?.(frame) : undefined
-    return (repaired ?? foldedNames(frame)).map((name) => this.names.id(name))
+  /** Puts the function names of a stack behind what `parts` holds, callers first. */
+  append(stack: number, parts: string[]): void {
+    const names = this.stacks.sequence(stack)
+    for (let i = names.length - 1; i >= 0; i--) parts.push(this.names.texts[names[i]!]!)
+  }
+
+  private add(name: number): void {
+    if (this.depth === this.open.length) this.open = grown(this.open, this.depth * 2)
+    this.open[this.depth++] = name
+  }
+
+  /** Finds the code of a line of the current stack. */
+  private meet(line: number): number {
+    const special = this.specialLine(this.reader.lineFrame(line))
+    const isOne = special.names.length === 1 && !special.hadNoName
+    const code = isOne ? special.names[0]! : unseen - this.special.push(special)
+    while (line >= this.codes.length) {
+      const { length } = this.codes
+      this.codes = grown(this.codes, length * 2).fill(unseen, length)
+    }
+    this.codes[line] = code
+    return code
+  }
+
+  private specialLine(frame: PerfFrame | undefined): SpecialLine {
+    const hadNoName = frame?.symbol === unnamed
+    if (hadNoName) this.learn?.(this.reader.stack(this.reader.record.stackId))
+    const repaired = hadNoName ? this.repair?.(frame) : undefined
+    const names = repaired ?? (frame === undefined ? [] : foldedNames(frame))
+    return {
+      names: names.map((name) => this.names.id(name)),
+      hadNoName,
+      hasNoName: hadNoName && repaired === undefined,
+    }
   }
 
   private forget(): void {
     this.epoch = this.reader.epoch
-    this.stackOf.fill(0)
-    this.namesOfLine = []
+    this.codes.fill(unseen)
+    this.special = []
   }
 }

@@ -1,6 +1,6 @@
-import { type PerfFrame, PerfKind, type PerfRecord, type PerfScriptReader } from '../perf/index.js'
+import { PerfKind, type PerfRecord, type PerfScriptReader } from '../perf/index.js'
 import { Interned } from './interned.js'
-import { NamedStacks } from './namedStacks.js'
+import { NamedStacks, type Repair } from './namedStacks.js'
 import { PairTable } from './pairTable.js'
 
 /**
@@ -17,7 +17,7 @@ export interface FoldOptions {
   /** Fold every event. */
   readonly all?: boolean
   /** Names for a frame that perf could not name, callees first; undefined where none is known. */
-  readonly repair?: ((frame: PerfFrame) => readonly string[] | undefined) | undefined
+  readonly repair?: Repair | undefined
 }
 
 /**
@@ -60,9 +60,12 @@ export class StackFolder {
 
   /** `comm;caller;callee WEIGHT` for every distinct stack, in the order of their first samples. */
   *lines(): Iterable<string> {
+    const parts: string[] = []
     for (let row = 1; row <= this.size; row++) {
-      const comm = this.comms.texts[this.stacks.firstOf(row)]!
-      yield `${[comm, ...this.named.namesOf(this.stacks.secondOf(row))].join(';')} ${this.sums[row]!}`
+      parts.length = 0
+      parts.push(this.comms.texts[this.stacks.firstOf(row)]!)
+      this.named.append(this.stacks.secondOf(row), parts)
+      yield `${parts.join(';')} ${this.sums[row]!}`
     }
   }
 
@@ -71,7 +74,7 @@ export class StackFolder {
     this.samples[eventId] = (this.samples[eventId] ?? 0) + 1
     if (!(this.isChosen[eventId] ??= this.chooses(eventId))) return
     const { comm } = record
-    const row = this.stacks.row(this.commIds.get(comm) ?? this.addComm(comm), this.named.number(record.stackId))
+    const row = this.stacks.row(this.commIds.get(comm) ?? this.addComm(comm), this.named.current())
     if (row === this.sums.length) this.grow()
     switch (this.options.weight) {
       case 'period':
