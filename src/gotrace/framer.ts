@@ -1,8 +1,10 @@
 import { type Batch, readBatchHeader, readTraceHeader, startsBatch } from './batch.js'
 import type { ByteWindow } from './bytes.js'
-import type { Problem, ProblemName } from './problems.js'
+import { Broken, type Problem, type ProblemName } from './problems.js'
 import { findBatch } from './resync.js'
 import { Ev, versions } from './spec.js'
+import { type V1Index, V1Scanner } from './v1/scanner.js'
+import { isV1 } from './v1/spec.js'
 
 /** A generation cut out of the stream: about a second of the program, readable without what came before it. */
 export interface FramedGeneration {
@@ -15,6 +17,8 @@ export interface FramedGeneration {
   readonly proven: boolean
   /** True when it does not continue the generation before it: the first of a trace, or after a gap or damage. */
   readonly fresh: boolean
+  /** Of a trace of format v1, which is one generation without `batches`. */
+  readonly v1?: V1Index
 }
 
 export type Frame =
@@ -35,7 +39,8 @@ export interface FramerState {
 export class Framer {
   /** Stream offset of the next byte to look at. */
   private pos: number
-  private mode: 'header' | 'batch' | 'search' | 'stopped'
+  private mode: 'header' | 'batch' | 'search' | 'v1' | 'searchHeader' | 'stopped'
+  private v1: V1Scanner | undefined
   private open: { gen: number; startBytes: number; batches: Batch[]; skip: boolean } | undefined
   private readonly frames: Frame[] = []
 
@@ -45,16 +50,18 @@ export class Framer {
   ) {
     this.pos = window.start
     this.mode = state.minor === 0 ? 'header' : 'batch'
+    if (isV1(state.minor) && state.lastGen === 0) this.beginV1()
   }
 
   /** Bytes before this stream offset are not needed by the framer any more. */
   get neededFrom(): number {
+    if (this.mode === 'v1') return this.v1!.startBytes
     return this.open !== undefined && !this.open.skip ? this.open.startBytes : this.pos
   }
 
   /** Damage was met, and what follows it belongs to no generation until the next one begins. */
   get searching(): boolean {
-    return this.mode === 'search' || this.mode === 'stopped' || this.open?.skip === true
+    return this.mode.startsWith('search') || this.mode === 'stopped' || this.open?.skip === true
   }
 
   /** The next frame; undefined when more bytes are needed, or nothing more can come. */
@@ -67,6 +74,8 @@ export class Framer {
     if (this.mode === 'header') return this.readHeader()
     if (this.mode === 'batch') return this.readBatch()
     if (this.mode === 'search') return this.search()
+    if (this.mode === 'v1') return this.readV1()
+    if (this.mode === 'searchHeader') return this.searchHeader()
     return false
   }
 
@@ -82,19 +91,57 @@ export class Framer {
     const minor = readTraceHeader(window.buf, window.index(this.pos))
     if (Number.isNaN(minor)) {
       this.stop('not_a_trace', 'the input does not begin with the header of a Go execution trace ("go 1.NN trace")')
-    } else if (!(versions as readonly number[]).includes(minor)) {
-      const old = minor < 22 ? 'written by Go 1.21 or older' : 'a version this program does not know'
+    } else if (!isV1(minor) && !(versions as readonly number[]).includes(minor)) {
+      const old = minor < 11 ? 'written by Go 1.10 or older' : 'a version this program does not know'
       this.stop(
         'unsupported_version',
-        `the trace says it is of version "go 1.${minor}", ${old}: readable are traces of Go 1.22 to 1.26`,
+        `the trace says it is of version "go 1.${minor}", ${old}: readable are traces of Go 1.11 to 1.26`,
       )
     } else {
       Object.assign(this.state, { minor, lastGen: 0, fresh: true })
       this.frames.push({ kind: 'header', minor, offsetBytes: this.pos })
       this.pos += readTraceHeader.sizeBytes
       this.mode = 'batch'
+      if (isV1(minor)) this.beginV1()
     }
     return true
+  }
+
+  private beginV1(): void {
+    this.mode = 'v1'
+    this.v1 = new V1Scanner(this.window, this.state.minor, this.pos)
+  }
+
+  /** A trace of format v1 ends where the stream or the next trace says so, and can only be read as a whole. */
+  private readV1(): boolean {
+    const scanner = this.v1!
+    try {
+      const outcome = scanner.scan()
+      if (outcome === 'more') return false
+      this.mode = outcome === 'header' ? 'header' : 'stopped'
+      this.open = { gen: 1, startBytes: scanner.startBytes, batches: [], skip: false }
+      this.pos = scanner.pos
+      this.close(this.pos, true, scanner.index)
+    } catch (error) {
+      if (!(error instanceof Broken)) throw error
+      this.pos = scanner.pos
+      this.mode = 'searchHeader'
+      this.drop(error.problem, `the trace is left out: ${error.message}`)
+    }
+    this.v1 = undefined
+    return true
+  }
+
+  private searchHeader(): boolean {
+    const { window } = this
+    const last = window.end - window.base - readTraceHeader.sizeBytes
+    for (let i = window.index(this.pos); i <= last; i++) {
+      this.pos = i + window.base
+      if (window.buf[i] !== 0x67 || Number.isNaN(readTraceHeader(window.buf, i))) continue
+      this.mode = 'header'
+      return true
+    }
+    return false
   }
 
   private readBatch(): boolean {
@@ -177,14 +224,15 @@ export class Framer {
     return true
   }
 
-  private close(endBytes: number, proven: boolean): void {
+  private close(endBytes: number, proven: boolean, v1?: V1Index): void {
     const { open, state } = this
     this.open = undefined
     if (open === undefined) return
     state.lastGen = open.gen
     if (open.skip) return
     const { gen, startBytes, batches } = open
-    this.frames.push({ kind: 'generation', gen, startBytes, endBytes, batches, proven, fresh: state.fresh })
+    const { fresh } = state
+    this.frames.push({ kind: 'generation', gen, startBytes, endBytes, batches, proven, fresh, ...(v1 && { v1 }) })
     state.fresh = false
   }
 

@@ -45,6 +45,8 @@ export class GenerationTables {
   readonly strings = new IdTable()
   readonly stacks = new IdTable()
   private readonly decodedStrings = new Map<number, string>()
+  /** Strings that do not stand in the buffer. */
+  private readonly texts = new Map<number, Uint8Array>()
   private readonly decodedStacks = new Map<number, readonly Frame[]>()
   private buf: Uint8Array = new Uint8Array(0)
   private readonly reader = new VarintReader()
@@ -81,6 +83,7 @@ export class GenerationTables {
     this.strings.clear()
     this.stacks.clear()
     this.decodedStrings.clear()
+    this.texts.clear()
     this.decodedStacks.clear()
   }
 
@@ -101,10 +104,16 @@ export class GenerationTables {
     return text
   }
 
+  /** Gives an id to a text that the trace does not contain. */
+  setText(id: number, text: string): void {
+    this.decodedStrings.set(id, text)
+    this.texts.set(id, new TextEncoder().encode(text))
+  }
+
   /** A string as it stands in the file, which need not be UTF-8. Empty for an unknown id. */
   stringBytes(id: number): Uint8Array {
     const place = this.strings.get(id)
-    if (place === 0) return new Uint8Array(0)
+    if (place === 0) return this.texts.get(id) ?? new Uint8Array(0)
     const { buf } = this.window
     const reader = this.reader.at(buf, place, buf.length)
     const size = reader.read()

@@ -8,6 +8,9 @@ import { Player } from './player.js'
 import { Broken, type Problem, ProblemLog, type ProblemName } from './problems.js'
 import { type GoReaderState, initialState } from './readerState.js'
 import { Ev } from './spec.js'
+import { V1Player } from './v1/player.js'
+import type { V1Index } from './v1/scanner.js'
+import { isV1 } from './v1/spec.js'
 import { verifyReferences } from './verify.js'
 
 export interface GoReaderOptions {
@@ -16,8 +19,9 @@ export interface GoReaderOptions {
 }
 
 /**
- * Reads Go execution traces of format v2 (Go 1.22 and later) from bytes that arrive in pieces of any size. Holds one generation, about a second
- * of the traced program, at a time. Nothing in the input makes it throw; what cannot be read ends up in `problems`. The events
+ * Reads Go execution traces from bytes that arrive in pieces of any size. Of format v2 (Go 1.22 and later) it holds one generation, about a
+ * second of the traced program, at a time. A trace of format v1 (Go 1.11 to 1.21) has its names and its clock at the end: it is held whole, is one
+ * generation, and is told when its end has been pushed. Nothing in the input makes it throw; what cannot be read ends up in `problems`. The events
  * that precede a contradiction inside a generation have been delivered when it is found; a generation known to be cut off is left out whole.
  */
 export class GoTraceReader {
@@ -28,7 +32,8 @@ export class GoTraceReader {
   private readonly framer: Framer
   private readonly tables: GenerationTables
   private readonly order: Order
-  private readonly player: Player
+  private readonly v2Player: Player
+  private player: Pick<Player, 'exhausted' | 'index' | 'next' | 'stop' | 'exactArg'>
   private readonly state: GoReaderState
   private clock: TraceClock | undefined
   private current: FramedGeneration | undefined
@@ -49,7 +54,7 @@ export class GoTraceReader {
     this.tables = new GenerationTables(this.window)
     this.order = new Order(this.tables)
     this.order.load(this.state.order)
-    this.player = new Player(this.window, this.tables, this.order)
+    this.player = this.v2Player = new Player(this.window, this.tables, this.order)
     this.lastTimeNs = this.state.lastTimeNs
     this.lastOrderedNs = this.state.lastOrderedNs
     if (baseNs !== undefined) this.clock = new TraceClock(baseNs)
@@ -60,9 +65,19 @@ export class GoTraceReader {
     return new GoTraceReader(options, state)
   }
 
-  /** '1.22', '1.23', '1.25' or '1.26'; undefined before the header has been read. */
+  /** '1.11', '1.19', '1.21' (format v1), '1.22', '1.23', '1.25' or '1.26'; undefined before the header has been read. */
   get version(): string | undefined {
     return this.state.minor === 0 ? undefined : `1.${this.state.minor}`
+  }
+
+  /** Whether `tid` is the system's id of the thread. In format v1 it is a small number of the runtime's own. */
+  get threadsAreTids(): boolean {
+    return !isV1(this.state.minor)
+  }
+
+  /** Whether times are those of the system's monotonic clock (on Linux). In format v1 they count from the first event. */
+  get clockIsMonotonic(): boolean {
+    return !isV1(this.state.minor)
   }
 
   /** Origin of every `timeNs`: a whole second on the trace's clock (on Linux CLOCK_MONOTONIC), set by the first generation. */
@@ -159,7 +174,7 @@ export class GoTraceReader {
     try {
       if (!this.player.next(event)) return false
     } catch (error) {
-      this.giveUp(error, 'the rest of generation')
+      this.giveUp(error, 'the rest of ')
       return false
     }
     const { timeNs } = event
@@ -190,31 +205,50 @@ export class GoTraceReader {
   }
 
   private beginGeneration(frame: FramedGeneration): boolean {
-    const { state, tables, window } = this
     this.current = frame
-    window.pinned = true
+    this.window.pinned = true
+    let startNs: number
     try {
-      tables.load(frame, state.minor)
-      if (!frame.proven) verifyReferences(window, tables, state.minor)
-      if (this.clock === undefined) this.startClock()
-      this.clock!.setFrequency(tables.unitsPerSecond)
-      if (frame.fresh) this.order.reset()
-      this.order.beginGeneration(frame.gen)
-      this.player.begin(state.minor, this.clock!)
+      startNs = frame.v1 === undefined ? this.loadV2(frame) : this.loadV1(frame.v1)
     } catch (error) {
-      this.giveUp(error, 'generation')
+      this.giveUp(error, '')
       this.finishGeneration()
       return false
     }
-    state.generationsRead++
-    this.tellSync(frame.gen, this.clock!.timeNs(tables.firstUnits))
+    this.state.generationsRead++
+    this.tellSync(frame.gen, startNs)
     return true
   }
 
-  private startClock(): void {
-    this.clock = TraceClock.startingAt(this.tables.firstUnits, this.tables.unitsPerSecond)
-    this.state.baseNs = this.clock.baseNs
-    this.lastOrderedNs = this.clock.zeroNs
+  private loadV2(frame: FramedGeneration): number {
+    const { state, tables, window } = this
+    this.player = this.v2Player
+    tables.load(frame, state.minor)
+    if (!frame.proven) verifyReferences(window, tables, state.minor)
+    if (this.clock === undefined) {
+      this.startClock(TraceClock.startingAt(tables.firstUnits, tables.unitsPerSecond))
+      this.lastOrderedNs = this.clock!.zeroNs
+    }
+    this.clock!.setFrequency(tables.unitsPerSecond)
+    if (frame.fresh) this.order.reset()
+    this.order.beginGeneration(frame.gen)
+    this.v2Player.begin(state.minor, this.clock!)
+    return this.clock!.timeNs(tables.firstUnits)
+  }
+
+  /** The sync before a v1 trace is 1 ns before its first event, which is at 0. */
+  private loadV1(index: V1Index): number {
+    if (this.clock === undefined) this.startClock(new TraceClock(0n))
+    this.order.reset()
+    this.lastOrderedNs = Number.NEGATIVE_INFINITY
+    const { zeroNs } = this.clock!
+    this.player = new V1Player(this.window, this.tables, index, this.state.minor, zeroNs)
+    return zeroNs - 1
+  }
+
+  private startClock(clock: TraceClock): void {
+    this.clock = clock
+    this.state.baseNs = clock.baseNs
   }
 
   private finishGeneration(): void {
@@ -263,14 +297,14 @@ export class GoTraceReader {
   /** Leaves out the rest of the current generation, and lets the next one start from nothing. */
   private giveUp(error: unknown, part: string): void {
     if (!(error instanceof Broken)) throw error
-    const { gen, startBytes, endBytes, proven } = this.current!
+    const { gen, startBytes, endBytes, proven, v1 } = this.current!
     // Before Go 1.26 nothing marks the end of a trace: a last generation that lacks something was cut off.
     const cutOff = !proven && this.window.ended && endBytes === this.window.end
     const index = error.index >= 0 ? error.index : error.problem === 'bad_generation' ? -1 : this.player.index
     this.note({
       name: cutOff ? 'truncated' : error.problem,
       offsetBytes: index < 0 ? startBytes : index + this.window.base,
-      detail: `${part} ${gen} is left out: ${error.message}`,
+      detail: `${part}${v1 === undefined ? `generation ${gen}` : 'the trace'} is left out: ${error.message}`,
     })
     this.player.stop()
     this.order.reset()

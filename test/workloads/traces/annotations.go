@@ -15,7 +15,7 @@ func annotations(ctx context.Context) {
 	for n := 0; ctx.Err() == nil; n++ {
 		running.Add(1)
 		taskCtx, task := trace.NewTask(longCtx, "request")
-		go func() {
+		go func(n int) {
 			defer running.Done()
 			defer task.End()
 			trace.WithRegion(taskCtx, "outer", func() {
@@ -24,7 +24,7 @@ func annotations(ctx context.Context) {
 				trace.Logf(taskCtx, "", "%d", n)
 			})
 			trace.WithRegion(context.Background(), "no task", func() {})
-		}()
+		}(n)
 		time.Sleep(3 * time.Millisecond)
 	}
 	running.Wait()

@@ -2,7 +2,8 @@
 //
 //	go run ./traces -out all.trace -work all -for 1500ms
 //
-// It uses nothing but the standard library, so that every Go version from 1.22 on builds it.
+// It uses nothing but the standard library and no variable of a loop in a closure, so that every Go version from 1.18 on builds it (those
+// before 1.22 with -modfile=go1.18.mod).
 package main
 
 import (
@@ -26,6 +27,7 @@ var works = map[string]func(context.Context){
 	"churn":       churn,
 	"garbage":     garbage,
 	"network":     network,
+	"procs":       procs,
 	"sleepers":    sleepers,
 	"syscalls":    syscalls,
 	"threads":     threads,
@@ -48,10 +50,10 @@ func main() {
 	var running sync.WaitGroup
 	for _, work := range chosen(*names) {
 		running.Add(1)
-		go func() {
+		go func(work func(context.Context)) {
 			defer running.Done()
 			work(ctx)
-		}()
+		}(work)
 	}
 	time.Sleep(50 * time.Millisecond)
 	if err := trace.Start(file); err != nil {

@@ -92,12 +92,12 @@ func sleepers(ctx context.Context) {
 	var running sync.WaitGroup
 	for i := 1; i <= 8; i++ {
 		running.Add(1)
-		go func() {
+		go func(i int) {
 			defer running.Done()
 			for ctx.Err() == nil {
 				time.Sleep(time.Duration(i) * time.Millisecond)
 			}
-		}()
+		}(i)
 	}
 	running.Wait()
 }

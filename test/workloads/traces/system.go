@@ -35,7 +35,7 @@ func threads(ctx context.Context) {
 	var running sync.WaitGroup
 	for i := 0; i < 24; i++ {
 		running.Add(1)
-		go func() {
+		go func(i int) {
 			defer running.Done()
 			if i%4 == 0 {
 				runtime.LockOSThread()
@@ -45,7 +45,7 @@ func threads(ctx context.Context) {
 				_ = syscall.Nanosleep(&pause, nil)
 				spin(100 * time.Microsecond)
 			}
-		}()
+		}(i)
 	}
 	// One thread sits in a system call for more than a generation.
 	running.Add(1)
@@ -86,7 +86,7 @@ func network(ctx context.Context) {
 	}()
 	for i := 0; i < 4; i++ {
 		running.Add(1)
-		go func() {
+		go func(i int) {
 			defer running.Done()
 			conn, err := net.Dial("tcp", listener.Addr().String())
 			if err != nil {
@@ -104,7 +104,7 @@ func network(ctx context.Context) {
 				}
 				time.Sleep(time.Duration(i) * 300 * time.Microsecond)
 			}
-		}()
+		}(i)
 	}
 	running.Wait()
 	listener.Close()

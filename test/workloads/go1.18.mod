@@ -1,0 +1,3 @@
+module dualtrace.test/workloads
+
+go 1.18
