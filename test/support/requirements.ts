@@ -34,6 +34,11 @@ export function requireJava(suite: Suite): void {
   need(suite, answers('mvn', ['-version']), 'Maven (mvn) is not installed')
 }
 
+/** Cargo, to install the programs of others that results are held against. */
+export function requireCargo(suite: Suite): void {
+  need(suite, answers('cargo', ['--version']), 'Cargo is not installed')
+}
+
 /** /proc and CLOCK_MONOTONIC as the kernel's own tools use them. */
 export function requireLinux(suite: Suite): void {
   need(suite, process.platform === 'linux', 'it needs Linux')

@@ -1,0 +1,23 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+
+export const infernoVersion = '0.12.8'
+const root = resolve('.dualtrace/peers', `inferno-${infernoVersion}`)
+
+/** Path of inferno-collapse-perf, which Cargo builds the first time: about a minute. */
+export function installInferno(): string {
+  const program = `${root}/bin/inferno-collapse-perf`
+  if (!existsSync(program)) {
+    const install = ['install', '--quiet', '--locked', '--version', infernoVersion, '--root', root, 'inferno']
+    execFileSync('cargo', install, { stdio: ['ignore', 'inherit', 'inherit'] })
+  }
+  return program
+}
+
+/** The sorted lines inferno folds a text into. */
+export function foldWithInferno(program: string, text: string | Uint8Array): string[] {
+  const { stdout, status, stderr } = spawnSync(program, ['-n', '1'], { input: text, maxBuffer: 1 << 28 })
+  if (status !== 0) throw new Error(`inferno-collapse-perf failed: ${stderr.toString()}`)
+  return stdout.toString().split('\n').filter(Boolean).sort()
+}
