@@ -15,6 +15,8 @@ export interface Input {
   readonly chunks: AsyncIterable<Uint8Array>
   /** Size of the file on disk; undefined for stdin. */
   readonly sizeBytes: number | undefined
+  /** Bytes taken from the file so far, as they lie there: against `sizeBytes`, how far reading has come. */
+  readonly readBytes: number
   /** Why the bytes end early, a sentence each; filled while `chunks` is read. */
   readonly damage: readonly string[]
 }
@@ -27,7 +29,8 @@ export async function openInput(path: string): Promise<Input> {
   const sizeBytes = path === '-' ? undefined : await fileSize(path)
   const file: Readable = path === '-' ? process.stdin : createReadStream(path, { highWaterMark: 1 << 18 })
   const damage: string[] = []
-  let [head, chunks] = await peek(file)
+  const meter = { bytes: 0 }
+  let [head, chunks] = await peek(metered(file, meter))
   let kind = sniff(head)
   if (kind === 'gzip') {
     ;[head, chunks] = await peek(gunzip(chunks, (detail) => damage.push(detail)))
@@ -36,10 +39,26 @@ export async function openInput(path: string): Promise<Input> {
   if (kind === 'perf.data') {
     if (path === '-')
       throw new UserError('perf.data cannot be read from stdin: pipe the output of `perf script` instead')
-    return { name: path, kind: 'perf-script', chunks: runPerfScript(path), sizeBytes: undefined, damage }
+    return { name: path, kind: 'perf-script', chunks: runPerfScript(path), sizeBytes: undefined, readBytes: 0, damage }
   }
   if (kind === 'gzip') throw new UserError(`${path} is compressed twice: unpack it once`)
-  return { name: path, kind, chunks, sizeBytes, damage }
+  return {
+    name: path,
+    kind,
+    chunks,
+    sizeBytes,
+    get readBytes() {
+      return meter.bytes
+    },
+    damage,
+  }
+}
+
+async function* metered(stream: AsyncIterable<Uint8Array>, meter: { bytes: number }): AsyncIterable<Uint8Array> {
+  for await (const chunk of stream) {
+    meter.bytes += chunk.length
+    yield chunk
+  }
 }
 
 async function fileSize(path: string): Promise<number> {

@@ -2,9 +2,10 @@ import { writeFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import { ExitCode, UserError } from '../errors.js'
 import { severities, type Severity } from '../findings/finding.js'
-import { analyzeOffline, openCapture, openFiles, type OfflineResult } from '../pipeline/offline.js'
+import { analyzeOffline, openCapture, openFiles, type OfflineResult, type OfflineSource } from '../pipeline/offline.js'
 import { toJsonResult } from '../report/json.js'
 import { renderTerminal } from '../report/terminal.js'
+import { startProgress } from './progress.js'
 
 interface DiagnoseFlags {
   readonly trace?: string
@@ -28,7 +29,7 @@ export default function register(program: Command): void {
 }
 
 async function run(capture: string | undefined, flags: DiagnoseFlags): Promise<void> {
-  const result = await analyzeOffline(await open(capture, flags))
+  const result = await analyze(await open(capture, flags))
   const { summary } = result
   if (summary.goEvents === 0 && summary.perfRecords === 0) throw new UserError(nothingReadable(result))
   const json = () => `${JSON.stringify(toJsonResult(result), undefined, 1)}\n`
@@ -39,6 +40,24 @@ async function run(capture: string | undefined, flags: DiagnoseFlags): Promise<v
     if (flags.json !== undefined) await save(flags.json, json())
   }
   process.exitCode = exitCode(result, flags.failOn)
+}
+
+/** Shows how far it has come, when both sizes are known. */
+async function analyze(source: OfflineSource): Promise<OfflineResult> {
+  const sizes = Object.values(source.inputs).map((input) => input.sizeBytes)
+  const totalBytes = sizes.reduce((sum, size) => (sum === undefined || size === undefined ? undefined : sum + size), 0)
+  const progress = await startProgress('diagnose', totalBytes)
+  let shownBytes = 0
+  try {
+    return await analyzeOffline(source, {
+      onProgress(readBytes) {
+        progress.advance(readBytes - shownBytes)
+        shownBytes = readBytes
+      },
+    })
+  } finally {
+    progress.stop()
+  }
 }
 
 async function open(capture: string | undefined, { trace, perf }: DiagnoseFlags) {

@@ -25,8 +25,8 @@ export interface OfflineResult {
 
 export interface OfflineOptions {
   readonly thresholds?: Partial<Thresholds> | undefined
-  /** Called after each piece of input. */
-  readonly onProgress?: (track: Track, bytes: number) => void
+  /** Called after each piece of input with the bytes taken from the files so far. */
+  readonly onProgress?: (readBytes: number) => void
 }
 
 /** Opens what a capture directory's manifest names. */
@@ -109,7 +109,7 @@ export async function analyzeOffline(source: OfflineSource, options: OfflineOpti
       analysis.end(track)
     } else {
       analysis.feed(track, next.value)
-      options.onProgress?.(track, next.value.length)
+      options.onProgress?.((inputs.gotrace?.readBytes ?? 0) + (inputs.perf?.readBytes ?? 0))
     }
   }
   return { names, summary: withDamage(analysis.summary, inputs), rows, findings }
