@@ -6,8 +6,9 @@ import { ExitCode, UserError } from '../errors.js'
 import { PerfScriptReader, plainEventName, type ProblemName } from '../perf/index.js'
 import { StackFolder, type Weight, weights } from '../stacks/stackFolder.js'
 import { startProgress } from './progress.js'
+import { type SymbolFlags, Symbols } from './symbols.js'
 
-interface FoldFlags {
+interface FoldFlags extends SymbolFlags {
   readonly event?: string
   readonly all?: true
   readonly weight?: Weight
@@ -44,6 +45,14 @@ export default function register(program: Command): void {
           "count: the number of samples; time: ns until the thread's next sample",
       ).choices(weights),
     )
+    .option(
+      '--binary <file>',
+      'name the functions of a stripped Go program from FILE, or from NAME=FILE when it ran as NAME; can be given again ' +
+        '(by default, the file at the path perf printed)',
+      (file: string, files: readonly string[] = []) => [...files, file],
+    )
+    .option('--symfs <dir>', 'look for programs below this folder')
+    .option('--inline', 'in those programs, also show the functions that the compiler inlined')
     .action(fold)
 }
 
@@ -51,20 +60,29 @@ async function fold(file: string, flags: FoldFlags): Promise<void> {
   const reader = new PerfScriptReader({ internLimit })
   const all = flags.all ?? false
   const event = flags.event === undefined ? undefined : plainEventName(flags.event)
-  const folder = new StackFolder(reader, { all, event, weight: flags.weight ?? (all ? 'count' : 'period') })
-  const failure = await read(file, reader, folder)
+  const weight = flags.weight ?? (all ? 'count' : 'period')
+  const symbols = new Symbols(flags)
+  const folder = new StackFolder(reader, { all, event, weight, ...symbols.options })
+  const failure = await read(file, reader, () => {
+    while (reader.next()) {
+      symbols.see(reader.record)
+      folder.add()
+    }
+  })
+  symbols.close()
   const samples = new Map(folder.samples.map((count, id) => [reader.eventName(id), count]))
   refuse(file, folder, samples, event, failure)
   await print(folder.lines())
   const notes = problems(reader, file)
   if (failure !== undefined) notes.push(failure)
   if (notes.length > 0) process.exitCode = ExitCode.partial
+  notes.push(...symbols.notes(folder.namedShare))
   if (!all && samples.size > 1) notes.push(selection(samples, event))
   for (const note of notes) process.stderr.write(`dualtrace: ${note}\n`)
 }
 
-/** Reads the whole input into the folder. @returns why it could not be read to its end */
-async function read(file: string, reader: PerfScriptReader, folder: StackFolder): Promise<string | undefined> {
+/** Reads the whole input; `drain` takes what the reader has. @returns why it could not be read to its end */
+async function read(file: string, reader: PerfScriptReader, drain: () => void): Promise<string | undefined> {
   const plain = file === '-' ? undefined : openPlainFile(file)
   const { kind, chunks } = plain ?? (await openInput(file))
   if (kind === 'empty') throw new UserError(`${file} is empty`)
@@ -74,7 +92,7 @@ async function read(file: string, reader: PerfScriptReader, folder: StackFolder)
   const progress = await startProgress('fold', plain?.sizeBytes)
   const take = (chunk: Uint8Array) => {
     reader.push(chunk)
-    while (reader.next()) folder.add()
+    drain()
     progress.advance(chunk.length)
   }
   try {
@@ -86,7 +104,7 @@ async function read(file: string, reader: PerfScriptReader, folder: StackFolder)
   } finally {
     progress.stop()
     reader.end()
-    while (reader.next()) folder.add()
+    drain()
   }
   return undefined
 }

@@ -11,6 +11,7 @@ export function foldedNames({ symbol, dso }: PerfFrame): readonly string[] {
   if (symbol === '[unknown]') return [tidy(dso === '' || dso === '[unknown]' ? symbol : `[${fileName(dso)}]`)]
   // Some perf versions printed a process's name in parentheses among its frames.
   if (symbol.startsWith('(') && !symbol.startsWith(anonymousNamespace)) return []
+  if (!/[;(]|->/.test(symbol)) return [symbol]
   const names = symbol.split(jitInlining).map((name, depth) => {
     const tidied = tidy(name)
     return depth === 0 || tidied.includes('_[i]') ? tidied : `${tidied}_[i]`

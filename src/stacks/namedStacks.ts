@@ -98,7 +98,8 @@ export class NamedStacks {
     const hadNoName = frame?.symbol === unnamed
     if (hadNoName) this.learn?.(this.reader.stack(this.reader.record.stackId))
     const repaired = hadNoName ? this.repair?.(frame) : undefined
-    const names = repaired ?? (frame === undefined ? [] : foldedNames(frame))
+    const symbols = repaired ?? (frame === undefined ? [] : [frame.symbol])
+    const names = symbols.flatMap((symbol) => foldedNames({ ...frame!, symbol }))
     return {
       names: names.map((name) => this.names.id(name)),
       hadNoName,

@@ -1,6 +1,7 @@
 import { PerfKind, type PerfRecord, type PerfScriptReader } from '../perf/index.js'
 import { Interned } from './interned.js'
-import { NamedStacks, type Repair } from './namedStacks.js'
+import type { NamedShare } from './namedShare.js'
+import { type Learn, NamedStacks, type Repair } from './namedStacks.js'
 import { PairTable } from './pairTable.js'
 
 /**
@@ -18,6 +19,8 @@ export interface FoldOptions {
   readonly all?: boolean
   /** Names for a frame that perf could not name, callees first; undefined where none is known. */
   readonly repair?: Repair | undefined
+  /** Is shown a stack before `repair` is asked for one of its frames. */
+  readonly learn?: Learn | undefined
 }
 
 /**
@@ -43,12 +46,17 @@ export class StackFolder {
     private readonly reader: PerfScriptReader,
     private readonly options: FoldOptions,
   ) {
-    this.named = new NamedStacks(reader, options.repair)
+    this.named = new NamedStacks(reader, options.repair, options.learn)
   }
 
   /** Distinct stacks so far. */
   get size(): number {
     return this.stacks.rows - 1
+  }
+
+  /** How many frames of the chosen samples have a name. */
+  get namedShare(): NamedShare {
+    return this.named.share
   }
 
   /** Takes the record that the reader has just read. */

@@ -15,7 +15,8 @@ export function requireGo(suite: Suite): void {
 /** One version of Go, which the installed one fetches when it is not there yet. */
 export function requireToolchain(suite: Suite, toolchain: string): void {
   requireGo(suite)
-  const runs = answers('go', ['version'], { ...process.env, GOTOOLCHAIN: toolchain })
+  // Older versions do not know every flag that a machine may have set for all of them.
+  const runs = answers('go', ['version'], { ...process.env, GOFLAGS: '-mod=mod', GOTOOLCHAIN: toolchain })
   need(suite, runs, `Go cannot fetch its version ${toolchain}`)
 }
 

@@ -46,8 +46,12 @@ function bySection(image: ElfImage): Place | undefined {
 
 const chunkBytes = 4 << 20
 
+/** Sections that only Go's linker writes: `.go.buildinfo`, `.note.go.buildid` and others. */
+const goSection = /^\.(?:note\.)?go\./
+
 /** The C linker merges the section into another one, and section headers can be stripped: then the magic number is looked for. */
 function byMagic(image: ElfImage): Place | undefined {
+  if (image.sections.length > 0 && !image.sections.some(({ name }) => goSection.test(name))) return
   for (const segment of image.segments) {
     for (let done = 0; done < segment.fileBytes; done += chunkBytes) {
       const address = segment.address + done

@@ -1,0 +1,3 @@
+module dualtrace.test/oracle
+
+go 1.16

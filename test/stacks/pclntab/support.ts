@@ -1,0 +1,54 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { resolve } from 'node:path'
+
+export interface Build {
+  readonly toolchain: string
+  readonly mode?: 'exe' | 'pie'
+  /** The toolchain's own processor by default. */
+  readonly arch?: string
+  /** Linked by the C linker, as programs with cgo are. */
+  readonly external?: boolean
+  readonly stripped?: boolean
+}
+
+const source = 'test/stacks/oracle'
+const built = '.dualtrace/oracle'
+
+/** Older versions do not know every flag that a machine may have set for all of them. */
+export const plainGoFlags = { GOFLAGS: '-mod=mod' }
+
+/** Builds one of the programs in test/stacks/oracle and returns the path of its executable. */
+export function buildOracle(program: 'self' | 'gosym' | 'busy', build: Build): string {
+  const { toolchain, mode = 'exe', arch, external = false, stripped = false } = build
+  const flags = [external ? '-linkmode=external' : '', stripped ? '-s -w' : ''].join(' ').trim()
+  const name = [program, toolchain, mode, arch ?? '', flags.replaceAll(/[^a-z]/g, '')].join('-')
+  const output = resolve(built, name)
+  mkdirSync(built, { recursive: true })
+  const env = {
+    ...process.env,
+    ...plainGoFlags,
+    GOTOOLCHAIN: toolchain,
+    CGO_ENABLED: external ? '1' : '0',
+    ...(arch !== undefined && { GOARCH: arch }),
+  }
+  const args = ['build', `-buildmode=${mode}`, `-ldflags=${flags}`, '-o', output, `./${program}`]
+  execFileSync('go', args, { cwd: source, env, stdio: 'pipe' })
+  return output
+}
+
+/** Lines a program prints about these addresses, in their order. */
+export function ask(executable: string, args: readonly string[], addresses: readonly number[]): string[] {
+  const input = addresses.map((address) => `${address.toString(16)}\n`).join('')
+  const output = execFileSync(executable, args, { input, encoding: 'utf8', maxBuffer: 1 << 28 })
+  return output.trimEnd().split('\n')
+}
+
+/** Whole numbers below a limit, the same in every run. */
+export function numbers(seed: number): (below: number) => number {
+  let state = seed
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return Math.floor((state / 2 ** 32) * below)
+  }
+}
