@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises'
+import { isatty } from 'node:tty'
 import { type Command, Option } from 'commander'
 import { ExitCode, UserError } from '../errors.js'
 import { severities, type Severity } from '../findings/finding.js'
@@ -36,7 +37,7 @@ async function run(capture: string | undefined, flags: DiagnoseFlags): Promise<v
   if (flags.json === '-') {
     process.stdout.write(json())
   } else {
-    process.stdout.write(renderTerminal(result))
+    process.stdout.write(renderTerminal(result, isatty(1) && process.env['NO_COLOR'] === undefined))
     if (flags.json !== undefined) await save(flags.json, json())
   }
   process.exitCode = exitCode(result, flags.failOn)

@@ -1,4 +1,4 @@
-import pc from 'picocolors'
+import picocolors from 'picocolors'
 import { formatCount, formatNs, formatShare } from '../findings/units.js'
 import { severities } from '../findings/finding.js'
 import type { DatedFinding, OfflineResult } from '../pipeline/offline.js'
@@ -10,11 +10,18 @@ const findingsShownOfAKind = 2
 const problemsShown = 5
 
 /** The result for a person at a terminal: the tracks and their clock, the worst moments, where the time went. */
-export function renderTerminal(result: OfflineResult): string {
-  return [...header(result), '', ...moments(result), '', ...classTable(result), ...unreadable(result), ''].join('\n')
+export function renderTerminal(result: OfflineResult, color: boolean): string {
+  const pc = picocolors.createColors(color)
+  const parts = [header(result, pc), moments(result, pc), classTable(result, pc), unreadable(result, pc)]
+  return `${parts
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`
 }
 
-function header({ names, summary }: OfflineResult): string[] {
+type Colors = ReturnType<typeof picocolors.createColors>
+
+function header({ names, summary }: OfflineResult, pc: Colors): string[] {
   const from =
     summary.fromWallNs === undefined ? '' : ` from ${wallTime(summary.fromWallNs, summary.wallSource === 'none')}`
   const tracks = [
@@ -28,12 +35,12 @@ function header({ names, summary }: OfflineResult): string[] {
   return [
     `${pc.bold(names.service)} on ${names.host}, ${formatNs(summary.durationNs)}${from}`,
     `${pc.dim('tracks')}  ${tracks.join(' · ')}`,
-    `${pc.dim('clock')}   ${clockLine(summary)}`,
+    `${pc.dim('clock')}   ${clockLine(summary, pc)}`,
     ...notes(summary).map((note) => `${pc.yellow('note')}    ${note}`),
   ]
 }
 
-function clockLine({ clock, fit, commonThreads }: OfflineResult['summary']): string {
+function clockLine({ clock, fit, commonThreads }: OfflineResult['summary'], pc: Colors): string {
   if (!clock.joined) return `${pc.yellow('not joined')}: ${clock.reason}`
   const residual =
     fit.residualP50Ns === null
@@ -55,14 +62,14 @@ function notes(summary: OfflineResult['summary']): string[] {
   return list
 }
 
-function moments({ findings, summary }: OfflineResult): string[] {
+function moments({ findings, summary }: OfflineResult, pc: Colors): string[] {
   if (findings.length === 0) return [pc.bold('Worst moments'), '  none: nothing was over its threshold']
   const order = [...findings].sort(
     (a, b) => severities.indexOf(b.severity) - severities.indexOf(a.severity) || b.weightNs - a.weightNs,
   )
   const shown = pickShown(order)
   const lines = [pc.bold('Worst moments')]
-  shown.forEach((finding, index) => lines.push(...moment(finding, index + 1, summary.fromWallNs)))
+  shown.forEach((finding, index) => lines.push(...moment(finding, index + 1, summary.fromWallNs, pc)))
   const more = new Map<string, number>()
   for (const { detector } of order.filter((finding) => !shown.includes(finding))) {
     more.set(detector, (more.get(detector) ?? 0) + 1)
@@ -80,7 +87,7 @@ function pickShown(order: readonly DatedFinding[]): DatedFinding[] {
   return order.filter((finding) => shown.has(finding))
 }
 
-function moment(finding: DatedFinding, number: number, originNs: string | undefined): string[] {
+function moment(finding: DatedFinding, number: number, originNs: string | undefined, pc: Colors): string[] {
   const paint = finding.severity === 'critical' ? pc.red : finding.severity === 'warning' ? pc.yellow : pc.cyan
   const at = originNs === undefined ? '' : `+${(Number(BigInt(finding.from) - BigInt(originNs)) / 1e9).toFixed(3)} s  `
   const line = (label: string, text: string) => `       ${pc.dim(label.padEnd(7))} ${text}`
@@ -92,7 +99,7 @@ function moment(finding: DatedFinding, number: number, originNs: string | undefi
   ]
 }
 
-function classTable({ rows }: OfflineResult): string[] {
+function classTable({ rows }: OfflineResult, pc: Colors): string[] {
   const totals = new Map<TimeClass, number>()
   for (const { table, row } of rows) {
     if (table !== 'time_classes') continue
@@ -112,14 +119,14 @@ function classTable({ rows }: OfflineResult): string[] {
   return [pc.bold('Where the time of all goroutines went'), ...lines]
 }
 
-function unreadable({ summary }: OfflineResult): string[] {
+function unreadable({ summary }: OfflineResult, pc: Colors): string[] {
   const { problems } = summary
   if (problems.length === 0) return []
   const lines = problems.slice(0, problemsShown).map(({ track, offsetBytes, detail }) => {
     return `  ${track === 'gotrace' ? 'Go trace' : 'perf'}, byte ${offsetBytes}: ${detail}`
   })
   const more = problems.length > problemsShown ? [`  … and ${problems.length - problemsShown} more`] : []
-  return ['', pc.yellow('What could not be read'), ...lines, ...more]
+  return [pc.yellow('What could not be read'), ...lines, ...more]
 }
 
 function wallTime(ns: string, sinceBoot: boolean): string {
