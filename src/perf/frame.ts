@@ -63,8 +63,10 @@ function dsoOpen(text: string): number {
 const userMappings = /^\[(?:vdso\d*|vdsox32|vvar|vsyscall|heap|stack|uprobes|anon|JIT)/
 
 export function isKernel(dso: string, ip: string): boolean {
-  if (userMappings.test(dso)) return false
-  if (/^\[(?!unknown\]).*\]/.test(dso)) return true
+  if (dso.startsWith('[')) {
+    if (userMappings.test(dso)) return false
+    if (/^\[(?!unknown\]).*\]/.test(dso)) return true
+  }
   if (/\.ko(?:\.(?:gz|xz|zst))?$|(?:^|\/)vmlinux|^bpf_prog_/.test(dso)) return true
   if (dso !== '' && dso !== '[unknown]') return false
   // x86-64 and arm64 keep the kernel in the upper half.
