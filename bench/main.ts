@@ -1,11 +1,12 @@
 import { cpus, release, totalmem } from 'node:os'
 import type { Bench } from './bench.js'
+import { bench as fold } from './fold.js'
 import { bench as fuzz } from './fuzz.js'
 import { bench as gotrace } from './gotrace.js'
 import { bench as memory } from './memory.js'
 
 /** Every comparison; `npm run bench -- NAME…` makes only those named. */
-const benches: readonly Bench[] = [gotrace, memory, fuzz]
+const benches: readonly Bench[] = [gotrace, memory, fuzz, fold]
 
 const wanted = process.argv.slice(2)
 const processors = cpus()

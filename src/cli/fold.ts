@@ -49,7 +49,7 @@ export default function register(program: Command): void {
       '--binary <file>',
       'name the functions of a stripped Go program from FILE, or from NAME=FILE when it ran as NAME; can be given again ' +
         '(by default, the file at the path perf printed)',
-      (file: string, files: readonly string[] = []) => [...files, file],
+      (file: string, files: readonly string[] | undefined) => [...(files ?? []), file],
     )
     .option('--symfs <dir>', 'look for programs below this folder')
     .option('--inline', 'in those programs, also show the functions that the compiler inlined')
@@ -100,7 +100,7 @@ async function read(file: string, reader: PerfScriptReader, drain: () => void): 
     else for (const chunk of plain.chunks) take(chunk)
   } catch (error) {
     // What came before a .gz was cut off, or before perf script failed, is worth having.
-    return `${file}: ${(error as Error).message}`
+    return error instanceof UserError ? error.message : `${file}: ${(error as Error).message}`
   } finally {
     progress.stop()
     reader.end()

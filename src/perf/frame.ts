@@ -50,6 +50,8 @@ export function parseFrame(line: string): PerfFrame {
  */
 function dsoOpen(text: string): number {
   if (!text.endsWith(')')) return -1
+  const plain = text.lastIndexOf(' (')
+  if (plain >= 0 && text.indexOf(')', plain) === text.length - 1 && text.indexOf('(', plain + 2) < 0) return plain + 1
   let depth = 0
   for (let at = text.length - 1; at >= 0; at--) {
     if (text[at] === ')') depth++

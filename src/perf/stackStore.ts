@@ -45,7 +45,8 @@ export class StackStore {
   }
 
   private lineText(line: number): string {
-    return this.table.lines.text(line).replace(/\r?\n$/, '')
+    const text = this.table.lines.text(line)
+    return text.endsWith('\r\n') ? text.slice(0, -2) : text.endsWith('\n') ? text.slice(0, -1) : text
   }
 
   private frame(line: string): PerfFrame {

@@ -98,8 +98,10 @@ export class NamedStacks {
     const hadNoName = frame?.symbol === unnamed
     if (hadNoName) this.learn?.(this.reader.stack(this.reader.record.stackId))
     const repaired = hadNoName ? this.repair?.(frame) : undefined
-    const symbols = repaired ?? (frame === undefined ? [] : [frame.symbol])
-    const names = symbols.flatMap((symbol) => foldedNames({ ...frame!, symbol }))
+    const names =
+      frame === undefined
+        ? []
+        : (repaired?.flatMap((symbol) => foldedNames({ ...frame, symbol })) ?? foldedNames(frame))
     return {
       names: names.map((name) => this.names.id(name)),
       hadNoName,

@@ -55,7 +55,8 @@ describe('dualtrace fold', () => {
 
   it('counts samples with --all, whose periods mean different things', async () => {
     const { stdout, stderr } = await runCli(['fold', `${fixtures}/pmu-events.txt`, '--all'])
-    assert.deepEqual([stdout, stderr], ['x 4\nx;[unknown] 1\n', ''])
+    assert.equal(stdout, 'x 4\nx;[unknown] 1\n')
+    assert.doesNotMatch(stderr, /choose with/)
   })
 
   it('folds text without times, except by time', async () => {
