@@ -14,8 +14,8 @@ interface FoldFlags extends SymbolFlags {
   readonly weight?: Weight
 }
 
-/** Distinct lines and raw stacks the reader remembers; names and sums outlive them, so fewer cost time only. */
-const internLimit = 1 << 18
+/** Distinct printed lines the reader remembers; names and sums outlive them, so fewer cost time only. */
+const internLimit = 1 << 17
 /** Text is handed to stdout in pieces of about this many characters. */
 const pieceLength = 1 << 17
 /** Problems named with their line; the others are counted. */

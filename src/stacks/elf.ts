@@ -112,15 +112,15 @@ export class ElfImage {
 
   /** As readAddress, with the relocations applied that the loader would apply: position-independent programs may have zeros in the file. */
   readRelocated(address: number, sizeBytes: number): BinaryView {
-    // A copy: the reader may have handed out a part of its own bytes.
-    const view = new BinaryView(
-      this.readAddress(address, sizeBytes).bytes.slice(),
-      this.littleEndian,
-      this.pointerBytes,
-    )
+    let view = this.readAddress(address, sizeBytes)
     const end = address + view.sizeBytes
+    let isOwn = false
     this.visitRelativeRelocations((at, target) => {
-      if (at >= address && at < end) view.setPointer(at - address, target)
+      if (at < address || at >= end) return
+      // The reader may have handed out a part of its own bytes.
+      if (!isOwn) view = new BinaryView(view.bytes.slice(), this.littleEndian, this.pointerBytes)
+      isOwn = true
+      view.setPointer(at - address, target)
     })
     return view
   }

@@ -34,6 +34,8 @@ export class NamedStacks {
   /** The reader's line → its code; of this epoch, like the special lines. */
   private codes = new Int32Array(1 << 10).fill(unseen)
   private special: SpecialLine[] = []
+  /** The reader's symbol → the code of the lines that name it. */
+  private codeOfSymbol: (number | undefined)[] = []
   /** The stack being put together. */
   private open = new Int32Array(1 << 8)
   private depth = 0
@@ -81,17 +83,22 @@ export class NamedStacks {
     this.open[this.depth++] = name
   }
 
-  /** Finds the code of a line of the current stack. */
+  /** Finds the code of a line of the current stack. Lines are many, as they have addresses; what they name is less. */
   private meet(line: number): number {
-    const special = this.specialLine(this.reader.lineFrame(line))
-    const isOne = special.names.length === 1 && !special.hadNoName
-    const code = isOne ? special.names[0]! : unseen - this.special.push(special)
+    const symbol = this.reader.lineSymbol(line)
+    const code = symbol < 0 ? this.codeOf(line) : (this.codeOfSymbol[symbol] ??= this.codeOf(line))
     while (line >= this.codes.length) {
       const { length } = this.codes
       this.codes = grown(this.codes, length * 2).fill(unseen, length)
     }
     this.codes[line] = code
     return code
+  }
+
+  private codeOf(line: number): number {
+    const special = this.specialLine(this.reader.lineFrame(line))
+    const isOne = special.names.length === 1 && !special.hadNoName
+    return isOne ? special.names[0]! : unseen - this.special.push(special)
   }
 
   private specialLine(frame: PerfFrame | undefined): SpecialLine {
@@ -113,5 +120,6 @@ export class NamedStacks {
     this.epoch = this.reader.epoch
     this.codes.fill(unseen)
     this.special = []
+    this.codeOfSymbol = []
   }
 }

@@ -70,10 +70,15 @@ interface Facts {
   readonly describesArguments: boolean
 }
 
+/** Of all names together; a large Go program has some 10 million characters, a damaged table can repeat long ones. */
+const maxNameLengths = 1 << 27
+
 function findFacts(table: GoSymbolTable): Facts {
   const byName = new Map<string, number[]>()
-  for (let index = 0; index < table.functions; index++) {
+  let nameLengths = 0
+  for (let index = 0; index < table.functions && nameLengths < maxNameLengths; index++) {
     const name = table.name(index)
+    nameLengths += name.length
     const known = byName.get(name)
     if (known === undefined) byName.set(name, [index])
     else known.push(index)

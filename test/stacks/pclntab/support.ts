@@ -10,6 +10,8 @@ export interface Build {
   /** Linked by the C linker, as programs with cgo are. */
   readonly external?: boolean
   readonly stripped?: boolean
+  /** Address of the code, hexadecimal, instead of the linker's choice. */
+  readonly textAddress?: string
 }
 
 const source = 'test/stacks/oracle'
@@ -20,9 +22,13 @@ export const plainGoFlags = { GOFLAGS: '-mod=mod' }
 
 /** Builds one of the programs in test/stacks/oracle and returns the path of its executable. */
 export function buildOracle(program: 'self' | 'gosym' | 'busy', build: Build): string {
-  const { toolchain, mode = 'exe', arch, external = false, stripped = false } = build
-  const flags = [external ? '-linkmode=external' : '', stripped ? '-s -w' : ''].join(' ').trim()
-  const name = [program, toolchain, mode, arch ?? '', flags.replaceAll(/[^a-z]/g, '')].join('-')
+  const { toolchain, mode = 'exe', arch, external = false, stripped = false, textAddress } = build
+  const flags = [
+    ...(external ? ['-linkmode=external'] : []),
+    ...(stripped ? ['-s', '-w'] : []),
+    ...(textAddress === undefined ? [] : [`-T=0x${textAddress}`]),
+  ].join(' ')
+  const name = [program, toolchain, mode, arch ?? '', flags.replaceAll(/[^0-9a-z]/g, '')].join('-')
   const output = resolve(built, name)
   mkdirSync(built, { recursive: true })
   const env = {

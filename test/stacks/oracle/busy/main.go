@@ -16,6 +16,7 @@ type runner interface{ run() int }
 
 func (w worker) run() int { return w.spin(5000) }
 
+//go:noinline
 func (w *worker) spin(rounds int) int {
 	sum := 0
 	for i := 0; i < rounds; i++ {

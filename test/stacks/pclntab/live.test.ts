@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { requirePerf, requireToolchain } from '../../support/requirements.js'
+import { runCli } from '../../support/cli.js'
+import { type Build, buildOracle } from './support.js'
+
+const builds: readonly Build[] = [
+  { toolchain: 'go1.20.14', mode: 'exe' },
+  { toolchain: 'go1.22.12', mode: 'pie' },
+  { toolchain: 'local', mode: 'exe' },
+  { toolchain: 'local', mode: 'pie' },
+  { toolchain: 'local', mode: 'pie', external: true },
+]
+
+/** Folded lines, sorted, and the notes beside them. */
+async function fold(...args: readonly string[]): Promise<{ lines: string[]; notes: string }> {
+  const { code, stdout, stderr } = await runCli(['fold', ...args])
+  assert.equal(code, 0, stderr)
+  return { lines: stdout.trimEnd().split('\n').sort(), notes: stderr }
+}
+
+/** Names of variables and constants. */
+function dataNames(file: string): ReadonlySet<string> {
+  const listing = execFileSync('go', ['tool', 'nm', file], { encoding: 'utf8', maxBuffer: 1 << 28 })
+  return new Set(listing.split('\n').flatMap((line) => /^\s*[0-9a-f]+ [BbDdRr] (.*)$/.exec(line)?.[1] ?? []))
+}
+
+/**
+ * Where Go code uses the frame pointer for something else, and below a thread's first function, perf takes numbers that happen to be there
+ * for return addresses. Some point to variables, whose names only the symbol table has.
+ */
+function withoutData(lines: readonly string[], data: ReadonlySet<string>): string[] {
+  const sums = new Map<string, number>()
+  for (const line of lines) {
+    const space = line.lastIndexOf(' ')
+    const frames = line.slice(0, space).split(';')
+    const stack = frames.map((name) => (data.has(name) ? '[busy]' : name)).join(';')
+    sums.set(stack, (sums.get(stack) ?? 0) + Number(line.slice(space + 1)))
+  }
+  return [...sums].map(([stack, sum]) => `${stack} ${sum}`).sort()
+}
+
+describe('folding what a stripped Go program did', function () {
+  this.timeout(600_000)
+  let folder = ''
+  before(() => (folder = mkdtempSync(join(tmpdir(), 'dualtrace-pclntab-'))))
+  after(() => rmSync(folder, { recursive: true, force: true }))
+
+  /** Records a program's own code, kernel left out, and returns the text of perf script. */
+  function record(program: string, callGraph = 'fp'): { text: (file: string, ...args: string[]) => string } {
+    const data = join(folder, 'perf.data')
+    const event = callGraph === '' ? 'cpu-clock/freq=997/u' : `cpu-clock/freq=997,call-graph=${callGraph}/u`
+    const options = ['--no-buildid', '--no-buildid-cache', '-k', 'CLOCK_MONOTONIC', '-o', data, '-e', event]
+    execFileSync('perf', ['record', '-q', ...options, '--', program, '1500ms'], { stdio: 'pipe' })
+    const fields = ['-F', 'comm,pid,tid,time,period,event,ip,sym,symoff,dso', '--no-inline', '--ns']
+    const text = (name: string, ...args: string[]) => {
+      const path = join(folder, name)
+      execFileSync('sh', [
+        '-c',
+        'out=$1; shift; exec perf script "$@" > "$out" 2>/dev/null',
+        'sh',
+        path,
+        ...fields,
+        '-i',
+        data,
+        ...args,
+      ])
+      return path
+    }
+    return { text }
+  }
+
+  for (const build of builds) {
+    const title = [build.toolchain, build.mode, build.external === true ? 'linked by the C linker' : '']
+      .join(' ')
+      .trimEnd()
+    it(`gives the stacks of the unstripped program: ${title}`, async function () {
+      requirePerf(this)
+      requireToolchain(this, build.toolchain)
+      const program = join(folder, 'busy')
+      copyFileSync(buildOracle('busy', { ...build, stripped: true }), program)
+      const { text } = record(program)
+      const repaired = await fold(text('unnamed.txt'))
+      // Both builds have the same code, so perf itself names the same recording once it finds the symbols.
+      rmSync(program)
+      copyFileSync(buildOracle('busy', build), program)
+      const named = await fold(text('named.txt'))
+      rmSync(program)
+      assert.ok(named.lines.length > 50, `only ${named.lines.length} stacks`)
+      assert.deepEqual(repaired.lines, withoutData(named.lines, dataNames(buildOracle('busy', build))))
+      assert.match(repaired.notes, /named frames: \d\.\d % before, (?:9\d\.\d|100\.0) % after/)
+    })
+  }
+
+  it('tells offsets in the file from addresses where a number could be both', async function () {
+    requirePerf(this)
+    // Linked this low, nearly all of the code's addresses are also offsets of other code.
+    const program = buildOracle('busy', { toolchain: 'local', stripped: true, textAddress: '12000' })
+    const offsets = readFileSync(record(program).text('offsets.txt'), 'utf8')
+    // perf before 5.17 printed the address instead. The file's code begins at 0x1000.
+    const asAddress = (_: string, ip: string) =>
+      `\t${(Number.parseInt(ip, 16) + 0x11000).toString(16).padStart(16)} [unk`
+    const addresses = join(folder, 'addresses.txt')
+    writeFileSync(addresses, offsets.replaceAll(/\t *([0-9a-f]+) \[unk/g, asAddress))
+    const { lines } = await fold(join(folder, 'offsets.txt'))
+    assert.ok(lines.some((line) => line.includes(';main.(*worker).spin ')))
+    assert.deepEqual((await fold(addresses)).lines, lines)
+  })
+
+  for (const mode of ['exe', 'pie'] as const) {
+    it(`names samples without a call chain, whose addresses are absolute: ${mode}`, async function () {
+      requirePerf(this)
+      const { text } = record(buildOracle('busy', { toolchain: 'local', mode, stripped: true }), '')
+      const { lines, notes } = await fold(text('flat.txt', '--show-mmap-events'))
+      assert.ok(lines.some((line) => line.includes(';main.(*worker).spin ')))
+      assert.match(notes, /named frames: .* before, (?:9\d\.\d|100\.0) % after/)
+    })
+  }
+})
