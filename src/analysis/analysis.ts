@@ -218,6 +218,7 @@ export class Analysis {
   private evidence() {
     return {
       goVersion: this.go.version,
+      goJoinable: this.go.threadsAreTids && this.go.clockIsMonotonic,
       hasPerf: this.perfReady,
       perfClockId: this.perf.header.clockId,
       manifestClock: this.options.perfClock,

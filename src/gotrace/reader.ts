@@ -242,7 +242,10 @@ export class GoTraceReader {
     this.order.reset()
     this.lastOrderedNs = Number.NEGATIVE_INFINITY
     const { zeroNs } = this.clock!
-    this.player = new V1Player(this.window, this.tables, index, this.state.minor, zeroNs)
+    const player = new V1Player(this.window, this.tables, index, this.state.minor, zeroNs)
+    this.player = player
+    const detail = `the trace was cut off: the stacks of ${player.stackless} events are missing`
+    if (player.stackless > 0) this.note({ name: 'truncated', offsetBytes: this.current!.endBytes, detail })
     return zeroNs - 1
   }
 

@@ -93,7 +93,7 @@ describe('dualtrace dump', () => {
       /^dualtrace: .*input is neither a Go execution trace nor/,
     ],
     ['an unknown version', Buffer.from('go 1.99 trace\0\0\0'), /^dualtrace: .*byte 0: .*"go 1\.99".*\n$/],
-    ['a version before 1.22', Buffer.from('go 1.21 trace\0\0\0'), /^dualtrace: .*byte 0: .*"go 1\.21".*\n$/],
+    ['a version before 1.11', Buffer.from('go 1.10 trace\0\0\0'), /^dualtrace: .*byte 0: .*"go 1\.10".*\n$/],
   ]
   for (const [title, bytes, sentence] of unreadable)
     it(`refuses ${title} with one sentence and exits 2`, () => {

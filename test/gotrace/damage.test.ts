@@ -86,7 +86,13 @@ describe('input that cannot be read', () => {
     ['a few bytes', Buffer.from('go 1.2'), 'not_a_trace', /only 6 bytes/],
     ['text', Buffer.from('service 1234 [000] 12.345678: cpu-clock:'), 'not_a_trace', /does not begin with the header/],
     ['a version nobody knows', Buffer.from('go 1.99 trace\0\0\0'), 'unsupported_version', /"go 1\.99".*does not know/],
-    ['an old version', Buffer.from('go 1.19 trace\0\0\0'), 'unsupported_version', /"go 1\.19".*Go 1\.21 or older/],
+    [
+      'a version older than all',
+      Buffer.from('go 1.10 trace\0\0\0'),
+      'unsupported_version',
+      /"go 1\.10".*Go 1\.10 or older/,
+    ],
+    ['an old header alone', Buffer.from('go 1.19 trace\0\0\0'), 'truncated', /cut off/],
     ['a header alone', Buffer.from('go 1.26 trace\0\0\0'), 'truncated', /ends before its first generation/],
   ]
   for (const [title, bytes, name, detail] of cases)

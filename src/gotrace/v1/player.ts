@@ -23,6 +23,8 @@ import { V1Tables } from './tables.js'
  */
 export class V1Player {
   exhausted = false
+  /** Number of events whose stack is missing. Stacks are written last, so that a trace that was cut off lacks some. */
+  readonly stackless: number
   private place = -1
   private readonly names: V1Tables
   private readonly sequence: V1Sequence
@@ -56,7 +58,8 @@ export class V1Player {
   ) {
     this.names = new V1Tables(tables, window, index)
     this.annotations = new V1Annotations(tables, this.names)
-    const plan = survey(window, index)
+    const plan = survey(window, index, tables)
+    this.stackless = plan.stackless
     this.sequence = new V1Sequence(window, index, plan)
     this.check = new V1Check(index.timerGoids)
     this.firstTicks = plan.firstTicks

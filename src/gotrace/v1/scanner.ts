@@ -73,7 +73,10 @@ export class V1Scanner {
   scan(): Outcome {
     const outcome = this.walk()
     if (outcome !== 'more' && this.index.ticksPerSecond === 0)
-      throw new Broken('truncated', 'it was cut off, its clock frequency, which comes last, is missing')
+      throw new Broken(
+        'truncated',
+        'it was cut off, its clock frequency, which is written when tracing stops, is missing',
+      )
     return outcome
   }
 

@@ -1,4 +1,5 @@
 import type { ByteWindow } from '../bytes.js'
+import type { GenerationTables } from '../generation.js'
 import { Broken } from '../problems.js'
 import { V1Merge } from './merge.js'
 import type { V1Record } from './record.js'
@@ -25,11 +26,13 @@ export interface V1Plan {
   /** Number of merged events that can be told: all, or those before `failure`. */
   readonly events: number
   readonly failure: Broken | undefined
+  /** Number of events whose stack is missing. */
+  readonly stackless: number
 }
 
 /** Merges the trace once, without keeping its events. */
-export function survey(window: ByteWindow, index: V1Index): V1Plan {
-  const surveyor = new Surveyor()
+export function survey(window: ByteWindow, index: V1Index, tables: GenerationTables): V1Plan {
+  const surveyor = new Surveyor(tables)
   let failure: Broken | undefined
   try {
     const merge = new V1Merge(window, index)
@@ -51,6 +54,9 @@ class Surveyor {
   private firstTicks = 0
   private lastTicks = Number.NEGATIVE_INFINITY
   private events = 0
+  private stackless = 0
+
+  constructor(private readonly tables: GenerationTables) {}
 
   /** @throws Broken */
   see(record: V1Record): void {
@@ -63,13 +69,15 @@ class Surveyor {
     else if (type === V1.GoSysBlock || type === V1.GoInSyscall) this.blockedSince.set(goid, ticks)
     else if (type === V1.GoSysExit) this.exit(record, record.args[2]!)
     else if (type === V1.GoSysExitLocal) this.exit(record, record.args[1]!)
+    const newStack = type === V1.GoCreate ? record.args[1]! : 0
+    if (!this.tables.hasStack(record.stackId) || !this.tables.hasStack(newStack)) this.stackless++
     this.events++
   }
 
   plan(failure: Broken | undefined): V1Plan {
-    const { firstTicks, exits, blocked, events } = this
+    const { firstTicks, exits, blocked, events, stackless } = this
     exits.sort((a, b) => a.ticks - b.ticks || a.ordinal - b.ordinal)
-    return { firstTicks, exits, blocked, events, failure }
+    return { firstTicks, exits, blocked, events, failure, stackless }
   }
 
   /** A system call blocks when the very next event on its goroutine says so: as Go's tool sees it, also when that is a CPU sample. */

@@ -1,6 +1,7 @@
 import type { ByteWindow } from '../bytes.js'
 import type { GenerationTables } from '../generation.js'
 import { Broken } from '../problems.js'
+import { VarintReader } from '../varint.js'
 import type { V1Index } from './scanner.js'
 
 /** Texts that v2 writes into the trace and v1 has as event types: why a goroutine stops running. */
@@ -60,8 +61,9 @@ export class V1Tables {
       if (!tables.strings.set(id, place)) throw new Broken('bad_generation', `string ${id} is there twice`, place)
       if (id >= this.nextId && id < 2 ** 52) this.nextId = id + 1
     }
+    const reader = new VarintReader(window.buf)
     for (let i = 0; i < index.stacks.length; i += 2)
-      tables.stacks.set(index.stacks[i]!, window.index(index.stacks[i + 1]!))
+      this.addStack(index.stacks[i]!, window.index(index.stacks[i + 1]!), reader)
     for (const text of [...Object.values(V1Text), ...stopKinds]) this.give(text)
   }
 
@@ -94,6 +96,17 @@ export class V1Tables {
   /** 0 for a stack that is missing or has no frames, as Go's tool takes it. */
   stackId(id: number): number {
     return this.tables.hasStack(id) ? id : 0
+  }
+
+  /** A stack whose names are missing, because the trace was cut off, is missing as well. */
+  private addStack(id: number, place: number, reader: VarintReader): void {
+    reader.pos = place
+    for (let frames = reader.read(); frames > 0; frames--) {
+      reader.read()
+      if (!this.tables.hasString(reader.read()) || !this.tables.hasString(reader.read())) return
+      reader.read()
+    }
+    this.tables.stacks.set(id, place)
   }
 
   private give(text: string): void {
