@@ -1,4 +1,4 @@
-import type { ByteSource } from './bytes.js'
+import { viewOf, type ByteSource } from './bytes.js'
 
 /** Masks of the last word of a text of length n, by n % 4 (little-endian: the first byte is the lowest). */
 const lastWordMask = Int32Array.of(0, 0xff, 0xffff, 0xffffff)
@@ -13,6 +13,7 @@ const alignWords = 2
 export class ByteTable {
   size = 0
   private words = new Int32Array(1 << 12)
+  private kept: ByteSource | undefined
   private doubles = new Float64Array(this.words.buffer)
   private wordsUsed = 0
   private startWord = new Int32Array(1 << 8)
@@ -35,6 +36,20 @@ export class ByteTable {
       const id = found - 1
       if (this.hashes[id] === hash && this.lengthBytes[id] === length && this.matches(id, source.view, start)) return id
     }
+  }
+
+  /** Where the texts are kept; holds until the next `intern`. */
+  get source(): ByteSource {
+    if (this.kept?.view.buffer !== this.words.buffer) {
+      const bytes = Buffer.from(this.words.buffer)
+      this.kept = { bytes, view: viewOf(bytes) }
+    }
+    return this.kept
+  }
+
+  /** Position of a text in `source`. */
+  start(id: number): number {
+    return this.startWord[id]! * 4
   }
 
   length(id: number): number {

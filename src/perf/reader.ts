@@ -138,6 +138,11 @@ export class PerfScriptReader {
     return this.samples.stacks.table.lineAt(index)
   }
 
+  /** Number of the symbol a line names, the same for all lines of an epoch that name it; -1 when only `lineFrame` can tell. */
+  lineSymbol(line: number): number {
+    return this.samples.stacks.lineSymbol(line)
+  }
+
   /** The frame a line is; undefined for a line that belongs to the frame above it (a source position). */
   lineFrame(line: number): PerfFrame | undefined {
     return this.samples.stacks.lineFrame(line)

@@ -1,5 +1,7 @@
 import type { ByteSource } from './bytes.js'
 import { assembleStack, classifyLine, parseFrame, LineClass, type PerfFrame } from './frame.js'
+import { ByteTable } from './byteTable.js'
+import { findPlainSymbol, SymbolPlace } from './plainSymbol.js'
 import { StackTable } from './stackTable.js'
 
 /** Interned stacks with their frames decoded once. */
@@ -7,6 +9,8 @@ export class StackStore {
   readonly table = new StackTable()
   /** The last frame read behind the trace text, by event: most events are raised at one place. */
   readonly inlineLines: (number | undefined)[] = []
+  private readonly symbols = new ByteTable()
+  private readonly place = new SymbolPlace()
   private readonly frames = new Map<string, PerfFrame>()
   private readonly stacks = new Map<number, readonly PerfFrame[]>()
   private readonly classes = new Map<number, LineClass>()
@@ -25,6 +29,16 @@ export class StackStore {
       this.stacks.set(id, stack)
     }
     return stack
+  }
+
+  /** Number of the symbol that a line names, the same for lines that name the same; -1 when only `lineFrame` can tell. */
+  lineSymbol(line: number): number {
+    const { lines } = this.table
+    const { place } = this
+    const { source } = lines
+    const start = lines.start(line)
+    if (!findPlainSymbol(source.bytes, start, start + lines.length(line), place)) return -1
+    return this.symbols.intern(source, place.start, place.end - place.start)
   }
 
   /** The frame that a line is on its own (an inlined one without its caller's dso); undefined for a source position. */
