@@ -40,6 +40,7 @@ export class SymbolRepair {
   private readonly places = new Map<string, Place | undefined>()
   private readonly mappings = new Map<string, Mapping[]>()
   private outside = 0
+  private repaired = 0
 
   /** @param open the Go program that perf calls `dso`, undefined when there is none; asked once for each */
   constructor(
@@ -85,14 +86,18 @@ export class SymbolRepair {
       if (!place.program.holdsCode(Number.parseInt(frame.ip, 16))) this.outside++
       return undefined
     }
-    if (this.options.inlined === true) return place.program.symbols(pc)
     const symbol = place.program.symbol(pc)
-    return symbol === undefined ? undefined : [symbol]
+    if (symbol === undefined) return undefined
+    this.repaired++
+    return this.options.inlined === true ? place.program.symbols(pc) : [symbol]
   }
 
-  /** Frames with an address that is no place in the file of their Go program, as `repair` has been asked for them. */
+  /**
+   * Frames with an address that is no code in the file of their Go program. A few are numbers that perf took for return addresses;
+   * 0 is said unless they are more than those that could be named.
+   */
   unplaced(): number {
-    return this.outside
+    return this.outside > this.repaired ? this.outside : 0
   }
 
   private placeOf({ symbol, dso, kernel, ip }: PerfFrame): Place | undefined {
