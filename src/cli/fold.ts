@@ -16,8 +16,8 @@ interface FoldFlags extends SymbolFlags {
 
 /** Distinct printed lines the reader remembers; names and sums outlive them, so fewer cost time only. */
 const internLimit = 1 << 17
-/** Text is handed to stdout in pieces of about this many characters. */
-const pieceLength = 1 << 17
+/** Text is handed to stdout in pieces of about this many characters: larger ones would each be a large object to the collector. */
+const pieceLength = 1 << 15
 /** Problems named with their line; the others are counted. */
 const namedProblems = 10
 /** What spoils a profile. A time, an event's name or a full count of tracepoints is not needed for one. */
