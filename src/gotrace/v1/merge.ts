@@ -67,8 +67,11 @@ const rules: readonly (Rule | undefined)[] = (() => {
 export class V1Merge {
   private readonly streams: V1Stream[]
   private readonly frontier = new Frontier()
-  /** Streams whose next event may not happen yet. */
-  private held: number[]
+  /** Streams whose next event may not happen yet: the first `heldCount`. */
+  private readonly held: Int32Array
+  private heldCount = 0
+  /** Stream of the event told last, -1 = none. */
+  private popped = -1
   private readonly goroutines = new Map<number, Goroutine>()
   private gcSeq = 0
 
@@ -82,7 +85,10 @@ export class V1Merge {
     this.streams = [...byP.values()].map((batches) => new ProcStream(window, batches))
     this.streams.push(new SampleStream(window, sortedSamples(window, index.samples)))
     this.frontier.reserve(this.streams.length)
-    this.held = [...this.streams.keys()].filter((stream) => this.streams[stream]!.next())
+    this.held = new Int32Array(this.streams.length)
+    this.streams.forEach((events, stream) => {
+      if (events.next()) this.hold(stream)
+    })
   }
 
   /** The next event, valid until the next call; undefined at the end. @throws Broken when none of those left is possible */
@@ -90,9 +96,9 @@ export class V1Merge {
     const { frontier, streams } = this
     this.release()
     if (frontier.size === 0) {
-      if (this.held.length === 0) return undefined
+      if (this.heldCount === 0) return undefined
       const { place } = streams[this.held[0]!]!.head
-      throw new Broken('bad_order', `none of the next events of ${this.held.length} Ps is possible`, place)
+      throw new Broken('bad_order', `none of the next events of ${this.heldCount} Ps is possible`, place)
     }
     const stream = frontier.heap[0]!
     frontier.remove(0)
@@ -102,21 +108,24 @@ export class V1Merge {
     return head
   }
 
-  private popped = -1
+  private hold(stream: number): void {
+    this.held[this.heldCount++] = stream
+  }
 
   /** Offers the streams whose turn it may be now: those held back, and the one that was told last. */
   private release(): void {
-    if (this.popped >= 0 && this.streams[this.popped]!.next()) this.held.push(this.popped)
+    if (this.popped >= 0 && this.streams[this.popped]!.next()) this.hold(this.popped)
     this.popped = -1
-    let kept = 0
-    for (const stream of this.held) {
+    const count = this.heldCount
+    this.heldCount = 0
+    for (let i = 0; i < count; i++) {
+      const stream = this.held[i]!
       const { head } = this.streams[stream]!
       if (this.mayHappen(head)) {
         this.frontier.times[stream] = head.ticks
         this.frontier.insert(stream)
-      } else this.held[kept++] = stream
+      } else this.hold(stream)
     }
-    this.held.length = kept
   }
 
   private mayHappen(record: V1Record): boolean {
