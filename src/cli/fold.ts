@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type Command, Option } from 'commander'
-import { openInput } from '../capture/input.js'
+import { type Input, openInput } from '../capture/input.js'
 import { openPlainFile } from '../capture/plainFile.js'
 import { ExitCode, UserError } from '../errors.js'
 import { PerfScriptReader, plainEventName, type ProblemName } from '../perf/index.js'
@@ -83,23 +83,19 @@ async function fold(file: string, flags: FoldFlags): Promise<void> {
 
 /** Reads the whole input; `drain` takes what the reader has. @returns why it could not be read to its end */
 async function read(file: string, reader: PerfScriptReader, drain: () => void): Promise<string | undefined> {
-  const plain = file === '-' ? undefined : openPlainFile(file)
-  const { kind, chunks } = plain ?? (await openInput(file))
-  if (kind === 'empty') throw new UserError(`${file} is empty`)
-  if (kind === 'gotrace') {
-    throw new UserError(`${file} is a Go execution trace: fold reads perf.data or the text of perf script`)
-  }
-  const progress = await startProgress('fold', plain?.sizeBytes)
-  const take = (chunk: Uint8Array) => {
+  const input = (file === '-' ? undefined : openPlainFile(file)) ?? (await openInput(file))
+  refuseKind(file, input.kind)
+  const progress = await startProgress('fold', input.sizeBytes)
+  const take = (chunk: Uint8Array, readBytes: number) => {
     reader.push(chunk)
     drain()
-    progress.advance(chunk.length)
+    progress.advance(readBytes)
   }
   try {
-    if (plain === undefined) for await (const chunk of chunks) take(chunk)
-    else for (const chunk of plain.chunks) take(chunk)
+    if ('damage' in input) return await readInput(input, take)
+    for (const chunk of input.chunks) take(chunk, chunk.length)
   } catch (error) {
-    // What came before a .gz was cut off, or before perf script failed, is worth having.
+    // What came before perf script failed is worth having.
     return error instanceof UserError ? error.message : `${file}: ${(error as Error).message}`
   } finally {
     progress.stop()
@@ -107,6 +103,29 @@ async function read(file: string, reader: PerfScriptReader, drain: () => void): 
     drain()
   }
   return undefined
+}
+
+/** `take` gets every chunk, and how many bytes of the file it took (of the chunk itself where there is no file). */
+async function readInput(
+  input: Input,
+  take: (chunk: Uint8Array, readBytes: number) => void,
+): Promise<string | undefined> {
+  let before = 0
+  for await (const chunk of input.chunks) {
+    const { readBytes } = input
+    take(chunk, input.sizeBytes === undefined ? chunk.length : readBytes - before)
+    before = readBytes
+  }
+  const [damage] = input.damage
+  return damage === undefined ? undefined : `${input.name}: ${damage}`
+}
+
+/** @throws UserError when the file is nothing to be folded */
+function refuseKind(file: string, kind: Input['kind']): void {
+  if (kind === 'empty') throw new UserError(`${file} is empty`)
+  if (kind === 'gotrace') {
+    throw new UserError(`${file} is a Go execution trace: fold reads perf.data or the text of perf script`)
+  }
 }
 
 /** @throws UserError when nothing can be folded */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { runCli } from '../support/cli.js'
 
 const fixtures = 'test/perf/fixtures'
@@ -28,6 +28,16 @@ describe('dualtrace fold', () => {
     const text = readFileSync(`${fixtures}/microseconds-tid-only.txt`)
     assert.equal((await runCli(['fold', '-'], { input: text })).stdout, folded)
     assert.equal((await runCli(['fold', file('x.gz', gzipSync(text))])).stdout, folded)
+  })
+
+  it('folds what precedes the end of a .gz that was cut off, says so and exits 3', async () => {
+    const text = gunzipSync(readFileSync('test/captures/healthy/perf.script.gz'))
+    const packed = gzipSync(text)
+    const whole = await runCli(['fold', '--all', file('whole.gz', packed)])
+    const { code, stdout, stderr } = await runCli(['fold', '--all', file('cut.gz', packed.subarray(0, -20_000))])
+    assert.deepEqual([whole.code, code], [0, 3])
+    assert.ok(stdout.length > whole.stdout.length / 2)
+    assert.match(stderr, /cut\.gz: the compressed file ends too early/)
   })
 
   it('says which events it left out, and how to have them', async () => {
