@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { requireGo, requireToolchain } from '../support/requirements.js'
+import { Ev, GoTraceReader } from '../../src/gotrace/index.js'
+import { requireCCompiler, requireGo, requireToolchain } from '../support/requirements.js'
 import { read } from './support/events.js'
 import { goBuild, goToolParsed, goToolParsedBytes, temporaryDirectory } from './support/goTool.js'
 import { encodeTextTrace } from './support/textTrace.js'
 
-const toolchains = ['go1.22.12', 'go1.23.12', 'go1.25.4', 'go1.26.8']
+const toolchains = ['go1.22.12', 'go1.23.12', 'go1.24.9', 'go1.25.4', 'go1.26.8']
 
 describe('reading what Go writes', function () {
   before(function () {
@@ -31,7 +32,42 @@ describe('reading what Go writes', function () {
     execFileSync(program, ['-out', path, '-work', 'threads,churn', '-for', '1200ms'], { env })
     assertLikeGoTool(readFileSync(path), goToolParsed(path))
   })
+
+  for (const toolchain of [toolchains[0]!, toolchains.at(-1)!])
+    it(`tells goroutines that are born in calls from C as go tool trace does (${toolchain})`, function () {
+      requireToolchain(this, toolchain)
+      requireCCompiler(this)
+      const program = goBuild(directory, 'cgocallbacks', toolchain)
+      const path = join(directory, `cgo-${toolchain}.trace`)
+      execFileSync(program, ['-out', path, '-for', '300ms'])
+      const bytes = readFileSync(path)
+      assertLikeGoTool(bytes, goToolParsed(path))
+      const { types } = kindsIn(bytes)
+      assert.ok(types.has(Ev.GoCreateSyscall) && types.has(Ev.GoDestroySyscall))
+    })
+
+  it('tells what a flight recorder held, whose first generation is not 1', () => {
+    const program = goBuild(directory, 'flightrecorder', toolchains.at(-1)!)
+    const path = join(directory, 'flight.trace')
+    execFileSync(program, ['-out', path])
+    const bytes = readFileSync(path)
+    assertLikeGoTool(bytes, goToolParsed(path))
+    assert.ok(kindsIn(bytes).firstGen > 1)
+  })
 })
+
+function kindsIn(bytes: Uint8Array): { types: Set<number>; firstGen: number } {
+  const reader = new GoTraceReader()
+  reader.push(bytes)
+  reader.end()
+  const types = new Set<number>()
+  let firstGen = 0
+  while (reader.next()) {
+    firstGen ||= reader.event.gen
+    types.add(reader.event.type)
+  }
+  return { types, firstGen }
+}
 
 describe("Go's own trace fixtures", function () {
   const directory = temporaryDirectory()

@@ -20,6 +20,11 @@ export function requireToolchain(suite: Suite, toolchain: string): void {
   need(suite, runs, `Go cannot fetch its version ${toolchain}`)
 }
 
+/** A C compiler, for programs that use cgo. */
+export function requireCCompiler(suite: Suite): void {
+  need(suite, answers('gcc', ['--version']), 'gcc is not installed')
+}
+
 /** perf, and the right to record kernel tracepoints with it. */
 export function requirePerf(suite: Suite): void {
   need(suite, answers('perf', ['--version']), 'perf is not installed')
