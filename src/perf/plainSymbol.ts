@@ -33,7 +33,7 @@ export function findPlainSymbol(bytes: Uint8Array, start: number, end: number, p
   while (at > symbol && bytes[at] !== Byte.openParen && bytes[at] !== Byte.closeParen)
   if (bytes[at] !== Byte.openParen || bytes[at - 1] !== Byte.space) return false
   const named = at - 1
-  if (named <= symbol || bytes[symbol] === Byte.space || bytes[symbol] === Byte.openBracket) return false
+  if (named <= symbol || !isPrintable(bytes[symbol]!) || bytes[symbol] === Byte.openBracket) return false
 
   at = named
   while (at > symbol && hexDigit(bytes[at - 1]!) >= 0) at--
@@ -41,5 +41,10 @@ export function findPlainSymbol(bytes: Uint8Array, start: number, end: number, p
     at < named && at - 3 >= symbol && bytes[at - 1] === lowerX && bytes[at - 2] === Byte.zero && bytes[at - 3] === plus
   place.start = symbol
   place.end = hasOffset ? at - 3 : named
-  return place.end > symbol && bytes[place.end - 1] !== Byte.space
+  return place.end > symbol && isPrintable(bytes[place.end - 1]!)
+}
+
+/** Nothing that the full reading could take for white space around the symbol. */
+function isPrintable(byte: number): boolean {
+  return byte > Byte.space && byte < 0x7f
 }

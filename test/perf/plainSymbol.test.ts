@@ -47,6 +47,8 @@ describe('the symbol of a plain frame line', () => {
       '[unknown]',
       '(inlined)',
       '\r',
+      '\u00a0',
+      'é',
       '/a b',
     )
     fc.assert(
