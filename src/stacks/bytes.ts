@@ -44,7 +44,7 @@ export class BinaryView {
   }
 
   setPointer(at: number, value: number): void {
-    if (!this.holds(at, this.pointerBytes)) return
+    if (!this.holds(at, this.pointerBytes) || !Number.isSafeInteger(value)) return
     if (this.pointerBytes === 8) this.view.setBigUint64(at, BigInt(value), this.littleEndian)
     else this.view.setUint32(at, value, this.littleEndian)
   }

@@ -22,7 +22,8 @@ export interface Section {
 const sectionType = { symbolTable: 2, relocationsWithAddend: 4, noBits: 8 } as const
 const segmentType = { load: 1, dynamic: 2 } as const
 const dynamicTag = { rela: 7, relaSize: 8 } as const
-const maxHeaders = 4096
+const maxSections = 4096
+const maxPrograms = 128
 const maxStringTableBytes = 1 << 20
 
 /** e_machine → number of the relocation "base address plus addend". */
@@ -165,7 +166,7 @@ interface Program extends Segment {
 function readPrograms(readAt: ReadAt, header: BinaryView): Program[] {
   const { phoff, phentsize, program } = layouts[header.pointerBytes]
   const entryBytes = header.u16(phentsize)
-  const count = Math.min(header.u16(phentsize + 2), maxHeaders)
+  const count = Math.min(header.u16(phentsize + 2), maxPrograms)
   return readTable(readAt, header, header.pointer(phoff), entryBytes, count, (view, at) => ({
     type: view.u32(at),
     executable: (view.u32(at + program.flags) & 1) !== 0,
@@ -180,7 +181,7 @@ function readSections(readAt: ReadAt, header: BinaryView): Section[] {
   const { shoff, phentsize } = layouts[header.pointerBytes]
   const word = header.pointerBytes
   const entryBytes = header.u16(phentsize + 4)
-  const count = Math.min(header.u16(phentsize + 6), maxHeaders)
+  const count = Math.min(header.u16(phentsize + 6), maxSections)
   const rows = readTable(readAt, header, header.pointer(shoff), entryBytes, count, (view, at) => ({
     nameAt: view.u32(at),
     type: view.u32(at + 4),

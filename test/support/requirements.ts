@@ -25,6 +25,11 @@ export function requireCCompiler(suite: Suite): void {
   need(suite, answers('gcc', ['--version']), 'gcc is not installed')
 }
 
+/** A C compiler, to link Go programs as those with cgo are. */
+export function requireC(suite: Suite): void {
+  need(suite, answers('cc', ['--version']), 'no C compiler (cc) is installed')
+}
+
 /** perf, and the right to record kernel tracepoints with it. */
 export function requirePerf(suite: Suite): void {
   need(suite, answers('perf', ['--version']), 'perf is not installed')

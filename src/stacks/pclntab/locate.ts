@@ -56,6 +56,8 @@ function byMagic(image: ElfImage): Place | undefined {
     for (let done = 0; done < segment.fileBytes; done += chunkBytes) {
       const address = segment.address + done
       const chunk = image.readAddress(address, chunkBytes + maxHeaderBytes)
+      // A damaged segment can say that it goes on far behind the file's end.
+      if (chunk.sizeBytes === 0) break
       const remaining = segment.fileBytes - done
       for (let at = magicIn(chunk, 0); at >= 0; at = magicIn(chunk, at + image.pointerBytes)) {
         if (readHeader(chunk, at, Math.min(remaining - at, maxTableBytes)) === undefined) continue
@@ -100,7 +102,8 @@ function findModule(image: ElfImage, tableAddress: number, header: Header): Modu
   return undefined
 }
 
-const maxPointers = 1024
+/** Real programs have a handful. */
+const maxPointers = 64
 
 function pointersTo(image: ElfImage, target: number): Set<number> {
   const found = new Set<number>()
@@ -110,6 +113,7 @@ function pointersTo(image: ElfImage, target: number): Set<number> {
   for (const segment of image.segments.filter(({ writable }) => writable)) {
     for (let done = 0; done < segment.fileBytes; done += chunkBytes) {
       const chunk = image.readAddress(segment.address + done, chunkBytes)
+      if (chunk.sizeBytes === 0) break
       for (let at = 0; at < chunk.sizeBytes && found.size < maxPointers; at += image.pointerBytes) {
         if (chunk.pointer(at) === target) found.add(segment.address + done + at)
       }

@@ -30,7 +30,7 @@ export class SymbolNames {
     if (!this.facts.hasHalves) return false
     if (kind !== 'made') return kind === 'cgo' || this.isAssemblyForAssembly(index, name, this.facts)
     const other = this.facts.pairs.get(name)?.find((twin) => twin !== index)
-    return other !== undefined && !this.isForAssembly(other, name)
+    return other !== undefined && kindOf(this.table, other) !== 'made' && !this.isForAssembly(other, name)
   }
 
   private isAssemblyForAssembly(index: number, name: string, { describesArguments }: Facts): boolean {

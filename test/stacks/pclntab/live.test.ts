@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { requirePerf, requireToolchain } from '../../support/requirements.js'
+import { requireC, requirePerf, requireToolchain } from '../../support/requirements.js'
 import { runCli } from '../../support/cli.js'
 import { type Build, buildOracle } from './support.js'
 
@@ -80,6 +80,7 @@ describe('folding what a stripped Go program did', function () {
     it(`gives the stacks of the unstripped program: ${title}`, async function () {
       requirePerf(this)
       requireToolchain(this, build.toolchain)
+      if (build.external === true) requireC(this)
       const program = join(folder, 'busy')
       copyFileSync(buildOracle('busy', { ...build, stripped: true }), program)
       const { text } = record(program)

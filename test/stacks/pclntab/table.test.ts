@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { SymbolNames } from '../../../src/stacks/pclntab/symbolNames.js'
 import { GoSymbolTable } from '../../../src/stacks/pclntab/table.js'
-import { requireGo, requireToolchain } from '../../support/requirements.js'
+import { requireC, requireGo, requireToolchain } from '../../support/requirements.js'
 import { ask, type Build, buildOracle, numbers } from './support.js'
 
 /** One version of each layout at least; 1.17 and 1.21 brought names ending in .abi0, 1.26 a table that says no address. */
@@ -52,6 +52,7 @@ describe("a stripped Go program's function table", function () {
   for (const build of builds) {
     it(`says what the runtime says of thousands of addresses, inlined calls included: ${title(build)}`, function () {
       requireToolchain(this, build.toolchain)
+      if (build.external === true) requireC(this)
       const program = buildOracle('self', { ...build, stripped: true })
       const table = parse(program)
       const anchor = indexOfName(table, 'main.Anchor')
@@ -67,6 +68,7 @@ describe("a stripped Go program's function table", function () {
 
     it(`names every caller that a call was inlined into: ${title(build)}`, function () {
       requireToolchain(this, build.toolchain)
+      if (build.external === true) requireC(this)
       const program = buildOracle('self', { ...build, stripped: true })
       const table = parse(program)
       const anchor = table.entry(indexOfName(table, 'main.Anchor')).toString(16)
@@ -88,6 +90,7 @@ describe("a stripped Go program's function table", function () {
 
     it(`names functions as the symbol table of the unstripped program does: ${title(build)}`, function () {
       requireToolchain(this, build.toolchain)
+      if (build.external === true) requireC(this)
       const table = parse(buildOracle('self', { ...build, stripped: true }))
       const symbols = symbolsOf(buildOracle('self', build))
       assert.deepEqual(unlikeSymbols(table, symbols), [])
