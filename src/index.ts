@@ -20,7 +20,8 @@ export {
   PerfScriptReader,
   type Problem as PerfProblem,
 } from './perf/index.js'
-export { Analysis, type AnalysisOptions, type AnalysisSummary } from './analysis/analysis.js'
+export { Analysis, type AnalysisOptions } from './analysis/analysis.js'
+export type { AnalysisSummary } from './analysis/summary.js'
 export type { Finding, Severity } from './findings/finding.js'
 export type { OutRow, Thresholds, Track } from './measures/measure.js'
 export type { Row, Table } from './measures/table.js'

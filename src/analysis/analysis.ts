@@ -1,13 +1,13 @@
-import { type ClockDecision, decideClock } from '../clock/ladder.js'
-import { chooseWall, type WallPair, type WallSource } from '../clock/wall.js'
+import { decideClock } from '../clock/ladder.js'
+import { chooseWall, type Wall, type WallPair } from '../clock/wall.js'
 import type { Finding } from '../findings/finding.js'
 import { type GoReaderState, GoTraceReader } from '../gotrace/index.js'
 import type { OutRow, Thresholds, Track } from '../measures/measure.js'
 import { PerfScriptReader, type PerfReaderState } from '../perf/index.js'
-import { type Fit, noFit } from './fit.js'
 import { Run, type RunState } from './run.js'
 import { Shipments } from './shipments.js'
 import type { SourceNames } from './sink.js'
+import { type AnalysisSummary, summarize } from './summary.js'
 
 export interface AnalysisOptions extends SourceNames {
   /** One moment on both clocks, ns as decimal strings; used when neither track carries wall time. */
@@ -29,35 +29,6 @@ export interface SavedAnalysis {
 interface AnalysisState extends RunState {
   readonly go: GoReaderState
   readonly perf: PerfReaderState
-}
-
-/** Something in the input that could not be read. */
-export interface InputProblem {
-  readonly track: Track
-  readonly name: string
-  readonly offsetBytes: number
-  readonly detail: string
-}
-
-export interface AnalysisSummary {
-  readonly clock: ClockDecision
-  readonly wallSource: WallSource
-  /** Wall time of the first and last event, ns since the epoch; undefined when there was none. */
-  readonly fromWallNs: string | undefined
-  readonly durationNs: number
-  readonly hasGotrace: boolean
-  readonly hasPerf: boolean
-  /** The check of the join over the whole input. */
-  readonly fit: Fit
-  readonly goVersion: string | undefined
-  readonly goEvents: number
-  readonly goGenerations: number
-  readonly perfRecords: number
-  readonly perfLost: number
-  readonly commonThreads: number
-  /** Returns to a CPU that perf did not record. */
-  readonly missedSwitchIns: number
-  readonly problems: readonly InputProblem[]
 }
 
 /**
@@ -179,29 +150,8 @@ export class Analysis {
   }
 
   get summary(): AnalysisSummary {
-    const { run, go, perf } = this
-    const progress = run?.progress
-    const spans = progress !== undefined && progress.lastNs >= progress.firstNs
-    return {
-      clock: run?.clock ?? decideClock(this.evidence()),
-      wallSource: run?.axis.wallSource ?? 'none',
-      fromWallNs: spans ? run?.sink.wallNs(progress.firstNs) : undefined,
-      durationNs: spans ? progress.lastNs - progress.firstNs : 0,
-      hasGotrace: this.options.tracks.gotrace,
-      hasPerf: this.options.tracks.perf,
-      fit: run?.fit.summary ?? noFit,
-      goVersion: go.version,
-      goEvents: progress?.goEvents ?? 0,
-      goGenerations: go.generationsRead,
-      perfRecords: progress?.perfRecords ?? 0,
-      perfLost: progress?.perfLost ?? 0,
-      commonThreads: run?.timeline.state.commonThreads ?? 0,
-      missedSwitchIns: run?.timeline.state.missedSwitchIns ?? 0,
-      problems: [
-        ...go.problems.map((problem) => ({ ...problem, track: 'gotrace' as const })),
-        ...perf.problems.map((problem) => ({ ...problem, track: 'perf' as const })),
-      ],
-    }
+    const clock = this.run?.clock ?? decideClock(this.evidence())
+    return summarize(clock, this.options.tracks, this.go, this.perf, this.run)
   }
 
   /** The next record with a time; the others (synthesised at the start, time 0) are of no use on an axis. */
@@ -229,16 +179,23 @@ export class Analysis {
     const { go, perf } = this
     const clock = decideClock({ ...this.evidence(), goVersion: this.goReady ? go.version : undefined })
     const baseNs = (this.goReady ? go.baseNs : perf.baseNs) ?? 0n
-    const manifest = this.options.clock
-    const snapshot = go.event.clock
-    const wall = chooseWall(
-      this.goReady && snapshot !== undefined
-        ? { monotonicNs: snapshot.monotonicNs, wallNs: snapshot.wallNs }
-        : undefined,
-      perf.header.reference,
-      manifest && parsePair(manifest),
-    )
+    const wall = this.goReady && !go.clockIsMonotonic ? this.wallOfOwnClock(baseNs) : this.wallOfMonotonic()
     return Run.start(this.options, go, perf, clock, wall, baseNs)
+  }
+
+  private wallOfMonotonic(): Wall {
+    const manifest = this.options.clock
+    const { clock } = this.go.event
+    const snapshot = this.goReady && clock !== undefined ? clock : undefined
+    return chooseWall(snapshot, this.perf.header.reference, manifest && parsePair(manifest))
+  }
+
+  /** An old trace counts from a moment that only the recorder knew: it began when the recording did, as nearly as we can say. */
+  private wallOfOwnClock(baseNs: bigint): Wall {
+    const manifest = this.options.clock
+    if (manifest === undefined) return { originNs: 0n, source: 'none' }
+    const firstNs = baseNs + BigInt(Math.round(this.go.event.timeNs))
+    return { originNs: BigInt(manifest.wallNs) - firstNs, source: 'manifest' }
   }
 
   private step(run: Run): void {

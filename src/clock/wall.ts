@@ -14,7 +14,7 @@ export interface Wall {
 
 /**
  * Wall time from the best witness: the Go trace's own snapshot (Go ≥ 1.25), perf's reference time (µs), the capture's manifest.
- * Without any, times are reported as since the boot of the machine, and `source` says so.
+ * Without any, times are those of the recording's clock, and `source` says so.
  */
 export function chooseWall(
   gotrace: WallPair | undefined,

@@ -1,4 +1,5 @@
-import { Analysis, type AnalysisOptions, type AnalysisSummary } from '../analysis/analysis.js'
+import { Analysis, type AnalysisOptions } from '../analysis/analysis.js'
+import type { AnalysisSummary } from '../analysis/summary.js'
 import { readCapture } from '../capture/directory.js'
 import { type Input, openInput } from '../capture/input.js'
 import { UserError } from '../errors.js'

@@ -22,8 +22,7 @@ export function renderTerminal(result: OfflineResult, color: boolean): string {
 type Colors = ReturnType<typeof picocolors.createColors>
 
 function header({ names, summary }: OfflineResult, pc: Colors): string[] {
-  const from =
-    summary.fromWallNs === undefined ? '' : ` from ${wallTime(summary.fromWallNs, summary.wallSource === 'none')}`
+  const from = summary.fromWallNs === undefined ? '' : ` ${wallTime(summary.fromWallNs, summary.wallSource === 'none')}`
   const tracks = [
     summary.hasGotrace
       ? `Go ${summary.goVersion ?? '?'} trace, ${formatCount(summary.goEvents, 'event')}`
@@ -129,8 +128,8 @@ function unreadable({ summary }: OfflineResult, pc: Colors): string[] {
   return [pc.yellow('What could not be read'), ...lines, ...more]
 }
 
-function wallTime(ns: string, sinceBoot: boolean): string {
-  if (sinceBoot) return `${formatNs(Number(BigInt(ns)))} after boot (no wall time in the capture)`
+function wallTime(ns: string, unknown: boolean): string {
+  if (unknown) return '(the recording says no wall time)'
   const iso = new Date(Number(BigInt(ns) / 1_000_000n)).toISOString()
-  return `${iso.slice(0, 10)} ${iso.slice(11, 23)} UTC`
+  return `from ${iso.slice(0, 10)} ${iso.slice(11, 23)} UTC`
 }
