@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Ev, GoTraceReader } from '../../src/gotrace/index.js'
-import { requireCCompiler, requireGo, requireToolchain } from '../support/requirements.js'
+import { requireC, requireGo, requireToolchain } from '../support/requirements.js'
 import { read } from './support/events.js'
 import { goBuild, goToolParsed, goToolParsedBytes, temporaryDirectory } from './support/goTool.js'
 import { encodeTextTrace } from './support/textTrace.js'
@@ -36,7 +36,7 @@ describe('reading what Go writes', function () {
   for (const toolchain of [toolchains[0]!, toolchains.at(-1)!])
     it(`tells goroutines that are born in calls from C as go tool trace does (${toolchain})`, function () {
       requireToolchain(this, toolchain)
-      requireCCompiler(this)
+      requireC(this)
       const program = goBuild(directory, 'cgocallbacks', toolchain)
       const path = join(directory, `cgo-${toolchain}.trace`)
       execFileSync(program, ['-out', path, '-for', '300ms'])

@@ -20,12 +20,7 @@ export function requireToolchain(suite: Suite, toolchain: string): void {
   need(suite, runs, `Go cannot fetch its version ${toolchain}`)
 }
 
-/** A C compiler, for programs that use cgo. */
-export function requireCCompiler(suite: Suite): void {
-  need(suite, answers('gcc', ['--version']), 'gcc is not installed')
-}
-
-/** A C compiler, to link Go programs as those with cgo are. */
+/** A C compiler, for programs that use cgo or are linked as those are. */
 export function requireC(suite: Suite): void {
   need(suite, answers('cc', ['--version']), 'no C compiler (cc) is installed')
 }
