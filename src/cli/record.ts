@@ -28,7 +28,11 @@ export default function register(program: Command): void {
     .option('--pid <n>', 'a running process', positiveInteger)
     .option('--trace-url <url>', 'its pprof endpoint, e.g. http://127.0.0.1:6060')
     .option('--trace-file <file>', 'the Go trace it writes itself')
-    .option('--duration <time>', 'length, such as 500ms, 10s or 2m; a command is ended then', durationMs, 10_000)
+    .addOption(
+      new Option('--duration <time>', 'length, such as 500ms, 10s or 2m; a command is ended then')
+        .argParser(durationMs)
+        .default(10_000, '10s'),
+    )
     .option('--out <dir>', 'capture directory to make (default: dualtrace-NAME-PID)')
     .option('--host <name>', "host name to note instead of this machine's")
     .option('--service <name>', "service name to note instead of the process's")

@@ -112,7 +112,7 @@ export class GoTrack {
     const goroutine = newGoroutine(goid, goState, tid, startFunc, atNs)
     goroutine.waitClass = ClassId.sync_wait
     this.core.state.goroutines.set(goid, goroutine)
-    if (tid >= 0) this.occupy(this.goThread(tid), goid)
+    if (tid >= 0) this.goThread(tid).goid = goid
   }
 
   private start(goid: number, tid: number, atNs: number): void {
@@ -124,7 +124,7 @@ export class GoTrack {
     goroutine.state = GoState.Running
     goroutine.tid = tid
     goroutine.stateSinceNs = atNs
-    this.occupy(thread, goid)
+    thread.goid = goid
     for (const listener of this.core.listeners) listener.started?.(goroutine, runnableNs, atNs)
     if (goroutine.ready !== undefined) {
       const delay = { goroutine, ready: goroutine.ready, runNs: atNs, runTid: tid }
@@ -265,7 +265,7 @@ export class GoTrack {
     if (!onThread) return
     const thread = this.goThread(tid)
     this.tellPast(goroutine, thread, atNs)
-    this.occupy(thread, goid)
+    thread.goid = goid
   }
 
   private tellPast(goroutine: Goroutine, thread: Thread, atNs: number): void {
@@ -308,10 +308,6 @@ export class GoTrack {
     const held = (status === procRunning || status === procSyscall) && tid >= 0
     this.core.state.procs.set(p, held ? tid : -1)
     if (held) this.goThread(tid).p = p
-  }
-
-  private occupy(thread: Thread, goid: number): void {
-    thread.goid = goid
   }
 
   private goThread(tid: number): Thread {

@@ -1,5 +1,3 @@
-import type { TimeClass } from './classes.js'
-
 /**
  * All times are ns on the analysis' axis: CLOCK_MONOTONIC minus a whole-second base. They are integers, so sums and differences
  * are exact. NaN stands for "not known".
@@ -54,7 +52,6 @@ export interface KernelTotals {
 
 export interface Thread {
   readonly tid: number
-  comm: string
   /** Kernel.* */
   kernel: number
   kernelSinceNs: number
@@ -145,5 +142,3 @@ export interface TimelineListener {
   /** A network unblock in scheduler context; `residualNs` is NaN when no epoll return matches it. */
   clockPair?(atNs: number, residualNs: number): void
 }
-
-export type { TimeClass }

@@ -40,9 +40,7 @@ export class PerfTrack {
   ) {}
 
   apply(record: PerfRecord, reader: PerfScriptReader, atNs: number): void {
-    const { state } = this.core
-    if (Number.isNaN(state.perfFromNs)) state.perfFromNs = atNs
-    state.lastPerfNs = atNs
+    this.core.state.lastPerfNs = atNs
     switch (record.kind) {
       case PerfKind.Sample:
         return this.sample(record, reader, atNs)

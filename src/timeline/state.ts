@@ -33,8 +33,7 @@ export interface TimelineState {
   traceIndex: number
   /** Last Go event; goroutines live until here when the trace ends. */
   lastGoNs: number
-  /** perf can be trusted between these; NaN = no perf record yet. */
-  perfFromNs: number
+  /** Last perf record; NaN = none yet. */
   lastPerfNs: number
   /** Return of the last epoll_pwait on any thread. */
   lastPollNs: number
@@ -55,7 +54,6 @@ export function newTimelineState(): TimelineState {
     lastGen: -1,
     traceIndex: -1,
     lastGoNs: NaN,
-    perfFromNs: NaN,
     lastPerfNs: NaN,
     lastPollNs: NaN,
     commonThreads: 0,
@@ -188,7 +186,6 @@ function runningClass(assisting: boolean, stopped: boolean, kernel: number): num
 function newThread(tid: number, nowNs: number): Thread {
   return {
     tid,
-    comm: '',
     kernel: Kernel.Unknown,
     kernelSinceNs: nowNs,
     totals: noTotals(),
