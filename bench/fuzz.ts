@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { GoTraceReader } from '../src/gotrace/index.js'
 import { PerfScriptReader } from '../src/perf/index.js'
 import type { Bench } from './bench.js'
+import { Random } from './random.js'
 
 const inputs = Number(process.env['FUZZ_INPUTS'] ?? 1_000_000)
 const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 1e9)
@@ -51,7 +52,7 @@ function fuzz({ name, seeds, make }: (typeof targets)[number]): void {
   let bytes = 0
   const startMs = performance.now()
   for (let i = 0; i < share; i++) {
-    const input = mutate(seeds[random.below(seeds.length)]!, random)
+    const input = mutate(random.of(seeds), random)
     const beganMs = performance.now()
     try {
       read(make(), input, found)
@@ -119,19 +120,6 @@ function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
   both.set(a)
   both.set(b, a.length)
   return both
-}
-
-/** Mulberry32: small, and the same everywhere for a seed. */
-class Random {
-  constructor(private state: number) {}
-
-  /** An integer from 0 to below `limit`. */
-  below(limit: number): number {
-    this.state = (this.state + 0x6d2b79f5) | 0
-    let t = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) % limit
-  }
 }
 
 function capture(name: string): Uint8Array {

@@ -4,9 +4,10 @@ import { bench as fold } from './fold.js'
 import { bench as fuzz } from './fuzz.js'
 import { bench as gotrace } from './gotrace.js'
 import { bench as memory } from './memory.js'
+import { bench as stress } from './stress.js'
 
 /** Every comparison; `npm run bench -- NAME…` makes only those named. */
-const benches: readonly Bench[] = [gotrace, memory, fuzz, fold]
+const benches: readonly Bench[] = [gotrace, fold, memory, stress, fuzz]
 
 const wanted = process.argv.slice(2)
 const processors = cpus()
