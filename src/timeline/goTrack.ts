@@ -2,19 +2,21 @@ import { Ev, GoState, type GoEvent, type GoTraceReader } from '../gotrace/index.
 import { joinFrames } from '../stacks/text.js'
 import { ClassId, Kernel } from './classes.js'
 import type { Goroutine, NetworkReady, Thread } from './model.js'
+import { ProcTrack } from './procTrack.js'
 import type { TimelineCore } from './state.js'
 import type { StopTheWorldTracker } from './stopTheWorld.js'
 import { waitClassOfReason, waitClassOfStack } from './waits.js'
 
-/** At most so many functions are named as what the busy Ps ran. */
-const busyFuncsShown = 4
-
 /** Applies the events of the Go trace to the timeline. */
 export class GoTrack {
+  private readonly procs: ProcTrack
+
   constructor(
     private readonly core: TimelineCore,
     private readonly stops: StopTheWorldTracker,
-  ) {}
+  ) {
+    this.procs = new ProcTrack(core, stops)
+  }
 
   apply(event: GoEvent, reader: GoTraceReader, atNs: number): void {
     const { state } = this.core
@@ -59,13 +61,13 @@ export class GoTrack {
       case Ev.STWEnd:
         return this.stops.end(atNs)
       case Ev.ProcStart:
-        return this.procStart(args[0]!, event.tid)
+        return this.procs.start(args[0]!, event.tid)
       case Ev.ProcStop:
-        return this.procStop(event.p, event.tid, atNs)
+        return this.procs.stop(event.p, event.tid, atNs)
       case Ev.ProcSteal:
-        return this.procSteal(args[0]!, args[2]!, atNs)
+        return this.procs.steal(args[0]!, args[2]!, atNs)
       case Ev.ProcStatus:
-        return this.procStatus(args[0]!, event.tid, args[1]!)
+        return this.procs.status(args[0]!, event.tid, args[1]!)
     }
   }
 
@@ -112,13 +114,13 @@ export class GoTrack {
     const goroutine = newGoroutine(goid, goState, tid, startFunc, atNs)
     goroutine.waitClass = ClassId.sync_wait
     this.core.state.goroutines.set(goid, goroutine)
-    if (tid >= 0) this.goThread(tid).goid = goid
+    if (tid >= 0) this.core.goThread(tid).goid = goid
   }
 
   private start(goid: number, tid: number, atNs: number): void {
     const goroutine = this.core.state.goroutines.get(goid)
     if (goroutine === undefined) return
-    const thread = this.goThread(tid)
+    const thread = this.core.goThread(tid)
     this.closeRunnable(goroutine, thread, atNs)
     const runnableNs = goroutine.stateSinceNs
     goroutine.state = GoState.Running
@@ -157,7 +159,7 @@ export class GoTrack {
     if (goroutine.startFunc === '' && event.stackId !== 0) {
       goroutine.startFunc = reader.stack(event.stackId).at(-1)?.func ?? ''
     }
-    const thread = this.goThread(event.tid)
+    const thread = this.core.goThread(event.tid)
     thread.goid = -1
     thread.lastGoid = goroutine.goid
     thread.lastFunc = goroutine.startFunc
@@ -191,33 +193,17 @@ export class GoTrack {
   }
 
   private networkReady(event: GoEvent, atNs: number): NetworkReady {
-    const thread = this.goThread(event.tid)
+    const thread = this.core.goThread(event.tid)
     const residualNs = atNs - thread.pollNs
     for (const listener of this.core.listeners) listener.clockPair?.(atNs, residualNs)
-    const { state } = this.core
-    let busyPs = 0
-    for (const tid of state.procs.values()) if (tid >= 0 && (state.threads.get(tid)?.goid ?? -1) >= 0) busyPs++
     return {
       readyNs: atNs,
       pollNs: thread.pollNs,
       previousPollNs: thread.previousPollNs,
       tid: event.tid,
       pollerWithoutP: event.p < 0,
-      busyPs,
-      totalPs: state.procs.size,
-      busyFuncs: busyPs === state.procs.size ? this.runningFuncs() : [],
+      ...this.procs.load(),
     }
-  }
-
-  /** What the Ps run right now, by start function. */
-  private runningFuncs(): string[] {
-    const { state } = this.core
-    const funcs = new Set<string>()
-    for (const tid of state.procs.values()) {
-      const func = state.goroutines.get(state.threads.get(tid)?.goid ?? -1)?.startFunc ?? ''
-      if (func !== '') funcs.add(func)
-    }
-    return [...funcs].slice(0, busyFuncsShown)
   }
 
   private move(goid: number, goState: number, tid: number, atNs: number): void {
@@ -263,7 +249,7 @@ export class GoTrack {
     }
     state.goroutines.set(goid, goroutine)
     if (!onThread) return
-    const thread = this.goThread(tid)
+    const thread = this.core.goThread(tid)
     this.tellPast(goroutine, thread, atNs)
     thread.goid = goid
   }
@@ -283,46 +269,7 @@ export class GoTrack {
     this.core.cut(goroutine, atNs)
     goroutine.assisting = assisting
   }
-
-  private procStart(p: number, tid: number): void {
-    this.core.state.procs.set(p, tid)
-    this.goThread(tid).p = p
-  }
-
-  private procStop(p: number, tid: number, atNs: number): void {
-    this.core.state.procs.set(p, -1)
-    const thread = this.goThread(tid)
-    thread.p = -1
-    this.stops.procStopped(thread, atNs)
-  }
-
-  private procSteal(p: number, tid: number, atNs: number): void {
-    this.core.state.procs.set(p, -1)
-    const thread = this.core.state.threads.get(tid)
-    if (thread?.p !== p) return
-    thread.p = -1
-    this.stops.procStopped(thread, atNs)
-  }
-
-  private procStatus(p: number, tid: number, status: number): void {
-    const held = (status === procRunning || status === procSyscall) && tid >= 0
-    this.core.state.procs.set(p, held ? tid : -1)
-    if (held) this.goThread(tid).p = p
-  }
-
-  private goThread(tid: number): Thread {
-    const thread = this.core.thread(tid)
-    if (!thread.seenByGo) {
-      thread.seenByGo = true
-      if (thread.seenByPerf) this.core.state.commonThreads++
-    }
-    return thread
-  }
 }
-
-/** Wire values of ProcStatus. Source: tracev2 ProcStatus. */
-const procRunning = 1
-const procSyscall = 3
 
 function newGoroutine(goid: number, state: number, tid: number, startFunc: string, bornNs: number): Goroutine {
   return {

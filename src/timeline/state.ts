@@ -85,6 +85,16 @@ export class TimelineCore {
     return thread
   }
 
+  /** A thread the Go trace speaks of. */
+  goThread(tid: number): Thread {
+    const thread = this.thread(tid)
+    if (!thread.seenByGo) {
+      thread.seenByGo = true
+      if (thread.seenByPerf) this.state.commonThreads++
+    }
+    return thread
+  }
+
   /** Closes the open piece of a goroutine's life at `atNs`, in the class its unchanged state gives. */
   cut(goroutine: Goroutine, atNs: number): void {
     if (atNs > goroutine.openNs) this.emit(goroutine, atNs, this.classOf(goroutine))
