@@ -4,10 +4,11 @@ import { bench as fold } from './fold.js'
 import { bench as fuzz } from './fuzz.js'
 import { bench as gotrace } from './gotrace.js'
 import { bench as memory } from './memory.js'
+import { bench as perf } from './perf.js'
 import { bench as stress } from './stress.js'
 
 /** Every comparison; `npm run bench -- NAME…` makes only those named. */
-const benches: readonly Bench[] = [gotrace, fold, memory, stress, fuzz]
+const benches: readonly Bench[] = [gotrace, perf, fold, memory, stress, fuzz]
 
 const wanted = process.argv.slice(2)
 const processors = cpus()

@@ -57,6 +57,8 @@ export class Run {
   readonly progress: Progress
   readonly fit: FitCheck
   private readonly reducers: readonly (readonly [name: string, reducer: Reducer])[]
+  /** Those that want every event: the others are not asked once per event. */
+  private readonly counting: readonly Pick<Required<Reducer>, 'input'>[]
   /** perf's records are applied to the timeline. */
   private readonly perfOnAxis: boolean
   private goProblems: number
@@ -79,6 +81,7 @@ export class Run {
         return [d.name, d.create(this.sink.raise, thresholds, this.sink, saved.reducers[d.name])] as const
       }),
     ]
+    this.counting = this.reducers.flatMap(([, reducer]) => (wantsInput(reducer) ? [reducer] : []))
     this.fit = new FitCheck(saved.fit)
     this.timeline = new Timeline([...this.reducers.map(([, reducer]) => reducer), this.fit], saved.timeline)
     this.perfOnAxis = saved.sink.clock.joined || saved.sink.clock.method === 'no_gotrace'
@@ -131,7 +134,7 @@ export class Run {
     this.timeline.goEvent(this.go.event, this.go, atNs)
     progress.goEvents++
     progress.lastGoNs = Math.max(progress.lastGoNs, atNs)
-    for (const [, reducer] of this.reducers) reducer.input?.('gotrace', atNs, 1, 0, 0)
+    for (const reducer of this.counting) reducer.input('gotrace', atNs, 1, 0, 0)
   }
 
   perfRecord(atNs: number, shippedAtMs: number | undefined): void {
@@ -144,7 +147,7 @@ export class Run {
       late = this.timeline.perfRecord(record, this.perf, atNs)
     }
     progress.perfRecords++
-    for (const [, reducer] of this.reducers) reducer.input?.('perf', atNs, 1, record.bytes, late ? 1 : 0)
+    for (const reducer of this.counting) reducer.input('perf', atNs, 1, record.bytes, late ? 1 : 0)
     if (record.kind === PerfKind.Lost || record.kind === PerfKind.LostSamples) {
       progress.perfLost += record.lost
       for (const [, reducer] of this.reducers) reducer.lost?.(atNs, record.lost)
@@ -220,7 +223,7 @@ export class Run {
     const bytes = this.go.consumedBytes - progress.goBytes
     progress.goBytes = this.go.consumedBytes
     if (progress.lastGoNs === -Infinity) return
-    for (const [, reducer] of this.reducers) reducer.input?.('gotrace', progress.lastGoNs, 0, bytes, 0)
+    for (const reducer of this.counting) reducer.input('gotrace', progress.lastGoNs, 0, bytes, 0)
   }
 
   private noteProblems(heldPerfProblems = 0): void {
@@ -253,4 +256,8 @@ function perfShiftNs(perf: PerfScriptReader, clock: ClockDecision, wall: Wall, b
   if (clock.joined || reference === undefined) return Number(perfBaseNs - baseNs)
   const originNs = reference.wallNs - reference.monotonicNs
   return Number(perfBaseNs + originNs - wall.originNs - baseNs)
+}
+
+function wantsInput(reducer: Reducer): reducer is Reducer & Pick<Required<Reducer>, 'input'> {
+  return reducer.input !== undefined
 }

@@ -99,7 +99,7 @@ export async function analyzeOffline(source: OfflineSource, options: OfflineOpti
   const findings: DatedFinding[] = []
   for (;;) {
     analysis.pump()
-    rows.push(...analysis.takeRows())
+    for (const row of analysis.takeRows()) rows.push(row)
     for (const finding of analysis.takeFindings()) {
       findings.push({ ...finding, from: analysis.wallNs(finding.fromNs), to: analysis.wallNs(finding.toNs) })
     }

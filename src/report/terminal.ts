@@ -80,9 +80,15 @@ function moments({ findings, summary }: OfflineResult, pc: Colors): string[] {
 
 /** The worst ones of every kind, in the given order. */
 function pickShown(order: readonly DatedFinding[]): DatedFinding[] {
-  const rank = (finding: DatedFinding) => order.filter((other) => other.detector === finding.detector).indexOf(finding)
-  const chosen = order.filter((finding) => rank(finding) < findingsShownOfAKind).sort((a, b) => rank(a) - rank(b))
-  const shown = new Set(chosen.slice(0, findingsShown))
+  const seen = new Map<string, number>()
+  const chosen: { finding: DatedFinding; rank: number }[] = []
+  for (const finding of order) {
+    const rank = seen.get(finding.detector) ?? 0
+    seen.set(finding.detector, rank + 1)
+    if (rank < findingsShownOfAKind) chosen.push({ finding, rank })
+  }
+  chosen.sort((a, b) => a.rank - b.rank)
+  const shown = new Set(chosen.slice(0, findingsShown).map(({ finding }) => finding))
   return order.filter((finding) => shown.has(finding))
 }
 

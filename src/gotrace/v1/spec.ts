@@ -115,9 +115,6 @@ const timedEvents: Readonly<Partial<Record<V1Name, string>>> = {
   CPUSample: 'ticks p g K',
 }
 
-/** Most arguments an event has, time and stack not counted. */
-export const v1MaxArgs = 3
-
 export const v1Names: readonly (string | undefined)[] = (() => {
   const byId: (string | undefined)[] = []
   for (const [name, id] of Object.entries(V1)) byId[id] = name
