@@ -1,3 +1,6 @@
+import type { GoEvent, GoTraceReader } from '../gotrace/index.js'
+import type { PerfRecord, PerfScriptReader } from '../perf/index.js'
+
 /**
  * All times are ns on the analysis' axis: CLOCK_MONOTONIC minus a whole-second base. They are integers, so sums and differences
  * are exact. NaN stands for "not known".
@@ -126,10 +129,28 @@ export interface OffCpu {
   readonly kernel: number
 }
 
+/** What a listener may look up while it is told of an event. */
+export interface TimelineView {
+  readonly goroutines: ReadonlyMap<number, Goroutine>
+  readonly threads: ReadonlyMap<number, Thread>
+  /** Tells the goroutine's life up to `atNs` now, so that a piece ends there. */
+  cut(goroutine: Goroutine, atNs: number): void
+  /** Brings the thread's totals up to `atNs`. */
+  account(thread: Thread, atNs: number): void
+}
+
 /**
  * What the timeline tells the measures and detectors. Arguments are live objects: copy what is kept.
  */
 export interface TimelineListener {
+  /** Go event types (Ev) that it wants to hear of through `goEvent`. */
+  readonly goTypes?: readonly number[]
+  /** An event of `goTypes`, before it changes the timeline. */
+  goEvent?(event: GoEvent, reader: GoTraceReader, atNs: number, view: TimelineView): void
+  /** Whether it wants to hear of perf's samples of an event through `perfSample`; asked once per event. */
+  wantsPerfEvent?(name: string): boolean
+  /** A sample of such an event, before it changes the timeline. Only when perf is on the axis. */
+  perfSample?(record: PerfRecord, reader: PerfScriptReader, atNs: number, view: TimelineView): void
   /** A piece of a goroutine's life in one class. The pieces of a life do not overlap and leave no gap. */
   segment?(goroutine: Goroutine, fromNs: number, toNs: number, classId: number): void
   /** Runnable → Running. */

@@ -1,5 +1,5 @@
 import { ClassId, Kernel } from './classes.js'
-import type { Goroutine, KernelTotals, StopTheWorld, Thread, TimelineListener } from './model.js'
+import type { Goroutine, KernelTotals, StopTheWorld, Thread, TimelineListener, TimelineView } from './model.js'
 import { GoState } from '../gotrace/index.js'
 
 /** The open stop-the-world, with what is needed to say who was last to stop. */
@@ -64,11 +64,19 @@ export function newTimelineState(): TimelineState {
 export const noTotals = (): KernelTotals => ({ onNs: 0, preemptedNs: 0, asleepNs: 0, diskNs: 0, unknownNs: 0 })
 
 /** State and the operations every event handler shares. */
-export class TimelineCore {
+export class TimelineCore implements TimelineView {
   constructor(
     readonly state: TimelineState,
     readonly listeners: readonly TimelineListener[],
   ) {}
+
+  get goroutines(): ReadonlyMap<number, Goroutine> {
+    return this.state.goroutines
+  }
+
+  get threads(): ReadonlyMap<number, Thread> {
+    return this.state.threads
+  }
 
   /** While it lasts, goroutines that have existed since the start of the trace may still turn up. */
   get inFirstGeneration(): boolean {

@@ -1,6 +1,7 @@
 import type { GoEvent, GoTraceReader } from '../gotrace/index.js'
-import type { PerfRecord, PerfScriptReader } from '../perf/index.js'
+import { PerfKind, type PerfRecord, type PerfScriptReader } from '../perf/index.js'
 import { GoTrack } from './goTrack.js'
+import { Hearers } from './hearers.js'
 import type { TimelineListener } from './model.js'
 import { PerfTrack } from './perfTrack.js'
 import { newTimelineState, TimelineCore, type TimelineState } from './state.js'
@@ -16,6 +17,7 @@ export class Timeline {
   private readonly stops: StopTheWorldTracker
   private readonly go: GoTrack
   private readonly perf: PerfTrack
+  private readonly hearers: Hearers
 
   constructor(listeners: readonly TimelineListener[], state: TimelineState = newTimelineState()) {
     this.state = state
@@ -23,17 +25,26 @@ export class Timeline {
     this.stops = new StopTheWorldTracker(this.core)
     this.go = new GoTrack(this.core, this.stops)
     this.perf = new PerfTrack(this.core, this.stops)
+    this.hearers = new Hearers(listeners)
   }
 
   /** The order that the trace's state machine finds may step back by some ns: then the event is applied now. */
   goEvent(event: GoEvent, reader: GoTraceReader, atNs: number): void {
     this.advance(atNs)
+    for (const listener of this.hearers.ofGo(event.type)) {
+      listener.goEvent(event, reader, this.state.nowNs, this.core)
+    }
     this.go.apply(event, reader, this.state.nowNs)
   }
 
   /** @returns true when the record was older than what had been processed; it is applied now. */
   perfRecord(record: PerfRecord, reader: PerfScriptReader, atNs: number): boolean {
     const late = this.advance(atNs)
+    if (record.kind === PerfKind.Sample) {
+      for (const listener of this.hearers.ofPerf(record.eventId, reader)) {
+        listener.perfSample(record, reader, this.state.nowNs, this.core)
+      }
+    }
     this.perf.apply(record, reader, this.state.nowNs)
     return late
   }
