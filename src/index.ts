@@ -1,15 +1,27 @@
 /**
  * dualtrace as a library: the readers and the analysis, without any I/O. See "As a library" in README.md.
  */
+export { GoTrace, GoTraceError, readGoTrace, type TraceBytes } from './readGoTrace.js'
 export {
+  type ClockSnapshot,
   Ev,
+  type EventKind,
+  type EventSpec,
+  type EvName,
+  formatEvent,
   type Frame,
+  type Generation,
+  GenerationSplitter,
   GoEvent,
-  GoState,
   type GoReaderOptions,
+  type GoReaderState,
+  GoState,
   GoTraceReader,
+  kindOf,
   type Problem as GoTraceProblem,
+  type ProblemName as GoTraceProblemName,
   ProcState,
+  specs,
 } from './gotrace/index.js'
 export {
   type PerfFrame,

@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
+import { GenerationSplitter } from '../../src/gotrace/index.js'
 import { capture, read } from '../gotrace/support/events.js'
 import { temporaryDirectory } from '../gotrace/support/goTool.js'
 
@@ -75,6 +76,28 @@ describe('dualtrace dump', () => {
     assert.deepEqual(lines, whole.slice(0, lines.length))
   })
 
+  it('reads on behind a damaged generation, and stops there when strict, with the byte and exit 3', () => {
+    const bytes = Uint8Array.from(capture('go1.26'))
+    const splitter = new GenerationSplitter()
+    splitter.push(bytes)
+    // Where the second generation's first batch begins.
+    const at = splitter.next()!.bytes.length
+    bytes[at] = 0xee
+    const damaged = join(directory, 'damaged.trace')
+    writeFileSync(damaged, bytes)
+    const [tolerant, strict] = [[], ['--strict']].map((flags) => dump([damaged, ...flags])) as [Dumped, Dumped]
+    const syncs = ({ stdout }: Dumped) => stdout.split('\n').filter((line) => line.includes(' Sync ')).length
+    // One for each of the three generations, and one that ends the trace.
+    assert.equal(syncs(dump([trace])), 4)
+    for (const { status, stderr } of [tolerant, strict]) {
+      assert.equal(status, 3)
+      assert.match(stderr, new RegExp(`^dualtrace: .*damaged\\.trace, byte ${at}: byte 238 stands where.*\\n$`))
+    }
+    assert.equal(strict.stderr, tolerant.stderr)
+    assert.ok(tolerant.stdout.startsWith(strict.stdout))
+    assert.deepEqual([syncs(tolerant), syncs(strict)], [3, 1])
+  })
+
   it('gives what it could read of a .gz that is cut off, and exits 3', () => {
     const packed = join(directory, 'cut.gz')
     const bytes = gzipSync(readFileSync(trace))
@@ -104,6 +127,8 @@ describe('dualtrace dump', () => {
       assert.match(stderr, sentence)
     })
 })
+
+type Dumped = ReturnType<typeof dump>
 
 function dump(args: readonly string[], input?: Uint8Array, env = process.env) {
   return spawnSync(process.execPath, [main, 'dump', ...args], { encoding: 'utf8', maxBuffer: 1 << 28, input, env })
