@@ -35,6 +35,8 @@ export interface RecordOptions extends OutputOptions {
   readonly pid: number
   /** Samples per second of cpu-clock. */
   readonly frequencyHz: number
+  /** Whether cpu-clock and sched_switch come with stacks; absent: they do. */
+  readonly stacks?: boolean | undefined
   readonly syscalls: readonly string[]
   /** Thread names whose wake-ups the system-wide perf records; wake-ups of these are left out here, so that none is seen twice. */
   readonly wakeupsElsewhere: readonly string[]
@@ -45,9 +47,10 @@ export interface RecordOptions extends OutputOptions {
  * `-F` would sample the tracepoints too. `--switch-events` gives the switch-in that sched_switch of a single process lacks.
  */
 export function perfRecordArgs(options: RecordOptions): string[] {
+  const stacks = options.stacks ?? true
   const events = [
-    ['-e', `cpu-clock/freq=${options.frequencyHz},call-graph=fp/`],
-    ['-e', 'sched:sched_switch/call-graph=fp/'],
+    ['-e', `cpu-clock/freq=${options.frequencyHz}${stacks ? ',call-graph=fp' : ''}/`],
+    ['-e', `sched:sched_switch${stacks ? '/call-graph=fp/' : ''}`],
     ...options.syscalls.flatMap((name) => [
       ['-e', `syscalls:sys_enter_${name}`],
       ['-e', `syscalls:sys_exit_${name}`],

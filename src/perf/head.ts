@@ -1,4 +1,4 @@
-import { Byte, decimal, digitsBack, spacesAhead, spacesBack } from './bytes.js'
+import { Byte, decimal, digitsBack, isDigit, spacesAhead, spacesBack } from './bytes.js'
 
 /** The kernel keeps 15 bytes of a thread's name; perf prints them raw. */
 const commBytes = 15
@@ -56,6 +56,7 @@ function parseHeadBefore(bytes: Uint8Array, first: number, colon: number, longes
   if (secondsDigits === 0 || secondsDigits > mostDigits || !follows(bytes, first, seconds)) return false
 
   let at = spacesBack(bytes, first, seconds)
+  if (bytes[at - 1] !== Byte.closeBracket) at = beforeExtras(bytes, first, at)
   let cpu = -1
   if (at > first && bytes[at - 1] === Byte.closeBracket) {
     const cpuStart = digitsBack(bytes, first, at - 1)
@@ -88,6 +89,29 @@ function parseHeadBefore(bytes: Uint8Array, first: number, colon: number, longes
   head.seconds = decimal(bytes, seconds, fraction - 1)
   head.nanos = decimal(bytes, fraction, colon) * nanosPerUnit[fractionDigits]!
   return true
+}
+
+/** Letters of `-F +misc`: the CPU's mode, then what kind of record it is. */
+const miscLetters = Buffer.from('KUHGgMESp')
+const timeOfDay = Buffer.from('0000-00-00 00:00:00.')
+
+/** Steps back over what `-F +misc,+tod` put between the CPU and the time that follows `end`: `K     2026-11-23 18:38:24.292344`. */
+function beforeExtras(bytes: Uint8Array, first: number, end: number): number {
+  const afterMisc = spacesBack(bytes, first, timeOfDayStart(bytes, first, end))
+  let at = afterMisc
+  while (at > first && miscLetters.includes(bytes[at - 1]!)) at--
+  return at < afterMisc && follows(bytes, first, at) ? spacesBack(bytes, first, at) : afterMisc
+}
+
+/** Start of the time of day that ends before `end`; `end` when there is none. */
+function timeOfDayStart(bytes: Uint8Array, first: number, end: number): number {
+  const start = digitsBack(bytes, first, end) - timeOfDay.length
+  if (start < first) return end
+  for (const [i, form] of timeOfDay.entries()) {
+    const byte = bytes[start + i]
+    if (form === Byte.zero ? !isDigit(byte) : byte !== form) return end
+  }
+  return start
 }
 
 /** A field starts at `at`: something and a space stand before it. */

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PerfKind, perfScriptArgs, PerfScriptReader } from '../../src/perf/index.js'
 import { requirePerf } from '../support/requirements.js'
+import { read } from './support.js'
 
 /** What `grep -c` would count. */
 function count(text: string, pattern: RegExp): number {
@@ -13,12 +14,13 @@ function count(text: string, pattern: RegExp): number {
 
 describe('real perf', function () {
   let folder = ''
+  let data = ''
   let bytes = Buffer.alloc(0)
 
   before(function () {
     requirePerf(this)
     folder = mkdtempSync(join(tmpdir(), 'dualtrace-perf-'))
-    const data = join(folder, 'perf.data')
+    data = join(folder, 'perf.data')
     const events = [
       'cpu-clock/freq=499,call-graph=fp/',
       'sched:sched_switch/call-graph=fp/',
@@ -96,4 +98,46 @@ describe('real perf', function () {
     // A thread's first switch-out may lie before its events were on.
     assert.ok(paired >= 60 && unpaired <= paired / 20, `${paired} paired, ${unpaired} not`)
   })
+
+  for (const fields of [
+    'comm,tid,time,event,trace',
+    'comm,tid,cpu,time,event,trace,ip,sym,dso',
+    'comm,pid,time,period,event,ip,sym',
+    'tid,time,event,ip,sym,symoff',
+    'comm,pid,tid,cpu,misc,time,event,ip,sym,trace',
+    'comm,tid,time,period,ip,sym,dso',
+  ]) {
+    it(`says the same in the columns ${fields}, in ns and in µs`, () => {
+      const columns = fields.split(',')
+      for (const precision of [['--ns'], []]) {
+        const args = ['script', '--no-inline', ...precision, '-F', fields, '-i', data]
+        const { stdout, status, stderr } = spawnSync('perf', args, { maxBuffer: 1 << 28 })
+        assert.equal(status, 0, stderr.toString())
+        const { reader, records } = read(stdout)
+        assert.deepEqual([...reader.problemCounts], [])
+        const unitNs = precision.length > 0 ? 1n : 1000n
+        assert.deepEqual(
+          records.map((record) => shown(record, columns, unitNs)),
+          read(bytes)
+            .records.filter(({ kind }) => kind === 'sample')
+            .map((record) => shown(record, columns, unitNs)),
+        )
+      }
+    })
+  }
 })
+
+/** What text with these columns can say of a record. */
+function shown(record: Record<string, unknown>, columns: readonly string[], unitNs: bigint): Record<string, unknown> {
+  const has = (column: string) => columns.includes(column)
+  return {
+    timeNs: (BigInt(record['time_ns'] as string) / unitNs) * unitNs,
+    tid: record['tid'],
+    ...(has('comm') && { comm: record['comm'] }),
+    ...(has('cpu') && { cpu: record['cpu'] }),
+    ...(has('period') && { period: record['period'] }),
+    ...(has('event') && { event: record['event'] }),
+    ...(has('trace') && { trace: record['trace'] }),
+    ...(has('sym') && { symbols: (record['frames'] as Record<string, unknown>[]).map(({ symbol }) => symbol) }),
+  }
+}

@@ -1,35 +1,18 @@
-import { readFileSync } from 'node:fs'
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PerfScriptReader, recordToJson, type PerfReaderOptions } from '../../src/perf/index.js'
 
+const folder = join(process.cwd(), 'test/perf/fixtures')
+
 export function fixture(name: string): Buffer {
-  return readFileSync(join(process.cwd(), 'test/perf/fixtures', `${name}.txt`))
+  return readFileSync(join(folder, `${name}.txt`))
 }
 
-export const fixtureNames = [
-  'comm-imitates-head',
-  'comm-with-brackets',
-  'deltatime',
-  'frames',
-  'header-and-stacks',
-  'inlined',
-  'inlined-srcline',
-  'lost',
-  'microseconds-tid-only',
-  'mixed-call-graph',
-  'no-call-chain',
-  'no-event',
-  'no-times',
-  'one-letter-comm',
-  'pmu-events',
-  'reltime',
-  'sampled-tracepoint',
-  'sideband',
-  'single-line',
-  'single-line-srcline',
-  'switch-cpu-wide',
-  'unreadable-lines',
-] as const
+export const fixtureNames: readonly string[] = readdirSync(folder)
+  .filter((file) => file.endsWith('.txt'))
+  .map((file) => file.slice(0, -'.txt'.length))
+  .sort()
 
 /** Everything a record says, in plain data. */
 export function snapshot(reader: PerfScriptReader): Record<string, unknown> {
@@ -71,4 +54,10 @@ export function read(
   reader.end()
   records.push(...drain(reader))
   return { reader, records }
+}
+
+/** Compares the named fields of a record. */
+export function subset(record: Record<string, unknown>, expected: Record<string, unknown>): void {
+  const actual = Object.fromEntries(Object.keys(expected).map((key) => [key, record[key]]))
+  assert.deepEqual(actual, expected)
 }

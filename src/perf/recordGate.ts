@@ -1,0 +1,109 @@
+import { BlockReader } from './blocks.js'
+import { lastRecordBoundary, LineKind, lineKind } from './boundary.js'
+import { Byte } from './bytes.js'
+import { Head } from './head.js'
+
+const nothing = Buffer.alloc(0)
+
+/**
+ * Lets the records of a text through from one instant on and, once told, up to another: two recordings that overlap make one text with
+ * nothing twice. Comments and records without a time (threads that were there before) go through. Gives out whole records; between
+ * the two instants it does not look at them one by one.
+ */
+export class RecordGate {
+  private readonly blocks = new BlockReader()
+  private mode: 'before' | 'open' | 'closing' = 'before'
+  /** A record that is not complete yet, while open. */
+  private carry: Buffer = nothing
+  private lastOut: Buffer = nothing
+
+  constructor(
+    private readonly fromNs = 0n,
+    private untilNs = 0n,
+  ) {
+    if (untilNs > 0n) this.mode = 'closing'
+    else if (fromNs === 0n) this.mode = 'open'
+  }
+
+  /** Records from this instant on are somebody else's. It must lie after all that has been pushed. */
+  closeAt(untilNs: bigint): void {
+    this.untilNs = untilNs
+    if (this.mode === 'open') this.blocks.push(this.carry)
+    this.carry = nothing
+    this.mode = 'closing'
+  }
+
+  /** @returns what goes through of the whole records there are now; valid until the next push. */
+  push(chunk: Uint8Array): Buffer {
+    if (this.mode === 'open') return this.passOn(chunk)
+    this.blocks.push(chunk)
+    return this.out(this.sift())
+  }
+
+  end(): Buffer {
+    if (this.mode === 'open') return this.out(this.carry)
+    this.blocks.end()
+    return this.out(this.sift())
+  }
+
+  /** Time of the last record let through, ns on perf's clock; undefined when there was none lately. */
+  get lastNs(): bigint | undefined {
+    return lastRecordTime(this.lastOut)
+  }
+
+  private passOn(chunk: Uint8Array): Buffer {
+    const bytes = this.carry.length === 0 ? asBuffer(chunk) : Buffer.concat([this.carry, chunk])
+    const boundary = lastRecordBoundary(bytes)
+    this.carry = Buffer.from(bytes.subarray(boundary))
+    return this.out(bytes.subarray(0, boundary))
+  }
+
+  private out(bytes: Buffer): Buffer {
+    if (bytes.length > 0) this.lastOut = bytes
+    return bytes
+  }
+
+  private sift(): Buffer {
+    const { blocks, fromNs, untilNs } = this
+    const through: Buffer[] = []
+    while (blocks.peek()) {
+      const block = blocks.take()
+      const isRecord = blocks.kind === LineKind.Sample || blocks.kind === LineKind.Sideband
+      if (isRecord && blocks.seconds > 0) {
+        const atNs = BigInt(blocks.seconds) * 1_000_000_000n + BigInt(blocks.nanos)
+        if (atNs < fromNs || (untilNs > 0n && atNs >= untilNs)) continue
+        if (this.mode === 'before') {
+          this.mode = 'open'
+          this.carry = blocks.takeRest()
+          return Buffer.concat([...through, block, this.passOn(nothing)])
+        }
+      }
+      through.push(block)
+    }
+    return Buffer.concat(through)
+  }
+}
+
+/** A record saying that events were lost, as perf script prints it; the time is on perf's clock. */
+export function lostRecordText(atNs: bigint, events: number): Buffer {
+  const seconds = atNs / 1_000_000_000n
+  const fraction = String(atNs % 1_000_000_000n).padStart(9, '0')
+  return Buffer.from(`perf     0/0     [000] ${seconds}.${fraction}: PERF_RECORD_LOST lost ${events}\n`)
+}
+
+/** Time of the last record that begins in these bytes, ns on perf's clock. */
+function lastRecordTime(bytes: Buffer): bigint | undefined {
+  const head = new Head()
+  for (let end = bytes.lastIndexOf(Byte.newline); end >= 0;) {
+    const start = end === 0 ? 0 : bytes.lastIndexOf(Byte.newline, end - 1) + 1
+    const kind = lineKind(bytes, start, end, head)
+    if ((kind === LineKind.Sample || kind === LineKind.Sideband) && head.seconds > 0)
+      return BigInt(head.seconds) * 1_000_000_000n + BigInt(head.nanos)
+    end = start - 1
+  }
+  return undefined
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
