@@ -39,7 +39,7 @@ export class GoTrack {
       case Ev.GoCreateSyscall:
         return this.create(args[0]!, GoState.Syscall, event.tid, '', atNs)
       case Ev.GoSyscallBegin:
-        return this.move(event.goid, GoState.Syscall, event.tid, atNs)
+        return this.enterSyscall(event, reader, atNs)
       case Ev.GoSyscallEnd:
         return this.move(event.goid, GoState.Running, event.tid, atNs)
       case Ev.GoSyscallEndBlocked:
@@ -165,6 +165,8 @@ export class GoTrack {
     thread.lastFunc = goroutine.startFunc
     thread.lastLeftNs = atNs
     thread.lastStack = this.core.state.stop === undefined ? '' : joinFrames(reader.stack(event.stackId))
+    // Back from a blocking system call there is no stack: it was stopped where it made the call.
+    if (event.type !== Ev.GoSyscallEndBlocked) goroutine.waitStack = joinFrames(reader.stack(event.stackId))
     goroutine.state = goState
     goroutine.waitClass = waitClass
     goroutine.tid = -1
@@ -176,9 +178,6 @@ export class GoTrack {
     let waitClass = waitClassOfReason(reader.string(event.args[0]!))
     if (waitClass === ClassId.unknown) waitClass = waitClassOfStack(frames)
     this.leave(event, reader, GoState.Waiting, waitClass, atNs)
-    if (waitClass !== ClassId.net_wait) return
-    const goroutine = this.core.state.goroutines.get(event.goid)
-    if (goroutine !== undefined) goroutine.waitStack = joinFrames(frames)
   }
 
   private unblock(event: GoEvent, goid: number, atNs: number): void {
@@ -204,6 +203,12 @@ export class GoTrack {
       pollerWithoutP: event.p < 0,
       ...this.procs.load(),
     }
+  }
+
+  private enterSyscall(event: GoEvent, reader: GoTraceReader, atNs: number): void {
+    this.move(event.goid, GoState.Syscall, event.tid, atNs)
+    const goroutine = this.core.state.goroutines.get(event.goid)
+    if (goroutine !== undefined) goroutine.waitStack = joinFrames(reader.stack(event.stackId))
   }
 
   private move(goid: number, goState: number, tid: number, atNs: number): void {
@@ -245,7 +250,7 @@ export class GoTrack {
     const goroutine = newGoroutine(goid, goState, tid, frames.at(-1)?.func ?? '', state.traceStartNs)
     if (goState === GoState.Waiting) {
       goroutine.waitClass = waitClassOfStack(frames)
-      if (goroutine.waitClass === ClassId.net_wait) goroutine.waitStack = joinFrames(frames)
+      goroutine.waitStack = joinFrames(frames)
     }
     state.goroutines.set(goid, goroutine)
     if (!onThread) return

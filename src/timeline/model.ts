@@ -23,7 +23,7 @@ export interface Goroutine {
   assisting: boolean
   /** Function it was started with; '' until known. */
   startFunc: string
-  /** Stack of the last block or stop: functions, root first, joined by ';'. Kept for network waits only. */
+  /** Where it last blocked, stopped or entered a system call: functions, root first, joined by ';'. '' = not told. */
   waitStack: string
   /** Set between a network unblock and the run that follows. */
   ready: NetworkReady | undefined
@@ -55,8 +55,13 @@ export interface KernelTotals {
 
 export interface Thread {
   readonly tid: number
+  /** Its name as perf last printed it; '' = not yet. */
+  comm: string
   /** Kernel.* */
   kernel: number
+  /** When it entered that state. */
+  kernelChangedNs: number
+  /** Up to where `totals` count. */
   kernelSinceNs: number
   readonly totals: KernelTotals
   /** Goroutine on this thread, -1 = none. */
@@ -76,6 +81,8 @@ export interface Thread {
   lastFunc: string
   lastLeftNs: number
   lastStack: string
+  /** While off CPU: the stack it left the CPU with, functions root first, joined by ';'. '' = not recorded. */
+  offStack: string
   /** While off CPU: what the kernel ran instead. */
   nextComm: string
   nextTid: number
@@ -160,6 +167,8 @@ export interface TimelineListener {
   /** A woken thread was switched in. */
   switchedIn?(thread: Thread, wakeNs: number, inNs: number): void
   offCpu?(stretch: OffCpu): void
+  /** A piece of a thread's time in one kernel state (Kernel.*), as `totals` count it. */
+  threadTime?(thread: Thread, fromNs: number, toNs: number, kernel: number): void
   /** A network unblock in scheduler context; `residualNs` is NaN when no epoll return matches it. */
   clockPair?(atNs: number, residualNs: number): void
 }

@@ -3,6 +3,7 @@ import { Kernel, kernelStateOf } from './classes.js'
 import type { Thread } from './model.js'
 import type { TimelineCore } from './state.js'
 import { GoState } from '../gotrace/index.js'
+import { joinPerfFrames } from '../stacks/perfText.js'
 import type { StopTheWorldTracker } from './stopTheWorld.js'
 
 /** What a record's event means to the timeline; decided once per event name. */
@@ -72,7 +73,7 @@ export class PerfTrack {
     if (role === undefined) this.roles[record.eventId] = role = roleOf(reader.eventName(record.eventId))
     if (role === Role.Wake) return this.wake(record, atNs)
     const thread = this.perfThread(record.tid)
-    if (role === Role.Switch) return this.schedSwitch(record, thread, atNs)
+    if (role === Role.Switch) return this.schedSwitch(record, reader, thread, atNs)
     // Whatever records a sample is running: also the first thing we may learn of a thread.
     if (thread.kernel !== Kernel.OnCpu) {
       if (thread.kernel !== Kernel.Unknown) this.core.missedSwitchIn(thread)
@@ -84,19 +85,23 @@ export class PerfTrack {
         thread.previousPollNs = this.core.state.lastPollNs
       }
       this.core.state.lastPollNs = atNs
-    } else if (role === Role.CpuSample && this.core.state.stop !== undefined) {
+    } else if (role === Role.CpuSample) {
+      thread.comm = record.comm
+      if (this.core.state.stop === undefined) return
       const leaf = reader.stack(record.stackId)[0]?.symbol ?? ''
       this.stops.sample(thread.tid, leaf === '' ? '[unknown]' : leaf)
     }
   }
 
-  private schedSwitch(record: PerfRecord, thread: Thread, atNs: number): void {
+  private schedSwitch(record: PerfRecord, reader: PerfScriptReader, thread: Thread, atNs: number): void {
     const change = record.schedSwitch()
     if (change === undefined) return
     const next = this.core.state.threads.get(change.nextTid)
     if (change.prevTid === thread.tid) {
       if (thread.kernel > Kernel.OnCpu) this.core.missedSwitchIn(thread)
       this.leaveCpu(thread, kernelStateOf(change.prevState), atNs)
+      thread.comm = change.prevComm
+      thread.offStack = joinPerfFrames(reader.stack(record.stackId))
       thread.nextTid = change.nextTid
       thread.nextComm = change.nextComm
     }
@@ -130,7 +135,7 @@ export class PerfTrack {
     if (off !== Kernel.Unknown) {
       const carried = thread.goid < 0 ? undefined : this.core.state.goroutines.get(thread.goid)
       const goroutine = carried?.state === GoState.Running ? carried : undefined
-      const stretch = { thread, goroutine, fromNs: thread.kernelSinceNs, toNs: atNs, kernel: off }
+      const stretch = { thread, goroutine, fromNs: thread.kernelChangedNs, toNs: atNs, kernel: off }
       for (const listener of this.core.listeners) listener.offCpu?.(stretch)
     }
     this.core.setKernel(thread, Kernel.OnCpu, atNs)

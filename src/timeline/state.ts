@@ -144,6 +144,8 @@ export class TimelineCore implements TimelineView {
     if (goroutine !== undefined) this.cut(goroutine, atNs)
     this.account(thread, atNs)
     thread.kernel = kernel
+    thread.kernelChangedNs = atNs
+    thread.offStack = ''
     thread.history?.push({ atNs, kernel })
   }
 
@@ -160,8 +162,10 @@ export class TimelineCore implements TimelineView {
 
   /** Adds the time since the last change to the thread's totals. */
   account(thread: Thread, atNs: number): void {
-    const ns = atNs - thread.kernelSinceNs
+    const fromNs = thread.kernelSinceNs
+    const ns = atNs - fromNs
     thread.kernelSinceNs = atNs
+    if (ns > 0) for (const listener of this.listeners) listener.threadTime?.(thread, fromNs, atNs, thread.kernel)
     const totals = thread.totals
     switch (thread.kernel) {
       case Kernel.OnCpu:
@@ -204,7 +208,9 @@ function runningClass(assisting: boolean, stopped: boolean, kernel: number): num
 function newThread(tid: number, nowNs: number): Thread {
   return {
     tid,
+    comm: '',
     kernel: Kernel.Unknown,
+    kernelChangedNs: nowNs,
     kernelSinceNs: nowNs,
     totals: noTotals(),
     goid: -1,
@@ -218,6 +224,7 @@ function newThread(tid: number, nowNs: number): Thread {
     lastFunc: '',
     lastLeftNs: NaN,
     lastStack: '',
+    offStack: '',
     nextComm: '',
     nextTid: -1,
     history: undefined,

@@ -68,11 +68,12 @@ export class Timeline {
   }
 
   /**
-   * Tells every life up to `atNs`, so that what lies before it is complete. A goroutine that is learnt of later, in the first
+   * Tells every life, and every thread's time, up to `atNs`, so that what lies before it is complete. A goroutine that is learnt of later, in the first
    * generation of a trace, still adds to the past: `complete` says up to where nothing more can come.
    */
   settle(atNs: number): void {
     for (const goroutine of this.state.goroutines.values()) this.core.cut(goroutine, atNs)
+    for (const thread of this.state.threads.values()) this.core.account(thread, atNs)
   }
 
   get completeBeforeNs(): number {
