@@ -2,6 +2,7 @@ import { defaultSyscalls } from '../perf/command.js'
 import { LostCounter } from './lostCounter.js'
 import { mergePerfTexts } from './mergePerfTexts.js'
 import { type PerfOptions, startPerfRecorder } from './perfRecorder.js'
+import { threadIds } from './proc.js'
 import { attach } from './target.js'
 import { usableSyscalls } from './tracefs.js'
 
@@ -12,6 +13,17 @@ export interface LivePerf {
   stop(): Promise<void>
   /** Events perf says it lost so far. */
   lost(): number
+  /** Settles when perf has ended, told to or not; the other one, for perf's system-wide half. */
+  readonly ended: Promise<unknown>
+  readonly wakeupsEnded: Promise<unknown>
+  /** Everything from this instant on is recorded, ns on CLOCK_MONOTONIC. */
+  readonly attachedNs: bigint
+  /** Threads that started while perf attached: whether it records them is not known. */
+  readonly startedMeanwhile: number
+  /** Thread names whose wake-ups are recorded. */
+  readonly comms: readonly string[]
+  /** All processes of perf that belong to this recording. */
+  readonly pids: readonly number[]
   /** What a reader of the data must know, e.g. that there are no system-wide wake-ups. */
   readonly notes: readonly string[]
 }
@@ -26,19 +38,24 @@ export const defaultBufferBytes = 4 << 20
  * @throws UserError when perf is missing or not permitted, or there is no such process.
  */
 export async function openLivePerf(options: LivePerfOptions): Promise<LivePerf> {
+  const threadsBefore = new Set(await threadIds(options.pid))
   const target = await attach(options.pid)
   await target.release()
+  const comms = options.comms ?? target.comms
   const { syscalls, notes } = await usableSyscalls(options.syscalls ?? defaultSyscalls)
   const perf = await startPerfRecorder(
     {
       pid: options.pid,
-      comms: options.comms ?? target.comms,
+      comms,
       frequencyHz: options.frequencyHz ?? defaultFrequencyHz,
       bufferBytes: options.bufferBytes ?? defaultBufferBytes,
       syscalls,
+      stacks: options.stacks,
     },
     { main: '-', wakeups: '-', live: true },
   )
+  const attachedNs = process.hrtime.bigint()
+  const started = (await threadIds(options.pid)).filter((tid) => !threadsBefore.has(tid))
   const lost = new LostCounter()
   // The system-wide perf does not notice that the process has gone.
   perf.main.exited.then(() => perf.stop()).catch(() => undefined)
@@ -58,6 +75,12 @@ export async function openLivePerf(options: LivePerfOptions): Promise<LivePerf> 
       await perf.stop()
     },
     lost: () => lost.lostEvents,
+    ended: perf.main.exited,
+    wakeupsEnded: perf.wakeups?.exited ?? new Promise(() => undefined),
+    attachedNs,
+    startedMeanwhile: started.length,
+    comms,
+    pids: [...perf.main.pids, ...(perf.wakeups?.pids ?? [])],
     notes: [...notes, ...perf.notes],
   }
 }

@@ -14,6 +14,8 @@ export interface PerfExit {
 
 /** A `perf record` that is recording. */
 export interface PerfProcess {
+  /** perf record and, when `scriptArgs` were given, perf script. */
+  readonly pids: readonly number[]
   /** What perf records, as text while it is recorded; only when `scriptArgs` were given. */
   readonly text: AsyncIterable<Uint8Array>
   /** Settles when perf ends by itself (its target is gone) or after `stop`. */
@@ -44,10 +46,12 @@ const stopTimeoutMs = 20_000
 export async function startPerfRecord(args: readonly string[], options: PerfRecordOptions = {}): Promise<PerfProcess> {
   const byLine = options.byLine === true && (await findExecutable('stdbuf')) !== undefined
   const stdio: StdioOptions = ['ignore', options.scriptArgs === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', 'pipe']
-  const child = spawnPerf(args, stdio, options.cwd)
+  const leash = await leashed()
+  const child = spawnPerf(args, stdio, options.cwd, leash)
   const exited = watch(child)
   // The reader has to be there from the start: before its first event perf writes out what runs on the host, and would wait.
-  const text = options.scriptArgs === undefined ? nothing() : textOf(child, options.scriptArgs, byLine)
+  const script = options.scriptArgs === undefined ? undefined : spawnScript(child, options.scriptArgs, byLine, leash)
+  const text = script === undefined ? nothing() : readText(script)
   const [, , , command, ack] = child.stdio as [null, Readable, Readable, Duplex, Duplex]
   // perf going away closes the channel; `exited` tells why.
   command.on('error', () => undefined)
@@ -57,7 +61,24 @@ export async function startPerfRecord(args: readonly string[], options: PerfReco
   const first = await Promise.race([acknowledged, exited])
   if (first !== 'recording') throw perfFailure(first.stderr)
   if (options.scriptArgs !== undefined) keepFlowing(command, ack, exited)
-  return { text, exited, stop: () => stop(child, exited) }
+  const pids = [child.pid, script?.pid].filter((pid) => pid !== undefined)
+  return { pids, text, exited, stop: () => stop(child, exited) }
+}
+
+let leash: Promise<readonly string[]> | undefined
+
+/**
+ * A command line in front of perf's that lets the kernel end perf when this process dies, however it dies: a perf that nobody reads
+ * would go on costing. Without util-linux's setpriv perf notices only when it next writes to its closed pipe.
+ */
+function leashed(): Promise<readonly string[]> {
+  const prefix = ['setpriv', '--pdeathsig', 'KILL']
+  leash ??= new Promise((resolve) => {
+    const trial = spawn(prefix[0]!, [...prefix.slice(1), 'true'], { stdio: 'ignore' })
+    trial.on('error', () => resolve([]))
+    trial.on('close', (code) => resolve(code === 0 ? prefix : []))
+  })
+  return leash
 }
 
 /**
@@ -73,19 +94,22 @@ function keepFlowing(command: Duplex, ack: Duplex, exited: Promise<PerfExit>): v
 
 /** Runs `perf script` on a perf.data; its text is the iterable. Ends with a UserError when perf fails. */
 export function runPerfScript(args: readonly string[], cwd: string): AsyncIterable<Uint8Array> {
-  return readText(spawnPerf(args, ['ignore', 'pipe', 'pipe'], cwd))
+  return readText(spawnPerf(args, ['ignore', 'pipe', 'pipe'], cwd, []))
 }
 
 /** Connects perf script to perf record directly, as a shell's pipe does. */
-function textOf(recorder: ChildProcess, scriptArgs: readonly string[], byLine: boolean): AsyncIterable<Uint8Array> {
-  if (recorder.stdout === null || recorder.pid === undefined) return nothing()
-  const stdio: StdioOptions = [recorder.stdout, 'pipe', 'pipe']
-  const script = byLine
-    ? spawn('stdbuf', ['--output=L', 'perf', ...scriptArgs], { stdio, detached: true, env: perfEnvironment() })
-    : spawnPerf(scriptArgs, stdio, undefined)
+function spawnScript(
+  recorder: ChildProcess,
+  scriptArgs: readonly string[],
+  byLine: boolean,
+  prefix: readonly string[],
+): ChildProcess | undefined {
+  if (recorder.stdout === null || recorder.pid === undefined) return undefined
+  const lined = byLine ? [...prefix, 'stdbuf', '--output=L'] : prefix
+  const script = spawnPerf(scriptArgs, [recorder.stdout, 'pipe', 'pipe'], undefined, lined)
   // Only perf script holds the reading end now: when it goes, perf record notices.
   recorder.stdout.destroy()
-  return readText(script)
+  return script
 }
 
 function readText(script: ChildProcess): AsyncIterable<Uint8Array> {
@@ -108,8 +132,15 @@ async function* nothing(): AsyncIterable<Uint8Array> {
 }
 
 /** A process group of its own: Ctrl-C at the terminal reaches dualtrace, which stops perf last. */
-function spawnPerf(args: readonly string[], stdio: StdioOptions, cwd: string | undefined): ChildProcess {
-  return spawn('perf', args, { stdio, detached: true, env: perfEnvironment(), ...(cwd === undefined ? {} : { cwd }) })
+function spawnPerf(
+  args: readonly string[],
+  stdio: StdioOptions,
+  cwd: string | undefined,
+  prefix: readonly string[],
+): ChildProcess {
+  const [program, ...rest] = [...prefix, 'perf', ...args]
+  const place = cwd === undefined ? {} : { cwd }
+  return spawn(program!, rest, { stdio, detached: true, env: perfEnvironment(), ...place })
 }
 
 function watch(child: ChildProcess): Promise<PerfExit> {
@@ -121,7 +152,11 @@ function watch(child: ChildProcess): Promise<PerfExit> {
     child.on('error', (error: NodeJS.ErrnoException) => {
       reject(error.code === 'ENOENT' ? perfMissing() : error)
     })
-    child.on('close', (code, signal) => resolve({ code, signal, stderr }))
+    child.on('close', (code, signal) => {
+      // setpriv's and stdbuf's way of saying that there is no such program.
+      if (code === 127) reject(perfMissing())
+      else resolve({ code, signal, stderr })
+    })
   })
 }
 

@@ -9,6 +9,7 @@ export interface PerfOptions {
   readonly frequencyHz: number
   readonly syscalls: readonly string[]
   readonly bufferBytes: number
+  readonly stacks?: boolean | undefined
 }
 
 /** The two perf processes of one recording. */

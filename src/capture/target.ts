@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readdir, readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UserError } from '../errors.js'
 import { findExecutable } from './executables.js'
+import { commandLine, isAlive, type ProcessStat, readStat, startTime, threadNames } from './proc.js'
 
 /** The process being recorded. */
 export interface Target {
@@ -24,8 +24,6 @@ export interface Target {
 }
 
 const pollMs = 50
-/** The kernel's clock ticks as /proc shows them: USER_HZ, 100 on every Linux platform. */
-const ticksPerSecond = 100
 /** TASK_COMM_LEN without its NUL. */
 const commBytes = 15
 const terminateTimeoutMs = 5_000
@@ -33,14 +31,13 @@ const terminateTimeoutMs = 5_000
 /** A process that is already running. @throws UserError when there is none. */
 export async function attach(pid: number): Promise<Target> {
   const first = await readStat(pid)
-  if (first === undefined || first.state === 'Z')
-    throw new UserError(`there is no process ${pid}: give the --pid of a running one`)
+  if (!isAlive(first)) throw new UserError(`there is no process ${pid}: give the --pid of a running one`)
   let watching = true
   async function gone(): Promise<string> {
     for (;;) {
       const now = await readStat(pid)
       // The same number with another start is another process.
-      if (now === undefined || now.state === 'Z' || now.startTicks !== first!.startTicks) return `process ${pid} ended`
+      if (!isAlive(now) || now.startTicks !== first!.startTicks) return `process ${pid} ended`
       if (!watching) return ''
       await sleep(pollMs)
     }
@@ -108,36 +105,4 @@ async function stopped(pid: number): Promise<ProcessStat> {
     if (now.state === 'T') return now
     await sleep(2)
   }
-}
-
-interface ProcessStat {
-  readonly comm: string
-  readonly state: string
-  readonly startTicks: number
-}
-
-/** /proc/PID/stat, read from the last parenthesis on: the name before it may hold anything. Undefined when there is no such process. */
-async function readStat(pid: number): Promise<ProcessStat | undefined> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
-  if (text === undefined) return undefined
-  const end = text.lastIndexOf(')')
-  const fields = text.slice(end + 2).split(' ')
-  return { comm: text.slice(text.indexOf('(') + 1, end), state: fields[0]!, startTicks: Number(fields[19]) }
-}
-
-async function threadNames(pid: number): Promise<string[]> {
-  const tids = await readdir(`/proc/${pid}/task`).catch(() => [])
-  const names = await Promise.all(tids.map((tid) => readFile(`/proc/${pid}/task/${tid}/comm`, 'utf8').catch(() => '')))
-  return [...new Set(names.map((name) => name.replace(/\n$/, '')))].filter((name) => name !== '').sort()
-}
-
-async function commandLine(pid: number): Promise<string[]> {
-  const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
-  return text.split('\0').slice(0, -1)
-}
-
-async function startTime(startTicks: number): Promise<string> {
-  const bootSeconds = Number(/^btime (\d+)$/m.exec(await readFile('/proc/stat', 'utf8'))?.[1])
-  const seconds = bootSeconds + Math.floor(startTicks / ticksPerSecond)
-  return new Date(seconds * 1000).toISOString().replace(/\.000Z$/, 'Z')
 }

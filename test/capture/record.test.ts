@@ -106,7 +106,7 @@ describe('record', () => {
   })
 
   it('keeps what there is when the process ends in the middle, and says so', async () => {
-    workload = await startWorkload(executable, ['-duration', '1500ms'])
+    workload = await startWorkload(executable, ['-duration', '3s'])
     const result = await recording({ target: { pid: workload.pid }, traceUrl: workload.pprof, durationMs: 15_000 })
     assert.match(result.missing[0] ?? '', new RegExp(`process ${workload.pid} ended .* into the recording`))
     const perf = await readPerf(openInput(join(result.directory, 'perf.script.gz')).then((input) => input.chunks))

@@ -1,0 +1,259 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { lostRecordText, RecordGate } from '../perf/index.js'
+import { type LivePerf, openLivePerf } from './livePerf.js'
+import { LostCounter } from './lostCounter.js'
+import { prefetch } from './prefetch.js'
+import { threadNames } from './proc.js'
+
+/** How much perf records: each level leaves out more than the one before it. */
+export const perfDetails = ['full', 'noStacks', 'noSyscalls'] as const
+export type PerfDetail = (typeof perfDetails)[number]
+
+export interface PerfStreamOptions {
+  readonly pid: number
+  readonly frequencyHz: number
+  readonly syscalls: readonly string[]
+  readonly bufferBytes: number
+  /** A perf is replaced by a fresh one after so long. */
+  readonly rotateEveryMs: number
+  /** Ends the stream; what perf has by then still comes. */
+  readonly signal: AbortSignal
+  /** One sentence for the log. */
+  readonly note: (text: string) => void
+}
+
+/** What has happened so far. */
+export interface PerfStreamCounts {
+  /** Fresh perfs that took over without a hole. */
+  rotations: number
+  /** Times perf ended by itself and was started again, with a hole. */
+  restarts: number
+  /** Times perf could not be started. */
+  failedStarts: number
+  /** Events lost as perf counts them, and one for every hole. */
+  lostEvents: number
+}
+
+interface Session {
+  readonly detail: PerfDetail
+  readonly perf: LivePerf
+  readonly gate: RecordGate
+  readonly chunks: AsyncIterable<Uint8Array>
+  readonly startedMs: number
+  /** Aborted when its text is over. */
+  readonly over: AbortController
+  /** It ended without having been told to. */
+  died: boolean
+  stopping: boolean
+}
+
+const firstPauseMs = 500
+const longestPauseMs = 60_000
+/** A perf that ran for so long was fine: the next failure is a first one. */
+const provenMs = 60_000
+/** Wait before both are renewed when the system-wide one has ended alone. */
+const renewAfterMs = 5000
+const commsEveryMs = 30_000
+/** Attaching again because threads started meanwhile: so often at most in a row. */
+const attachAttempts = 5
+/** Text of a fresh perf that may wait until the old one is read to its end. */
+const seamBytes = 32 << 20
+
+/**
+ * perf's text of one process for as long as it lives, over as many perfs as it takes. A fresh one is attached before the old one is stopped:
+ * at one instant the text passes from one to the other. When perf fails it is started again, after growing pauses; a LOST record stands
+ * where the hole is, so that nothing is taken for known there.
+ */
+export class PerfStream {
+  readonly counts: PerfStreamCounts = { rotations: 0, restarts: 0, failedStarts: 0, lostEvents: 0 }
+  private readonly lost = new LostCounter()
+  private readonly live = new Set<LivePerf>()
+  private level: PerfDetail = 'full'
+  private attachesInARow = 0
+  private lastPauseMs = 0
+  private wanted = new AbortController()
+
+  constructor(private readonly options: PerfStreamOptions) {}
+
+  get detail(): PerfDetail {
+    return this.level
+  }
+
+  /** Records more or less from now on, through a fresh perf. */
+  setDetail(detail: PerfDetail): void {
+    if (detail === this.level) return
+    this.level = detail
+    this.wanted.abort()
+  }
+
+  /** Processes of perf that run now. */
+  get pids(): readonly number[] {
+    return [...this.live].flatMap(({ pids }) => pids)
+  }
+
+  /** The text, from now on; only once. */
+  async *text(): AsyncIterable<Uint8Array> {
+    let session = await this.openPatiently()
+    let told: PerfDetail = 'full'
+    while (session !== undefined) {
+      const current: Session = session
+      if (told !== current.detail) yield this.counted(Buffer.from(`# dualtrace detail : ${current.detail}\n`))
+      told = current.detail
+      const successor = this.successor(current)
+      yield* this.drain(current)
+      current.over.abort()
+      session = await successor
+      const isHole = session === undefined || current.died
+      session ??= await this.openPatiently(current)
+      if (!isHole || session === undefined) continue
+      this.counts.restarts++
+      yield this.counted(lostRecordText(current.gate.lastNs ?? current.perf.attachedNs, 1))
+    }
+  }
+
+  private async *drain({ perf, gate, chunks }: Session): AsyncIterable<Uint8Array> {
+    const stop = () => void perf.stop().catch(() => undefined)
+    this.options.signal.addEventListener('abort', stop)
+    if (this.options.signal.aborted) stop()
+    try {
+      for await (const chunk of chunks) {
+        const through = gate.push(chunk)
+        if (through.length > 0) yield this.counted(through)
+      }
+    } catch (error) {
+      this.options.note(`perf failed: ${(error as Error).message}`)
+    } finally {
+      this.options.signal.removeEventListener('abort', stop)
+      await perf.stop().catch(() => undefined)
+      this.live.delete(perf)
+    }
+    const rest = gate.end()
+    if (rest.length > 0) yield this.counted(rest)
+  }
+
+  private counted(text: Buffer): Buffer {
+    this.lost.push(text)
+    this.counts.lostEvents = this.lost.lostEvents
+    return text
+  }
+
+  /** The perf that takes over from this one, when it is time; undefined when this one ends before that. */
+  private async successor(session: Session): Promise<Session | undefined> {
+    for (let pauseMs = firstPauseMs; await this.rotationDue(session); pauseMs = longer(pauseMs)) {
+      try {
+        const detail = this.level
+        const next = await this.open(detail)
+        // Nothing of later than this has been read from the old one, and the fresh one has all of it.
+        const cutNs = process.hrtime.bigint()
+        session.gate.closeAt(cutNs)
+        session.stopping = true
+        void session.perf.stop().catch(() => undefined)
+        this.counts.rotations++
+        return this.begin(next, detail, cutNs)
+      } catch (error) {
+        this.counts.failedStarts++
+        this.options.note(`perf could not be renewed, the old one goes on: ${(error as Error).message}`)
+        await sleep(pauseMs, undefined, { signal: session.over.signal }).catch(() => undefined)
+      }
+    }
+    return undefined
+  }
+
+  /** Resolves with true when a fresh perf is wanted, false when the text of this one is over before that. */
+  private async rotationDue(session: Session): Promise<boolean> {
+    const { over, perf } = session
+    const { signal } = this.options
+    const untilMs = session.startedMs + this.options.rotateEveryMs
+    while (!over.signal.aborted && !signal.aborted) {
+      const { aborted: isWanted } = this.wanted.signal
+      if (isWanted || Date.now() >= untilMs || (await this.hasNewNames(perf))) {
+        this.wanted = new AbortController()
+        return true
+      }
+      const waitMs = Math.max(0, Math.min(commsEveryMs, untilMs - Date.now()))
+      const ends = AbortSignal.any([over.signal, signal, this.wanted.signal])
+      await sleep(waitMs, undefined, { signal: ends }).catch(() => undefined)
+    }
+    return false
+  }
+
+  /** The system-wide perf knows threads by their names only. */
+  private async hasNewNames({ comms }: LivePerf): Promise<boolean> {
+    return (await threadNames(this.options.pid)).some((name) => !comms.includes(name))
+  }
+
+  private async openPatiently(failed?: Session): Promise<Session | undefined> {
+    const { signal, note } = this.options
+    const wasProven = failed === undefined || Date.now() - failed.startedMs > provenMs
+    let pauseMs = wasProven ? firstPauseMs : longer(this.lastPauseMs)
+    if (failed !== undefined) await this.pause(pauseMs)
+    while (!signal.aborted) {
+      try {
+        const detail = this.level
+        return this.begin(await this.open(detail), detail, 0n)
+      } catch (error) {
+        this.counts.failedStarts++
+        note(`perf does not start, trying again in ${pauseMs / 1000} s: ${(error as Error).message}`)
+        await this.pause(pauseMs)
+        pauseMs = longer(pauseMs)
+      }
+    }
+    return undefined
+  }
+
+  private async pause(pauseMs: number): Promise<void> {
+    this.lastPauseMs = pauseMs
+    await sleep(pauseMs, undefined, { signal: this.options.signal }).catch(() => undefined)
+  }
+
+  private open(detail: PerfDetail): Promise<LivePerf> {
+    const { pid, frequencyHz, bufferBytes } = this.options
+    const stacks = detail === 'full'
+    const syscalls = detail === 'noSyscalls' ? [] : this.options.syscalls
+    return openLivePerf({ pid, frequencyHz, bufferBytes, stacks, syscalls })
+  }
+
+  private begin(perf: LivePerf, detail: PerfDetail, fromNs: bigint): Session {
+    for (const note of perf.notes) this.options.note(note)
+    this.live.add(perf)
+    const session: Session = {
+      detail,
+      perf,
+      gate: new RecordGate(fromNs),
+      chunks: prefetch(perf.text, seamBytes),
+      startedMs: Date.now(),
+      over: new AbortController(),
+      died: false,
+      stopping: false,
+    }
+    perf.ended.then(
+      () => (session.died = !session.stopping && !this.options.signal.aborted),
+      () => (session.died = true),
+    )
+    const renew = () => this.renewWithoutWakeups(session)
+    perf.wakeupsEnded.then(renew, renew)
+    this.seeNewThreads(perf)
+    return session
+  }
+
+  private async renewWithoutWakeups(session: Session): Promise<void> {
+    const ends = AbortSignal.any([session.over.signal, this.options.signal])
+    await sleep(renewAfterMs, undefined, { signal: ends }).catch(() => undefined)
+    if (!session.stopping && !ends.aborted) this.wanted.abort()
+  }
+
+  /** A thread made by one that perf had not reached yet is recorded by nobody; a perf attached now has it. */
+  private seeNewThreads({ startedMeanwhile }: LivePerf): void {
+    this.attachesInARow = startedMeanwhile === 0 ? 0 : this.attachesInARow + 1
+    if (startedMeanwhile === 0) return
+    if (this.attachesInARow < attachAttempts) this.wanted.abort()
+    else {
+      this.attachesInARow = 0
+      this.options.note(`${startedMeanwhile} threads started while perf attached; it may not record all of them`)
+    }
+  }
+}
+
+function longer(pauseMs: number): number {
+  return Math.min(longestPauseMs, Math.max(firstPauseMs, pauseMs * 2))
+}

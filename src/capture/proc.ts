@@ -1,0 +1,62 @@
+import { readdir, readFile } from 'node:fs/promises'
+
+/** The kernel's clock ticks as /proc shows them: USER_HZ, 100 on every Linux platform. */
+const ticksPerSecond = 100
+
+export interface ProcessStat {
+  readonly comm: string
+  readonly state: string
+  readonly startTicks: number
+  /** CPU time it has used itself, and that of its children it has waited for. */
+  readonly cpuMs: number
+  readonly childrenCpuMs: number
+}
+
+/** /proc/PID/stat, read from the last parenthesis on: the name before it may hold anything. Undefined when there is no such process. */
+export async function readStat(pid: number | 'self'): Promise<ProcessStat | undefined> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
+  if (text === undefined) return undefined
+  const end = text.lastIndexOf(')')
+  const fields = text.slice(end + 2).split(' ')
+  const ms = (first: number) => ((Number(fields[first]) + Number(fields[first + 1])) * 1000) / ticksPerSecond
+  return {
+    comm: text.slice(text.indexOf('(') + 1, end),
+    state: fields[0]!,
+    startTicks: Number(fields[19]),
+    cpuMs: ms(11),
+    childrenCpuMs: ms(13),
+  }
+}
+
+/** A process that can still run: neither gone nor a zombie. */
+export function isAlive(stat: ProcessStat | undefined): stat is ProcessStat {
+  return stat !== undefined && stat.state !== 'Z' && stat.state !== 'X'
+}
+
+export async function threadIds(pid: number): Promise<string[]> {
+  return readdir(`/proc/${pid}/task`).catch(() => [])
+}
+
+/** Names of its threads, each once, sorted. */
+export async function threadNames(pid: number): Promise<string[]> {
+  const tids = await threadIds(pid)
+  const names = await Promise.all(tids.map((tid) => readFile(`/proc/${pid}/task/${tid}/comm`, 'utf8').catch(() => '')))
+  return [...new Set(names.map((name) => name.replace(/\n$/, '')))].filter((name) => name !== '').sort()
+}
+
+export async function commandLine(pid: number): Promise<string[]> {
+  const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  return text.split('\0').slice(0, -1)
+}
+
+/** When a process started, ISO 8601 to the second. */
+export async function startTime(startTicks: number): Promise<string> {
+  const bootSeconds = Number(/^btime (\d+)$/m.exec(await readFile('/proc/stat', 'utf8'))?.[1])
+  const seconds = bootSeconds + Math.floor(startTicks / ticksPerSecond)
+  return new Date(seconds * 1000).toISOString().replace(/\.000Z$/, 'Z')
+}
+
+/** Numbers of all processes that can be seen. */
+export async function processIds(): Promise<number[]> {
+  return (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
+}

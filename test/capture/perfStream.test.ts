@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict'
+import { readdir, readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { PerfStream, type PerfStreamOptions } from '../../src/capture/perfStream.js'
+import { defaultSyscalls } from '../../src/perf/command.js'
+import { PerfKind, PerfScriptReader } from '../../src/perf/index.js'
+import { requireGo, requirePerf } from '../support/requirements.js'
+import { buildWorkload, type RunningWorkload, startWorkload, type WorkloadName } from '../support/workloads.js'
+
+describe('the perf stream of a process', () => {
+  let workload: RunningWorkload | undefined
+  let over = new AbortController()
+  const notes: string[] = []
+
+  before(function () {
+    requireGo(this)
+    requirePerf(this)
+  })
+  beforeEach(() => {
+    over = new AbortController()
+    notes.length = 0
+  })
+  afterEach(async () => {
+    over.abort()
+    await workload?.stop()
+    workload = undefined
+  })
+
+  async function open(name: WorkloadName, args: readonly string[], options: Partial<PerfStreamOptions> = {}) {
+    workload = await startWorkload(buildWorkload(name), ['-duration', '30s', ...args])
+    return new PerfStream({
+      pid: workload.pid,
+      frequencyHz: 99,
+      syscalls: defaultSyscalls,
+      bufferBytes: 4 << 20,
+      rotateEveryMs: 3_600_000,
+      signal: over.signal,
+      note: (text) => notes.push(text),
+      ...options,
+    })
+  }
+
+  it('passes from one perf to the next without losing or doubling a record', async () => {
+    const stream = await open('rpc', [], { rotateEveryMs: 1000 })
+    void sleep(7000).then(() => over.abort())
+    const seen = await read(stream)
+    assert.ok(stream.counts.rotations >= 3, `${stream.counts.rotations} rotations`)
+    assert.deepEqual([stream.counts.restarts, stream.counts.failedStarts, seen.lost], [0, 0, 0])
+    assert.deepEqual([...seen.problems], [])
+    assert.deepEqual(seen.doubled, [])
+    // A thread goes on a CPU and off it by turns: a lost or doubled switch breaks the order.
+    assert.deepEqual(seen.outOfTurn, [])
+    assert.ok(seen.switches > 1000, `${seen.switches} switches`)
+    assert.deepEqual(notes, [])
+  })
+
+  it('starts a perf that was killed again, and marks the hole as lost', async () => {
+    const stream = await open('rpc', [])
+    const reading = read(stream)
+    await eventually(() => stream.pids.length > 0)
+    await sleep(500)
+    const [recorder] = stream.pids
+    process.kill(recorder!, 'SIGKILL')
+    await eventually(() => stream.counts.restarts === 1)
+    await sleep(1000)
+    over.abort()
+    const seen = await reading
+    assert.equal(seen.lost, 1)
+    assert.equal(stream.counts.lostEvents, 1)
+    assert.ok(seen.switchesAfterLoss > 0)
+    assert.deepEqual([...seen.problems], [])
+  })
+
+  it('records threads that start while perf attaches', async () => {
+    const stream = await open('threads', ['-threads', '120', '-every', '5ms'])
+    const reading = read(stream)
+    await eventually(() => stream.pids.length > 0)
+    await sleep(2500)
+    const tids = (await readdir(`/proc/${workload!.pid}/task`)).map(Number)
+    const ran = new Map<number, number>()
+    for (const tid of tids) ran.set(tid, await switchesOf(workload!.pid, tid))
+    await sleep(1500)
+    const active: number[] = []
+    for (const tid of tids) if ((await switchesOf(workload!.pid, tid)) > ran.get(tid)!) active.push(tid)
+    over.abort()
+    const { tids: recorded } = await reading
+    assert.ok(active.length > 100, `${active.length} threads ran`)
+    assert.deepEqual(
+      active.filter((tid) => !recorded.has(tid)),
+      [],
+    )
+  })
+
+  it('leaves out stacks, then system calls, when told to, and says so in the text', async () => {
+    const stream = await open('rpc', [])
+    const reading = read(stream)
+    await sleep(1000)
+    stream.setDetail('noStacks')
+    await eventually(() => stream.counts.rotations === 1)
+    await sleep(700)
+    stream.setDetail('noSyscalls')
+    await eventually(() => stream.counts.rotations === 2)
+    await sleep(1500)
+    over.abort()
+    const { details, outOfTurn } = await reading
+    assert.deepEqual(
+      details.map(({ detail, stacks, syscalls, switches }) => [detail, stacks > 0, syscalls > 0, switches > 0]),
+      [
+        ['full', true, true, true],
+        ['noStacks', false, true, true],
+        ['noSyscalls', false, false, true],
+      ],
+    )
+    assert.deepEqual(outOfTurn, [])
+  })
+
+  it('ends with the process', async () => {
+    const stream = await open('rpc', ['-duration', '1500ms'])
+    workload!.process.once('exit', () => over.abort())
+    const seen = await read(stream)
+    assert.ok(seen.switches > 0)
+    assert.deepEqual([seen.lost, stream.counts.restarts], [0, 0])
+    assert.deepEqual(stream.pids, [])
+  })
+})
+
+interface Detail {
+  readonly detail: string
+  stacks: number
+  syscalls: number
+  switches: number
+}
+
+async function read(stream: PerfStream) {
+  const reader = new PerfScriptReader()
+  const seen = {
+    problems: reader.problemCounts,
+    switches: 0,
+    lost: 0,
+    switchesAfterLoss: 0,
+    tids: new Set<number>(),
+    doubled: [] as string[],
+    outOfTurn: [] as string[],
+    details: [{ detail: 'full', stacks: 0, syscalls: 0, switches: 0 }] as Detail[],
+  }
+  const known = new Set<string>()
+  const onCpu = new Map<number, boolean>()
+  const take = () => {
+    const { record } = reader
+    if (record.kind === PerfKind.Lost) seen.lost += record.lost
+    const isSwitch = record.kind === PerfKind.SwitchIn || record.kind === PerfKind.SwitchOut
+    const detail = seen.details.at(-1)!
+    if (record.hasTime) seen.tids.add(record.tid)
+    if (record.kind === PerfKind.Sample) {
+      if (reader.stack(record.stackId).length > 1) detail.stacks++
+      if (reader.eventName(record.eventId).startsWith('syscalls:')) detail.syscalls++
+    }
+    if (!isSwitch) return
+    detail.switches++
+    seen.switches++
+    if (seen.lost > 0) seen.switchesAfterLoss++
+    const key = `${record.tid} ${record.kind} ${record.timeNs}`
+    if (known.has(key)) seen.doubled.push(key)
+    known.add(key)
+    const isIn = record.kind === PerfKind.SwitchIn
+    if (onCpu.get(record.tid) === isIn) seen.outOfTurn.push(key)
+    onCpu.set(record.tid, isIn)
+  }
+  for await (const chunk of stream.text()) {
+    const told = /^# dualtrace detail : (\w+)/m.exec(Buffer.from(chunk.subarray(0, 100)).toString('latin1'))?.[1]
+    reader.push(chunk)
+    while (reader.next()) take()
+    if (told !== undefined) seen.details.push({ detail: told, stacks: 0, syscalls: 0, switches: 0 })
+  }
+  reader.end()
+  while (reader.next()) take()
+  return seen
+}
+
+/** How often the kernel has switched a thread; 0 when it is gone. */
+async function switchesOf(pid: number, tid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/task/${tid}/status`, 'utf8').catch(() => '')
+  return Number(/^voluntary_ctxt_switches:\t(\d+)$/m.exec(status)?.[1] ?? 0)
+}
+
+async function eventually(holds: () => boolean): Promise<void> {
+  const deadlineMs = Date.now() + 20_000
+  while (!holds()) {
+    if (Date.now() > deadlineMs) throw new Error(`it did not happen within 20 s: ${String(holds)}`)
+    await sleep(20)
+  }
+}

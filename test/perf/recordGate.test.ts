@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { lostRecordText, PerfKind, PerfScriptReader, RecordGate } from '../../src/perf/index.js'
+
+const text = readFileSync(join(process.cwd(), 'test/perf/fixtures/mixed-call-graph.txt'))
+const times = [...text.toString('latin1').matchAll(/ (\d+)\.(\d{9}): (?!$)/gm)].map(
+  ([, seconds, nanos]) => BigInt(seconds!) * 1_000_000_000n + BigInt(nanos!),
+)
+
+/** What goes through, cut into chunks; the gate is closed, when it is, as soon as it may be. */
+function passed(gate: RecordGate, chunkBytes: number, closeNs?: bigint): string {
+  const out: string[] = []
+  let closed = false
+  for (let from = 0; from < text.length; from += chunkBytes) {
+    const chunk = text.subarray(from, from + chunkBytes)
+    if (closeNs !== undefined && !closed && beginsLater(chunk, closeNs)) {
+      gate.closeAt(closeNs)
+      closed = true
+    }
+    out.push(gate.push(chunk).toString('latin1'))
+  }
+  out.push(gate.end().toString('latin1'))
+  return out.join('')
+}
+
+function beginsLater(chunk: Uint8Array, closeNs: bigint): boolean {
+  const inIt = [
+    ...Buffer.from(chunk)
+      .toString('latin1')
+      .matchAll(/(\d+)\.(\d{9})/g),
+  ]
+  return inIt.some(([, seconds, nanos]) => BigInt(seconds!) * 1_000_000_000n + BigInt(nanos!) >= closeNs)
+}
+
+describe('the gate between two perf texts', () => {
+  const chunkBytes = fc.integer({ min: 200, max: 20_000 })
+
+  it('lets everything through, unchanged, when it has no bounds', () => {
+    fc.assert(
+      fc.property(chunkBytes, (size) => assert.equal(passed(new RecordGate(), size), text.toString('latin1'))),
+      { numRuns: 20 },
+    )
+  })
+
+  it('cuts one text into two at any instant, so that both together have every record once', () => {
+    const records = (part: string) =>
+      part.split('\n').filter((line) => / \d+\.\d{9}: /.test(line) && !line.startsWith('#'))
+    fc.assert(
+      fc.property(chunkBytes, fc.nat(times.length - 1), (size, at) => {
+        const cutNs = times[at]!
+        const before = records(passed(new RecordGate(), size, cutNs))
+        const after = records(passed(new RecordGate(cutNs), size))
+        const timed = (line: string) => !/ 0\.0{9}: /.test(line)
+        assert.deepEqual(
+          [...before.filter(timed), ...after.filter(timed)].sort(),
+          records(text.toString('latin1')).filter(timed).sort(),
+        )
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  it('knows the time of the last record that went through', () => {
+    const gate = new RecordGate()
+    assert.equal(gate.lastNs, undefined)
+    gate.push(text)
+    gate.end()
+    assert.equal(gate.lastNs, times.at(-1))
+  })
+
+  it('writes a loss as perf does', () => {
+    const reader = new PerfScriptReader()
+    reader.push(lostRecordText(12_000_000_034n, 5))
+    reader.end()
+    assert.ok(reader.next())
+    assert.deepEqual(
+      [reader.record.kind, reader.record.lost, reader.baseNs, reader.record.timeNs],
+      [PerfKind.Lost, 5, 12_000_000_000n, 34],
+    )
+    assert.equal(reader.problemTotal, 0)
+  })
+})
