@@ -6,7 +6,8 @@ export { isSampledTracepoint, type PerfEventHeader, type PerfHeader } from './he
 export { recordToJson } from './json.js'
 export { PerfTextMerger } from './merge.js'
 export type { Problem, ProblemName } from './problems.js'
-export { lostRecordText, RecordGate } from './recordGate.js'
+export { countRecords, lastRecordTime, lostRecordText } from './pieces.js'
+export { RecordGate } from './recordGate.js'
 export { PerfScriptReader, type PerfReaderOptions, type PerfReaderState } from './reader.js'
 export { PerfKind, perfKindNames, PerfRecord } from './record.js'
 export {

@@ -1,7 +1,6 @@
 import { BlockReader } from './blocks.js'
-import { lastRecordBoundary, LineKind, lineKind } from './boundary.js'
-import { Byte } from './bytes.js'
-import { Head } from './head.js'
+import { lastRecordBoundary, LineKind } from './boundary.js'
+import { lastRecordTime } from './pieces.js'
 
 const nothing = Buffer.alloc(0)
 
@@ -82,26 +81,6 @@ export class RecordGate {
     }
     return Buffer.concat(through)
   }
-}
-
-/** A record saying that events were lost, as perf script prints it; the time is on perf's clock. */
-export function lostRecordText(atNs: bigint, events: number): Buffer {
-  const seconds = atNs / 1_000_000_000n
-  const fraction = String(atNs % 1_000_000_000n).padStart(9, '0')
-  return Buffer.from(`perf     0/0     [000] ${seconds}.${fraction}: PERF_RECORD_LOST lost ${events}\n`)
-}
-
-/** Time of the last record that begins in these bytes, ns on perf's clock. */
-function lastRecordTime(bytes: Buffer): bigint | undefined {
-  const head = new Head()
-  for (let end = bytes.lastIndexOf(Byte.newline); end >= 0;) {
-    const start = end === 0 ? 0 : bytes.lastIndexOf(Byte.newline, end - 1) + 1
-    const kind = lineKind(bytes, start, end, head)
-    if ((kind === LineKind.Sample || kind === LineKind.Sideband) && head.seconds > 0)
-      return BigInt(head.seconds) * 1_000_000_000n + BigInt(head.nanos)
-    end = start - 1
-  }
-  return undefined
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
