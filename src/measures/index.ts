@@ -4,6 +4,7 @@ import type { Measure } from './measure.js'
 import { netpollDelays } from './netpollDelays.js'
 import { netpollSpikes } from './netpollSpikes.js'
 import { pipelineHealth } from './pipelineHealth.js'
+import { samples } from './samples.js'
 import { schedLatency } from './schedLatency.js'
 import { timeClasses } from './timeClasses.js'
 
@@ -14,6 +15,7 @@ export const measures: readonly Measure[] = [
   netpollSpikes,
   schedLatency,
   timeClasses,
+  samples,
   clockFits,
   pipelineHealth,
 ]

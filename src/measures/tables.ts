@@ -1,9 +1,11 @@
 import { clockFitsTable } from './clockFits.js'
 import { findingsTable } from './findings.js'
+import { flamesTable } from './flames.js'
 import { gcPausesTable } from './gcPauses.js'
 import { netpollDelaysTable } from './netpollDelays.js'
 import { netpollSpikesTable } from './netpollSpikes.js'
 import { pipelineHealthTable } from './pipelineHealth.js'
+import { samplesTable } from './samples.js'
 import { schedLatencyTable } from './schedLatency.js'
 import { stacksTable } from './stacks.js'
 import type { Table } from './table.js'
@@ -18,6 +20,8 @@ export const tables: readonly Table[] = [
   timeClassesTable,
   findingsTable,
   stacksTable,
+  samplesTable,
+  flamesTable,
   clockFitsTable,
   pipelineHealthTable,
 ]

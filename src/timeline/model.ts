@@ -144,6 +144,8 @@ export interface TimelineView {
   cut(goroutine: Goroutine, atNs: number): void
   /** Brings the thread's totals up to `atNs`. */
   account(thread: Thread, atNs: number): void
+  /** Class (ClassId) of the goroutine as it is now, on a thread in this kernel state. */
+  classWith(goroutine: Goroutine, kernel: number): number
 }
 
 /**
@@ -168,7 +170,7 @@ export interface TimelineListener {
   switchedIn?(thread: Thread, wakeNs: number, inNs: number): void
   offCpu?(stretch: OffCpu): void
   /** A piece of a thread's time in one kernel state (Kernel.*), as `totals` count it. */
-  threadTime?(thread: Thread, fromNs: number, toNs: number, kernel: number): void
+  threadTime?(thread: Thread, fromNs: number, toNs: number, kernel: number, view: TimelineView): void
   /** A network unblock in scheduler context; `residualNs` is NaN when no epoll return matches it. */
   clockPair?(atNs: number, residualNs: number): void
 }

@@ -165,7 +165,7 @@ export class TimelineCore implements TimelineView {
     const fromNs = thread.kernelSinceNs
     const ns = atNs - fromNs
     thread.kernelSinceNs = atNs
-    if (ns > 0) for (const listener of this.listeners) listener.threadTime?.(thread, fromNs, atNs, thread.kernel)
+    if (ns > 0) for (const listener of this.listeners) listener.threadTime?.(thread, fromNs, atNs, thread.kernel, this)
     const totals = thread.totals
     switch (thread.kernel) {
       case Kernel.OnCpu:
