@@ -2,7 +2,15 @@ import { ByteTable } from './byteTable.js'
 import type { ByteSource } from './bytes.js'
 
 /** What the reader must know of an event, as bits. */
-export const EventTrait = { Tracepoint: 1, OwnPeriod: 2, SyscallExit: 4, SchedSwitch: 8, SchedWakeup: 16 } as const
+export const EventTrait = {
+  Tracepoint: 1,
+  OwnPeriod: 2,
+  SyscallExit: 4,
+  SchedSwitch: 8,
+  SchedWakeup: 16,
+  /** A tracepoint of whose events only some were recorded. */
+  Sampled: 32,
+} as const
 
 /** Terms of a PMU event end in `/modifiers`; a modifier is a few of these letters behind a colon. */
 const modifiers = /:[ukhpPGHSDIWeb]+$/
@@ -35,14 +43,17 @@ export function eventTraits(name: string): number {
 /** Event names as small integers. Ids stay the same over save and restore. */
 export class EventTable {
   readonly names: string[]
+  /** Tracepoints known to be sampled, with the stream position of what told it. */
+  readonly sampled: Map<string, number>
   private readonly printed = new ByteTable()
   private readonly idOfPrinted: number[] = []
   private readonly idOfName = new Map<string, number>()
   private readonly traits: number[]
 
-  constructor(names: readonly string[] = []) {
+  constructor(names: readonly string[] = [], sampled: readonly (readonly [string, number])[] = []) {
     this.names = [...names]
-    this.traits = names.map(eventTraits)
+    this.sampled = new Map(sampled)
+    this.traits = names.map((name) => this.allTraits(name))
     names.forEach((name, id) => this.idOfName.set(name, id))
   }
 
@@ -55,11 +66,21 @@ export class EventTable {
     return this.traits[id]!
   }
 
+  markSampled(name: string, offsetBytes: number): void {
+    this.sampled.set(name, offsetBytes)
+    const id = this.idOfName.get(name)
+    if (id !== undefined) this.traits[id]! |= EventTrait.Sampled
+  }
+
+  private allTraits(name: string): number {
+    return eventTraits(name) | (this.sampled.has(name) ? EventTrait.Sampled : 0)
+  }
+
   private idOf(name: string): number {
     const known = this.idOfName.get(name)
     if (known !== undefined) return known
     const id = this.names.push(name) - 1
-    this.traits.push(eventTraits(name))
+    this.traits.push(this.allTraits(name))
     this.idOfName.set(name, id)
     return id
   }

@@ -7,6 +7,8 @@ export interface PerfEventHeader {
   /** Samples per second asked for; on a tracepoint this means that most of its events are missing. */
   readonly sampleFreq: number | undefined
   readonly isTracepoint: boolean
+  /** A tracepoint of whose events only some were recorded. */
+  readonly isSampled: boolean
 }
 
 /** What `perf script --header` says in comment lines. Fields perf did not print stay undefined. */
@@ -22,6 +24,8 @@ export interface PerfHeader {
   /** Time of the first sample, whole seconds: what shows that printed times are relative. */
   readonly firstSampleSeconds: number | undefined
   readonly events: readonly PerfEventHeader[]
+  /** SWITCH records were asked for (--switch-events): threads are seen to leave and enter CPUs. */
+  readonly hasSwitchEvents: boolean
 }
 
 export const emptyHeader: PerfHeader = {
@@ -33,6 +37,7 @@ export const emptyHeader: PerfHeader = {
   reference: undefined,
   firstSampleSeconds: undefined,
   events: [],
+  hasSwitchEvents: false,
 }
 
 /** perf's PERF_TYPE_TRACEPOINT. */
@@ -80,18 +85,23 @@ function addEvent(header: PerfHeader, match: RegExpExecArray): PerfHeader {
   const attributes = match[0]
   const name = plainEventName(match[1]!)
   const clockId = header.clockId ?? numberOf(/use_clockid = 1.*?, clockid = (\d+)/, attributes)
-  if (header.events.some((event) => event.name === name)) return { ...header, clockId }
+  const hasSwitchEvents = header.hasSwitchEvents || /\bcontext_switch = 1\b/.test(attributes)
+  if (header.events.some((event) => event.name === name)) return { ...header, clockId, hasSwitchEvents }
   const value =
     numberOf(/\{ sample_period, sample_freq \} = (\d+)/, attributes) ??
     numberOf(/sample_(?:period|freq) = (\d+)/, attributes)
   const byFrequency = /, freq = 1\b/.test(attributes) || /, sample_freq = \d/.test(attributes)
+  const isTracepoint = numberOf(/\btype = (\d+)/, attributes) === tracepointType
+  // When the period of each sample is asked for, the kernel records every event of a tracepoint, whatever the period (perf_swevent_event).
+  const skips = byFrequency || ((value ?? 1) > 1 && !/ sample_type = [^,]*\bPERIOD\b/.test(attributes))
   const event: PerfEventHeader = {
     name,
     samplePeriod: byFrequency ? undefined : value,
     sampleFreq: byFrequency ? value : undefined,
-    isTracepoint: numberOf(/\btype = (\d+)/, attributes) === tracepointType,
+    isTracepoint,
+    isSampled: isTracepoint && skips,
   }
-  return { ...header, clockId, events: [...header.events, event] }
+  return { ...header, clockId, hasSwitchEvents, events: [...header.events, event] }
 }
 
 function numberOf(pattern: RegExp, text: string): number | undefined {
@@ -103,7 +113,7 @@ function nanoseconds(seconds: string, fraction: string): bigint {
   return BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'))
 }
 
-/** Whether the header says that this tracepoint was sampled by frequency: no durations can be computed from it. */
+/** Whether the header says that only some events of this tracepoint were recorded: no durations can be computed from it. */
 export function isSampledTracepoint(header: PerfHeader, name: string): boolean {
-  return header.events.some((event) => event.name === name && event.isTracepoint && event.sampleFreq !== undefined)
+  return header.events.some((event) => event.name === name && event.isSampled)
 }

@@ -1,6 +1,6 @@
 import { isSideband, parseSampleBody, parseSideband } from './body.js'
 import { Byte, spacesAhead } from './bytes.js'
-import { EventTable, EventTrait } from './events.js'
+import { EventTable } from './events.js'
 import type { PerfFrame } from './frame.js'
 import type { PerfHeader } from './header.js'
 import { LineReader } from './lineReader.js'
@@ -25,6 +25,8 @@ export interface PerfReaderState {
   readonly header: PerfHeader
   readonly baseNs: bigint | undefined
   readonly eventNames: readonly string[]
+  /** Sampled tracepoints with the position of what told it: those told behind `consumedBytes` are told again. */
+  readonly sampledEvents: readonly (readonly [string, number])[]
   readonly relativeTimes: boolean
   readonly afterSideband: boolean
   readonly problems: readonly Problem[]
@@ -51,7 +53,6 @@ export class PerfScriptReader {
   private readonly lines: LineReader
   private readonly times = new RecordTimes()
   private readonly samples: SampleReader
-  private events = new EventTable()
   private readonly internLimit: number
   private afterSideband = false
   private recordLine = 1
@@ -68,7 +69,8 @@ export class PerfScriptReader {
     reader.lines.line = state.line
     reader.samples.header = state.header
     reader.times.restore(state.baseNs, state.relativeTimes)
-    reader.events = new EventTable(state.eventNames)
+    const told = state.sampledEvents.filter(([, offsetBytes]) => offsetBytes < state.consumedBytes)
+    reader.samples.events = new EventTable(state.eventNames, told)
     reader.afterSideband = state.afterSideband
     reader.lines.log.list.push(...state.problems)
     for (const [name, count] of state.problemCounts) reader.lines.log.count(name, count)
@@ -84,6 +86,7 @@ export class PerfScriptReader {
       header: this.header,
       baseNs: this.baseNs,
       eventNames: [...this.events.names],
+      sampledEvents: [...this.events.sampled],
       relativeTimes: this.times.areRelative,
       afterSideband: this.afterSideband,
       problems: [...this.lines.log.list],
@@ -117,6 +120,11 @@ export class PerfScriptReader {
   /** Stream position of the first byte not delivered as (or known to lie between) records. */
   get consumedBytes(): number {
     return this.lines.inRecord ? this.record.offsetBytes : this.lines.streamPos
+  }
+
+  /** Whether only some events of this tracepoint were recorded, as far as the header or a printed period has told. */
+  isSampled(eventName: string): boolean {
+    return this.events.sampled.has(eventName)
   }
 
   eventName(id: number): string {
@@ -228,18 +236,13 @@ export class PerfScriptReader {
       parseSampleBody(window.bytes, head.bodyStart, textEnd, record)
       record.eventId = this.events.intern(window, record.nameStart, record.nameEnd)
       record.traits = this.events.traitsOf(record.eventId)
-      this.checkPeriod()
+      samples.checkPeriod()
     }
     const wrong = this.times.read(head, this.header, record)
     if (wrong !== undefined) lines.report('no_times', wrong)
   }
 
-  private checkPeriod(): void {
-    const { eventId, period, traits } = this.record
-    if (period === 1 || (traits & (EventTrait.Tracepoint | EventTrait.OwnPeriod)) !== EventTrait.Tracepoint) return
-    this.lines.report(
-      'sampled_tracepoint',
-      `${this.eventName(eventId)} was sampled (period ${period}): no durations follow from it; record with -e 'cpu-clock/freq=N/' instead of -F N`,
-    )
+  private get events(): EventTable {
+    return this.samples.events
   }
 }

@@ -107,6 +107,11 @@ export class PerfRecord {
     return this.texts.text(this.source, this.nameStart, this.nameEnd)
   }
 
+  /** A sample of a tracepoint of whose events only some were recorded: no duration can be computed from it. */
+  get isSampled(): boolean {
+    return (this.traits & EventTrait.Sampled) !== 0
+  }
+
   /** Takes the head of the line at the window's position, and forgets everything of the record before. */
   begin(window: ByteSource & { readonly pos: number; readonly streamPos: number }, head: Head, headEnd: number): void {
     this.source = window

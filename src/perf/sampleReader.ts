@@ -1,8 +1,9 @@
 import { inlineFrameStart } from './body.js'
 import { Byte, spacesBack } from './bytes.js'
+import { EventTable, EventTrait } from './events.js'
 import { LineClass } from './frame.js'
 import { Head, parseHead, parseTimelessHead } from './head.js'
-import { emptyHeader, withHeaderLine, type PerfHeader } from './header.js'
+import { emptyHeader, withHeaderLine, type PerfEventHeader, type PerfHeader } from './header.js'
 import type { LineReader } from './lineReader.js'
 import type { PerfRecord } from './record.js'
 import type { RecordTimes } from './recordTimes.js'
@@ -17,6 +18,7 @@ const commBytes = 15
 export class SampleReader {
   stacks = new StackStore()
   header: PerfHeader = emptyHeader
+  events = new EventTable()
   /** Filled by `readHead`. */
   readonly head = new Head()
   /** A stack was found to have too many lines. */
@@ -51,7 +53,40 @@ export class SampleReader {
 
   readComment(end: number): void {
     const { window } = this.lines
+    const known = this.header.events.length
     this.header = withHeaderLine(this.header, window.bytes.toString('utf8', window.pos, end).trimEnd())
+    if (this.header.events.length > known) this.checkSampling(this.header.events[known]!)
+  }
+
+  /** One sentence for all events: what sampled one tracepoint, mostly a global `-F`, sampled the others too. */
+  private checkSampling({ name, isSampled, sampleFreq, samplePeriod }: PerfEventHeader): void {
+    if (!isSampled) return
+    const isFirst = this.events.sampled.size === 0
+    this.events.markSampled(name, this.lines.streamPos)
+    if (!isFirst) return
+    const how = sampleFreq === undefined ? `one in ${samplePeriod ?? 0}` : `${sampleFreq} a second`
+    const instead =
+      sampleFreq === undefined ? 'without -c' : `with -e 'cpu-clock/freq=${sampleFreq}/' instead of -F ${sampleFreq}`
+    this.lines.report(
+      'sampled_tracepoint',
+      `perf recorded only some events of ${name} (${how}), and of others likewise: no durations are computed from such events; record ${instead}`,
+    )
+  }
+
+  /** Where no header has told that a tracepoint was sampled, a period other than 1 does. */
+  checkPeriod(): void {
+    const { record, events } = this
+    const { eventId, period, traits } = record
+    const exempt = EventTrait.OwnPeriod | EventTrait.Sampled
+    if (period === 1 || (traits & (EventTrait.Tracepoint | exempt)) !== EventTrait.Tracepoint) return
+    const name = events.names[eventId]!
+    events.markSampled(name, record.offsetBytes)
+    record.traits |= EventTrait.Sampled
+    if (this.header.events.some((event) => event.isSampled)) return
+    this.lines.report(
+      'sampled_tracepoint',
+      `perf recorded only some events of ${name} (this one stands for ${period}): no durations are computed from such events; record with -e 'cpu-clock/freq=N/' instead of -F N`,
+    )
   }
 
   begin(): void {

@@ -6,12 +6,14 @@ import { GoState } from '../gotrace/index.js'
 import { joinPerfFrames } from '../stacks/perfText.js'
 import type { StopTheWorldTracker } from './stopTheWorld.js'
 
+const schedSwitch = 'sched:sched_switch'
+
 /** What a record's event means to the timeline; decided once per event name. */
 const Role = { Other: 0, Switch: 1, Wake: 2, PollExit: 3, CpuSample: 4 } as const
 
 function roleOf(name: string): number {
   switch (name) {
-    case 'sched:sched_switch':
+    case schedSwitch:
       return Role.Switch
     case 'sched:sched_waking':
     case 'sched:sched_wakeup':
@@ -71,11 +73,12 @@ export class PerfTrack {
   private sample(record: PerfRecord, reader: PerfScriptReader, atNs: number): void {
     let role = this.roles[record.eventId]
     if (role === undefined) this.roles[record.eventId] = role = roleOf(reader.eventName(record.eventId))
-    if (role === Role.Wake) return this.wake(record, atNs)
+    if (role === Role.Wake && !record.isSampled) return this.wake(record, atNs)
     const thread = this.perfThread(record.tid)
+    if (record.isSampled) return this.refuse(role, reader, atNs)
     if (role === Role.Switch) return this.schedSwitch(record, reader, thread, atNs)
     // Whatever records a sample is running: also the first thing we may learn of a thread.
-    if (thread.kernel !== Kernel.OnCpu) {
+    if (thread.kernel !== Kernel.OnCpu && hearsSwitches(reader)) {
       if (thread.kernel !== Kernel.Unknown) this.core.missedSwitchIn(thread)
       this.core.setKernel(thread, Kernel.OnCpu, atNs)
     }
@@ -91,6 +94,14 @@ export class PerfTrack {
       const leaf = reader.stack(record.stackId)[0]?.symbol ?? ''
       this.stops.sample(thread.tid, leaf === '' ? '[unknown]' : leaf)
     }
+  }
+
+  /** Only some events of this tracepoint were recorded: what lies between two of them is not known. */
+  private refuse(role: number, reader: PerfScriptReader, atNs: number): void {
+    const { state } = this.core
+    if (role !== Role.Switch || state.switchesRefused || hearsSwitches(reader)) return
+    state.switchesRefused = true
+    this.forget(atNs)
   }
 
   private schedSwitch(record: PerfRecord, reader: PerfScriptReader, thread: Thread, atNs: number): void {
@@ -170,4 +181,11 @@ export class PerfTrack {
     }
     return thread
   }
+}
+
+/** Whether perf tells when a thread leaves its CPU: if not, that a thread was seen on one says nothing of the time that follows. */
+function hearsSwitches(reader: PerfScriptReader): boolean {
+  const { events, hasSwitchEvents } = reader.header
+  if (hasSwitchEvents) return true
+  return !reader.isSampled(schedSwitch) && (events.length === 0 || events.some(({ name }) => name === schedSwitch))
 }

@@ -40,6 +40,8 @@ export interface TimelineState {
   commonThreads: number
   /** Returns to a CPU that perf did not record: `--switch-events` was missing, or records were lost. */
   missedSwitchIns: number
+  /** sched_switch was found to be sampled: leaving a CPU is known from SWITCH records alone. */
+  switchesRefused: boolean
 }
 
 export function newTimelineState(): TimelineState {
@@ -58,6 +60,7 @@ export function newTimelineState(): TimelineState {
     lastPollNs: NaN,
     commonThreads: 0,
     missedSwitchIns: 0,
+    switchesRefused: false,
   }
 }
 

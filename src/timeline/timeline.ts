@@ -40,7 +40,7 @@ export class Timeline {
   /** @returns true when the record was older than what had been processed; it is applied now. */
   perfRecord(record: PerfRecord, reader: PerfScriptReader, atNs: number): boolean {
     const late = this.advance(atNs)
-    if (record.kind === PerfKind.Sample) {
+    if (record.kind === PerfKind.Sample && !record.isSampled) {
       for (const listener of this.hearers.ofPerf(record.eventId, reader)) {
         listener.perfSample(record, reader, this.state.nowNs, this.core)
       }

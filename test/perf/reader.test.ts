@@ -208,14 +208,17 @@ describe('perf script headers', () => {
       samplePeriod: undefined,
       sampleFreq: 499,
       isTracepoint: false,
+      isSampled: false,
     })
     assert.deepEqual(header.events[1], {
       name: 'sched:sched_switch',
       samplePeriod: 1,
       sampleFreq: undefined,
       isTracepoint: true,
+      isSampled: false,
     })
     assert.equal(isSampledTracepoint(header, 'sched:sched_switch'), false)
+    assert.equal(header.hasSwitchEvents, true)
     assert.equal(records.length, 13)
   })
 
