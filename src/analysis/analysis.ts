@@ -4,7 +4,9 @@ import type { Finding } from '../findings/finding.js'
 import { type GoReaderState, GoTraceReader } from '../gotrace/index.js'
 import type { OutRow, Thresholds, Track } from '../measures/measure.js'
 import { PerfScriptReader, type PerfReaderState } from '../perf/index.js'
+import type { TimelineListener } from '../timeline/model.js'
 import { Run, type RunState } from './run.js'
+import type { Select } from './selection.js'
 import { Shipments } from './shipments.js'
 import type { SourceNames } from './sink.js'
 import { type AnalysisSummary, summarize } from './summary.js'
@@ -17,6 +19,10 @@ export interface AnalysisOptions extends SourceNames {
   /** Which tracks there are. A track that is announced holds the other one back until it is fed or ended. */
   readonly tracks: Readonly<Record<Track, boolean>>
   readonly thresholds?: Partial<Thresholds> | undefined
+  /** What is told to measures and detectors; everything by default. Not for analyses that are checkpointed. */
+  readonly select?: Select | undefined
+  /** Are told what the measures are told. */
+  readonly listeners?: readonly TimelineListener[] | undefined
 }
 
 /** Where to resume, and with what. Plain data; made only between two generations of the Go trace. */

@@ -5,9 +5,12 @@ import type { GoTraceReader } from '../gotrace/index.js'
 import { measures } from '../measures/index.js'
 import { defaultThresholds, type Reducer, type Thresholds, type Track } from '../measures/measure.js'
 import { PerfKind, type PerfScriptReader } from '../perf/index.js'
+import type { TimelineListener } from '../timeline/model.js'
 import type { TimelineState } from '../timeline/state.js'
 import { Timeline } from '../timeline/timeline.js'
 import { FitCheck, type FitState } from './fit.js'
+import { gatedListener, gatedReducer } from './gated.js'
+import { Gate, type Select } from './selection.js'
 import type { Shipments } from './shipments.js'
 import { RowSink, type SinkState, type SourceNames } from './sink.js'
 
@@ -47,6 +50,10 @@ export interface RunState {
 
 export interface RunOptions extends SourceNames {
   readonly thresholds?: Partial<Thresholds> | undefined
+  /** What is told to measures and detectors; everything by default. Not for analyses that are checkpointed. */
+  readonly select?: Select | undefined
+  /** Are told what the measures are told. */
+  readonly listeners?: readonly TimelineListener[] | undefined
 }
 
 /** An analysis under way: from the first event on, when the axis is known. */
@@ -75,15 +82,21 @@ export class Run {
     this.sink = new RowSink({ source, service, host }, saved.sink)
     this.axis = saved.axis
     this.progress = saved.progress
-    this.reducers = [
+    const gate = options.select === undefined ? undefined : this.gate(options.select)
+    const reducers = [
       ...measures.map((m) => [m.name, m.create(this.sink, thresholds, saved.reducers[m.name])] as const),
       ...detectors.map((d) => {
         return [d.name, d.create(this.sink.raise, thresholds, this.sink, saved.reducers[d.name])] as const
       }),
     ]
+    this.reducers = reducers.map(([name, reducer]) => [name, gate ? gatedReducer(reducer, gate) : reducer])
+    const listeners = (options.listeners ?? []).map((each) => (gate ? gatedListener(each, gate) : each))
     this.counting = this.reducers.flatMap(([, reducer]) => (wantsInput(reducer) ? [reducer] : []))
     this.fit = new FitCheck(saved.fit)
-    this.timeline = new Timeline([...this.reducers.map(([, reducer]) => reducer), this.fit], saved.timeline)
+    this.timeline = new Timeline(
+      [...this.reducers.map(([, reducer]) => reducer), this.fit, ...listeners],
+      saved.timeline,
+    )
     this.perfOnAxis = saved.sink.clock.joined || saved.sink.clock.method === 'no_gotrace'
     this.goProblems = go.problems.length
     this.perfProblems = perf.problemTotal
@@ -182,6 +195,12 @@ export class Run {
       fit: this.fit.state,
       reducers: Object.fromEntries(this.reducers.map(([name, reducer]) => [name, reducer.state])),
     }
+  }
+
+  private gate(select: Select): Gate {
+    return new Gate(() =>
+      select({ firstNs: this.progress.firstNs, atWall: (wallNs) => Number(wallNs - this.sink.state.baseWallNs) }),
+    )
   }
 
   get clock(): ClockDecision {

@@ -1,0 +1,86 @@
+import type { InputListener, Reducer } from '../measures/measure.js'
+import type { TimelineListener, TimelineView } from '../timeline/model.js'
+import { type Gate, overlaps } from './selection.js'
+
+type Gates<Listener> = {
+  readonly [Key in keyof Required<Listener>]: (
+    listener: Required<Pick<Listener, Key>>,
+    gate: Gate,
+  ) => Required<Listener>[Key]
+}
+
+/** What is let through of everything a timeline tells: pieces are cut at a selection's borders, what happens at a moment is in or out. */
+const timelineGates: Gates<TimelineListener> = {
+  goTypes: (to) => to.goTypes,
+  goEvent: (to, gate) => (event, reader, atNs, view) => {
+    if (gate.of(event.goid, atNs) || gate.of(event.args[0]!, atNs)) to.goEvent(event, reader, atNs, view)
+  },
+  wantsPerfEvent: (to) => (name) => to.wantsPerfEvent(name),
+  perfSample: (to, gate) => (record, reader, atNs, view) => {
+    if (gate.of(goroutineOn(record.tid, view), atNs)) to.perfSample(record, reader, atNs, view)
+  },
+  segment: (to, gate) => (goroutine, fromNs, toNs, classId) => {
+    gate.clip(goroutine.goid, fromNs, toNs, (a, b) => to.segment(goroutine, a, b, classId))
+  },
+  threadTime: (to, gate) => (thread, fromNs, toNs, kernel, view) => {
+    gate.clip(thread.goid, fromNs, toNs, (a, b) => to.threadTime(thread, a, b, kernel, view))
+  },
+  offCpu: (to, gate) => (stretch) => {
+    const goid = stretch.goroutine?.goid ?? -1
+    gate.clip(goid, stretch.fromNs, stretch.toNs, (a, b) => to.offCpu({ ...stretch, fromNs: a, toNs: b }))
+  },
+  started:
+    (to, gate) =>
+    (goroutine, runnableNs, startNs, ...rest) => {
+      if (gate.of(goroutine.goid, startNs)) to.started(goroutine, runnableNs, startNs, ...rest)
+    },
+  netpollDelay: (to, gate) => (delay) => {
+    if (gate.during(delay.goroutine.goid, delay.ready.readyNs, delay.runNs)) to.netpollDelay(delay)
+  },
+  // It stops everybody, so it belongs to every goroutine.
+  stopTheWorld: (to, gate) => (stop) => {
+    if (overlaps(gate.selection.intervals, stop.beginNs, stop.endNs)) to.stopTheWorld(stop)
+  },
+  switchedIn: (to, gate) => (thread, wakeNs, inNs) => {
+    if (gate.of(thread.goid, inNs)) to.switchedIn(thread, wakeNs, inNs)
+  },
+  clockPair: (to, gate) => (atNs, residualNs) => {
+    if (gate.at(atNs)) to.clockPair(atNs, residualNs)
+  },
+}
+
+const inputGates: Gates<InputListener> = {
+  input: (to, gate) => (track, atNs, events, bytes, late) => {
+    if (gate.at(atNs)) to.input(track, atNs, events, bytes, late)
+  },
+  lost: (to, gate) => (atNs, events) => {
+    if (gate.at(atNs)) to.lost(atNs, events)
+  },
+  unreadable: (to, gate) => (track, atNs, count) => {
+    if (gate.at(atNs)) to.unreadable(track, atNs, count)
+  },
+  shipped: (to, gate) => (track, atNs, lagMs) => {
+    if (gate.at(atNs)) to.shipped(track, atNs, lagMs)
+  },
+}
+
+/** The listener, told of nothing but what is selected. What it does not hear is not there either. */
+export function gatedListener(listener: TimelineListener, gate: Gate): TimelineListener {
+  return through(timelineGates, listener, gate)
+}
+
+/** The same for a measure or detector; it counts the input of the selected time. */
+export function gatedReducer(reducer: Reducer, gate: Gate): Reducer {
+  const gated = { ...gatedListener(reducer, gate), ...through(inputGates, reducer, gate), state: reducer.state }
+  return reducer.flush === undefined ? gated : { ...gated, flush: (beforeNs) => reducer.flush!(beforeNs) }
+}
+
+function through<Listener extends object>(gates: Gates<Listener>, listener: Listener, gate: Gate): Listener {
+  const keys = Object.keys(gates) as (keyof Listener)[]
+  const heard = keys.filter((key) => listener[key] !== undefined)
+  return Object.fromEntries(heard.map((key) => [key, gates[key](listener as never, gate)])) as Listener
+}
+
+function goroutineOn(tid: number, view: TimelineView): number {
+  return view.threads.get(tid)?.goid ?? -1
+}

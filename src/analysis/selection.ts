@@ -1,0 +1,115 @@
+/** A part of the axis, ns. */
+export interface Interval {
+  readonly fromNs: number
+  readonly toNs: number
+}
+
+/** What is told to the measures; the timeline itself follows everything, so that states are right when a selection begins. */
+export interface Selection {
+  /** Sorted, without overlap. */
+  readonly intervals: readonly Interval[]
+  /** Only these goroutines, each within its own intervals as well; undefined = all. */
+  readonly goroutines?: ReadonlyMap<number, readonly Interval[]> | undefined
+}
+
+/** What a selection can be made from when the first event is there. */
+export interface SelectableAxis {
+  /** Time of the first event. */
+  readonly firstNs: number
+  /** Moment of the axis for ns since the epoch. */
+  atWall(wallNs: bigint): number
+}
+
+export type Select = (axis: SelectableAxis) => Selection
+
+export const always: Interval = { fromNs: -Infinity, toNs: Infinity }
+
+/** Sorted, and overlapping ones made one. */
+export function united(intervals: readonly Interval[]): Interval[] {
+  const sorted = intervals.filter(({ fromNs, toNs }) => toNs > fromNs).sort((a, b) => a.fromNs - b.fromNs)
+  const result: Interval[] = []
+  for (const next of sorted) {
+    const last = result.at(-1)
+    if (last === undefined || next.fromNs > last.toNs) result.push(next)
+    else if (next.toNs > last.toNs) result[result.length - 1] = { fromNs: last.fromNs, toNs: next.toNs }
+  }
+  return result
+}
+
+/** A moment belongs to the interval that begins with it, not to the one that ends there. */
+export function holds(intervals: readonly Interval[], atNs: number): boolean {
+  const at = firstEndingAfter(intervals, atNs)
+  return at < intervals.length && intervals[at]!.fromNs <= atNs
+}
+
+export function overlaps(intervals: readonly Interval[], fromNs: number, toNs: number): boolean {
+  const at = firstEndingAfter(intervals, fromNs)
+  return at < intervals.length && intervals[at]!.fromNs <= toNs
+}
+
+/** Tells the parts of a piece that lie in the intervals. */
+export function clip(
+  intervals: readonly Interval[],
+  fromNs: number,
+  toNs: number,
+  visit: (fromNs: number, toNs: number) => void,
+): void {
+  for (let at = firstEndingAfter(intervals, fromNs); at < intervals.length; at++) {
+    const interval = intervals[at]!
+    if (interval.fromNs >= toNs) return
+    visit(Math.max(fromNs, interval.fromNs), Math.min(toNs, interval.toNs))
+  }
+}
+
+function firstEndingAfter(intervals: readonly Interval[], atNs: number): number {
+  let low = 0
+  let high = intervals.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (intervals[middle]!.toNs > atNs) high = middle
+    else low = middle + 1
+  }
+  return low
+}
+
+/** A selection, made when the first thing is told. */
+export class Gate {
+  private made: Selection | undefined
+
+  constructor(private readonly make: () => Selection) {}
+
+  get selection(): Selection {
+    return (this.made ??= this.make())
+  }
+
+  at(atNs: number): boolean {
+    return holds(this.selection.intervals, atNs)
+  }
+
+  /** Whether something about a goroutine (-1 = about none) at a moment is selected. */
+  of(goid: number, atNs: number): boolean {
+    return this.at(atNs) && this.takes(goid, atNs)
+  }
+
+  during(goid: number, fromNs: number, toNs: number): boolean {
+    const { intervals, goroutines } = this.selection
+    if (!overlaps(intervals, fromNs, toNs)) return false
+    return goroutines === undefined || overlaps(goroutines.get(goid) ?? [], fromNs, toNs)
+  }
+
+  clip(goid: number, fromNs: number, toNs: number, visit: (fromNs: number, toNs: number) => void): void {
+    const { intervals, goroutines } = this.selection
+    if (goroutines === undefined) return clip(intervals, fromNs, toNs, visit)
+    const own = goroutines.get(goid)
+    if (own === undefined) return
+    clip(own, fromNs, toNs, (partFromNs, partToNs) => clip(intervals, partFromNs, partToNs, visit))
+  }
+
+  private takes(goid: number, atNs: number): boolean {
+    const { goroutines } = this.selection
+    if (goroutines === undefined) return true
+    const own = goroutines.get(goid)
+    return own !== undefined && holds(own, atNs)
+  }
+}
+
