@@ -8,17 +8,28 @@ import { happen } from './order/dispatch.js'
 import { noGoroutine, noProc, type Order, Thread } from './order/state.js'
 import { Broken } from './problems.js'
 import { SampleQueue } from './samples.js'
-import { argCounts, hasMoreRefs, specs, stackArgOf, stringArgOf } from './spec.js'
+import { noEvent, Shape, shapesOf, specs } from './spec.js'
 import { VarintReader } from './varint.js'
+
+// Taken out of their tables because this is hot: the engine folds constants of the same file, but not those it imports.
+const { count: countMask, stack: hasStack, stackAt, names: hasNames } = Shape
 
 /** Stands for the thread of a cursor that has not tried an event yet: the order must not know threads before they act. */
 const unseen = new Thread(-2)
 
-/** Fields of a cursor. */
-const cursorFields = 4
-const posField = 1
-const endField = 2
-const batchField = 3
+/** Where one thread's next event stands. Objects with plain fields: the engine reads those faster than elements of shared arrays. */
+class Cursor {
+  /** Type of the next event, index of its arguments, end of its batch. */
+  type = 0
+  pos = 0
+  end = 0
+  batchNo = -1
+  thread = unseen
+  constructor(
+    readonly tid: number,
+    readonly batches: readonly Batch[],
+  ) {}
+}
 
 /**
  * Tells one generation's events in order: the next event of each thread waits in a heap by time; the earliest that the scheduler's
@@ -27,14 +38,11 @@ const batchField = 3
 export class Player {
   private readonly frontier = new Frontier()
   private readonly samples: SampleQueue
-  private argCount: Uint8Array = argCounts(26)
+  private shapes: Int32Array = shapesOf(26)
   private nsPerUnit = 64
   private buf: Uint8Array = new Uint8Array(0)
-  /** Per thread of the generation, `cursorFields` numbers: type of its next event, index of its arguments, end of its batch, number of the batch. */
-  private cursors = new Int32Array(64 * cursorFields)
-  private tids: number[] = []
-  private batches: Batch[][] = []
-  private threads: Thread[] = []
+  /** By number of the thread in the frontier. */
+  private cursors: Cursor[] = []
   private widePos = 0
   /** Index of the arguments of the event told last. */
   private argsPos = 0
@@ -57,23 +65,14 @@ export class Player {
   begin(minor: number, clock: TraceClock): void {
     const { frontier, tables } = this
     this.buf = this.window.buf
-    this.argCount = argCounts(minor)
+    this.shapes = shapesOf(minor)
     this.clock = clock
     this.nsPerUnit = clock.unitNs
-    const groups = groupByThread(tables.eventBatches)
-    this.tids = [...groups.keys()]
-    this.batches = [...groups.values()]
-    const threads = this.tids.length
+    this.cursors = Array.from(groupByThread(tables.eventBatches), ([tid, batches]) => new Cursor(tid, batches))
     frontier.clear()
-    frontier.reserve(threads)
-    if (threads * cursorFields > this.cursors.length) this.cursors = new Int32Array(threads * cursorFields * 2)
-    this.cursors.fill(0)
-    this.threads = this.tids.map(() => unseen)
+    frontier.reserve(this.cursors.length)
     this.samples.begin(clock)
-    for (let cursor = 0; cursor < threads; cursor++) {
-      this.cursors[cursor * cursorFields + batchField] = -1
-      if (this.readNext(cursor, 0)) frontier.insert(cursor)
-    }
+    for (const [no, cursor] of this.cursors.entries()) if (this.readNext(no, cursor, 0)) frontier.insert(no)
   }
 
   /** Leaves the rest of the generation out. */
@@ -94,7 +93,7 @@ export class Player {
     // The earliest may not happen yet: the first of the others, in order of time, that may. Clocks of threads differ a little.
     frontier.sort()
     for (let i = 1; i < frontier.size; i++) if (this.advance(i, event)) return true
-    this.argsPos = this.cursors[frontier.heap[0]! * cursorFields + posField]!
+    this.argsPos = this.cursors[frontier.heap[0]!]!.pos
     throw new Broken('bad_order', `none of the next events of ${frontier.size} threads is possible`)
   }
 
@@ -112,70 +111,65 @@ export class Player {
   }
 
   private advance(heapIndex: number, event: GoEvent): boolean {
-    const { frontier, order } = this
-    const cursor = frontier.heap[heapIndex]!
-    const at = cursor * cursorFields
-    const type = this.cursors[at]!
-    let thread = this.threads[cursor]!
-    if (thread === unseen) thread = this.threads[cursor] = order.thread(this.tids[cursor]!)
+    const { frontier, order, buf } = this
+    const no = frontier.heap[heapIndex]!
+    const cursor = this.cursors[no]!
+    const { type } = cursor
+    const shape = this.shapes[type]!
+    if (cursor.thread === unseen) cursor.thread = order.thread(cursor.tid)
+    const { thread } = cursor
+    const { args } = event
     event.type = type
-    event.timeNs = frontier.times[cursor]!
+    event.timeNs = frontier.times[no]!
     event.tid = thread.tid
     event.p = thread.p.p
     event.goid = thread.g.goid
     event.from = 0
     event.to = 0
-    const pos = this.readArgs(at, type, event.args)
-    const stackArg = stackArgOf[type]!
-    // Ids are small; kept as the engine's integer it needs no box.
-    event.stackId = stackArg < 0 ? 0 : event.args[stackArg]! | 0
-    if (!happen(order, thread, event)) return false
-    if (!this.tables.hasStack(event.stackId)) throw new Broken('bad_event', `stack ${event.stackId} is missing`)
-    const stringArg = stringArgOf[type]!
-    if (stringArg >= 0) this.checkString(event.args[stringArg]!)
-    if (hasMoreRefs[type] === 1) this.checkMoreRefs(type, event)
-    if (thread.tid === -1) {
-      thread.p = noProc
-      thread.g = noGoroutine
-    }
-    if (this.readNext(cursor, pos)) frontier.update(heapIndex)
-    else frontier.remove(heapIndex)
-    return true
-  }
-
-  /** Decodes the arguments of a thread's next event; returns where they end. */
-  private readArgs(at: number, type: number, args: Float64Array): number {
-    const { buf } = this
-    const count = this.argCount[type]!
-    let pos = (this.argsPos = this.cursors[at + posField]!)
+    let pos = (this.argsPos = cursor.pos)
+    const count = shape & countMask
     for (let i = 0; i < count; i++) {
       let value = buf[pos++]!
       if (value >= 0x80) {
         const second = buf[pos++]!
         value = (value & 0x7f) | ((second & 0x7f) << 7)
         if (second >= 0x80) {
-          args[i] = this.readWide(buf, pos, value)
-          pos = this.widePos
-          continue
+          const third = buf[pos++]!
+          value |= (third & 0x7f) << 14
+          if (third >= 0x80) {
+            args[i] = this.readWide(buf, pos, value)
+            pos = this.widePos
+            continue
+          }
         }
       }
       args[i] = value
     }
-    if (pos > this.cursors[at + endField]!)
-      throw new Broken('bad_event', 'an event runs past the end of its batch', pos)
-    return pos
+    if (pos > cursor.end) throw new Broken('bad_event', 'an event runs past the end of its batch', pos)
+    // Ids are small; kept as the engine's integer it needs no box.
+    const stackId = (event.stackId = (shape & hasStack) === 0 ? 0 : args[(shape >> stackAt) & 3]! | 0)
+    if (!happen(order, thread, event)) return false
+    if (stackId !== 0 && !this.tables.hasStack(stackId)) throw missing('stack', stackId)
+    if ((shape & hasNames) !== 0) this.checkNames(shape, event)
+    if (thread.tid === -1) {
+      thread.p = noProc
+      thread.g = noGoroutine
+    }
+    if (this.readNext(no, cursor, pos)) frontier.update(heapIndex)
+    else frontier.remove(heapIndex)
+    return true
   }
 
-  /** A number of three bytes or more, of which the first two are `low`. Leaves the position behind it in `widePos`. */
+  /** A number of four bytes or more, of which the first three are `low`. Leaves the position behind it in `widePos`. */
   private readWide(buf: Uint8Array, pos: number, low: number): number {
-    const third = buf[pos]!
-    if (third < 0x80) {
+    const fourth = buf[pos]!
+    if (fourth < 0x80) {
       this.widePos = pos + 1
-      return low | (third << 14)
+      return low | (fourth << 21)
     }
-    let value = low + (third & 0x7f) * 0x4000
-    let scale = 0x200000
-    for (let i = pos + 1; i < pos + 8; i++) {
+    let value = low + (fourth & 0x7f) * 0x200000
+    let scale = 0x10000000
+    for (let i = pos + 1; i < pos + 7; i++) {
       const byte = buf[i]!
       value += (byte & 0x7f) * scale
       scale *= 128
@@ -188,57 +182,65 @@ export class Player {
   }
 
   /** Reads type and time of a thread's next event at index `from`, or in its next batch. False when it has none. */
-  private readNext(cursor: number, from: number): boolean {
-    const { buf, cursors } = this
+  private readNext(no: number, cursor: Cursor, from: number): boolean {
+    const { buf } = this
     const { times } = this.frontier
-    const at = cursor * cursorFields
     let pos = from
-    let timeNs = times[cursor]!
-    if (pos >= cursors[at + endField]!) {
-      const batch = this.nextBatch(cursor)
+    if (pos >= cursor.end) {
+      const batch = nextBatch(cursor)
       if (batch === undefined) return false
       pos = this.window.index(batch.startBytes)
-      cursors[at + endField] = this.window.index(batch.endBytes)
-      timeNs = this.clock.timeNs(batch.units)
+      cursor.end = this.window.index(batch.endBytes)
+      times[no] = this.clock.timeNs(batch.units)
     }
     const type = buf[pos++]!
-    if (this.argCount[type] === 255) {
-      const name = specs[type]?.name
-      const what = name === undefined ? `event ${type} is unknown` : `event ${name} does not exist in this version`
-      throw new Broken('bad_event', what, pos - 1)
-    }
+    if (this.shapes[type] === noEvent) throw unknownEvent(type, pos - 1)
     let dt = buf[pos++]!
     if (dt >= 0x80) {
       const second = buf[pos++]!
       dt = (dt & 0x7f) | ((second & 0x7f) << 7)
       if (second >= 0x80) {
-        dt = this.readWide(buf, pos, dt)
-        pos = this.widePos
+        const third = buf[pos++]!
+        dt |= (third & 0x7f) << 14
+        if (third >= 0x80) {
+          times[no]! += Math.trunc(this.readWide(buf, pos, dt) * this.nsPerUnit)
+          pos = this.widePos
+          dt = 0
+        }
       }
     }
-    cursors[at] = type
-    cursors[at + posField] = pos
-    times[cursor] = timeNs + Math.trunc(dt * this.nsPerUnit)
+    cursor.type = type
+    cursor.pos = pos
+    times[no]! += Math.trunc(dt * this.nsPerUnit)
     return true
   }
 
-  private nextBatch(cursor: number): Batch | undefined {
-    const batches = this.batches[cursor]!
-    const field = cursor * cursorFields + batchField
-    let no = this.cursors[field]! + 1
-    while (no < batches.length && batches[no]!.endBytes === batches[no]!.startBytes) no++
-    this.cursors[field] = no
-    return batches[no]
+  private checkNames(shape: number, event: GoEvent): void {
+    const string = event.args[(shape >> Shape.stringAt) & 3]!
+    if ((shape & Shape.string) !== 0 && !this.tables.hasString(string)) throw missing('string', string)
+    if ((shape & Shape.more) !== 0) this.checkMoreReferences(event)
   }
 
-  private checkString(id: number): void {
-    if (!this.tables.hasString(id)) throw new Broken('bad_event', `string ${id} is missing`)
-  }
-
-  private checkMoreRefs(type: number, event: GoEvent): void {
+  private checkMoreReferences({ type, args }: GoEvent): void {
     const { stringArgs, stackArgs } = specs[type]!
-    for (const i of stringArgs) this.checkString(event.args[i]!)
-    for (const i of stackArgs)
-      if (!this.tables.hasStack(event.args[i]!)) throw new Broken('bad_event', `stack ${event.args[i]!} is missing`)
+    for (const i of stringArgs) if (!this.tables.hasString(args[i]!)) throw missing('string', args[i]!)
+    for (const i of stackArgs) if (!this.tables.hasStack(args[i]!)) throw missing('stack', args[i]!)
   }
+}
+
+function missing(what: string, id: number): Broken {
+  return new Broken('bad_event', `${what} ${id} is missing`)
+}
+
+function unknownEvent(type: number, index: number): Broken {
+  const name = specs[type]?.name
+  const what = name === undefined ? `event ${type} is unknown` : `event ${name} does not exist in this version`
+  return new Broken('bad_event', what, index)
+}
+
+function nextBatch(cursor: Cursor): Batch | undefined {
+  const { batches } = cursor
+  do cursor.batchNo++
+  while (cursor.batchNo < batches.length && batches[cursor.batchNo]!.endBytes === batches[cursor.batchNo]!.startBytes)
+  return batches[cursor.batchNo]
 }

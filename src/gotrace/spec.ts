@@ -192,16 +192,37 @@ export function argCounts(minor: number): Uint8Array {
   return Uint8Array.from(specs, (spec) => (spec === undefined || spec.since > minor ? 255 : spec.argNames.length))
 }
 
-/** `EventSpec.stackArg` by wire id. */
-export const stackArgOf = Int8Array.from(specs, (spec) => spec?.stackArg ?? -1)
+/** What telling an event must know of its arguments, packed into one number. */
+export const Shape = {
+  /** Mask of the number of arguments after dt. */
+  count: 0x7,
+  /** It has a stack of its own, and which argument (two bits) that is. */
+  stack: 0x8,
+  stackAt: 4,
+  /** It has a string, and which argument (two bits) the first one is. */
+  string: 0x40,
+  stringAt: 7,
+  /** It has a second string or stack. */
+  more: 0x200,
+  /** Mask of both. */
+  names: 0x240,
+} as const
 
-/** Position of the first string id among the arguments by wire id, -1 = it has none. */
-export const stringArgOf = Int8Array.from(specs, (spec) => spec?.stringArgs[0] ?? -1)
+/** For ids that are no event. */
+export const noEvent = -1
 
-/** 1 where a wire id refers to a second string or stack, and needs the slower check of its references. */
-export const hasMoreRefs = Uint8Array.from(specs, (spec) =>
-  spec !== undefined && (spec.stringArgs.length > 1 || spec.stackArgs.length > 1) ? 1 : 0,
-)
+/** `Shape` by wire id, `noEvent` = not an event of header `go 1.minor`. */
+export function shapesOf(minor: number): Int32Array {
+  return Int32Array.from(specs, (spec) => {
+    if (spec === undefined || spec.since > minor) return noEvent
+    const { argNames, stackArg, stackArgs, stringArgs } = spec
+    let shape = argNames.length
+    if (stackArg >= 0) shape |= Shape.stack | (stackArg << Shape.stackAt)
+    if (stringArgs.length > 0) shape |= Shape.string | (stringArgs[0]! << Shape.stringAt)
+    if (stringArgs.length > 1 || stackArgs.length > 1) shape |= Shape.more
+    return shape
+  })
+}
 
 export function kindOf(type: number): EventKind {
   if (type === Ev.Sync) return 'Sync'

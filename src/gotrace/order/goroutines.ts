@@ -5,24 +5,27 @@ import { signedId } from '../varint.js'
 import type { Handlers } from './handlers.js'
 import { broken, needProc, needRunning, noGoroutine, type Goroutine, type Order, type Thread } from './state.js'
 
+// Taken out of their tables because this is hot: the engine folds constants of the same file, but not those it imports.
+const { NotExist, Runnable, Running, Syscall, Undetermined, Waiting } = GoState
+
 /** Every goroutine is listed once per generation. */
 function goStatus(order: Order, thread: Thread, event: GoEvent): boolean {
   const goid = event.args[0]!
   const status = event.args[2]! | 0
-  if (status < GoState.Runnable || status > GoState.Waiting) broken(`goroutine ${goid} has unknown status ${status}`)
+  if (status < Runnable || status > Waiting) broken(`goroutine ${goid} has unknown status ${status}`)
   let goroutine = order.goroutine(goid)
   event.from = event.to = status
   if (goroutine === undefined) {
     if (!order.inFirstGen) broken(`goroutine ${goid} appears without having been created`)
     goroutine = order.addGoroutine(goid, status)
-    event.from = GoState.Undetermined
+    event.from = Undetermined
   } else if (goroutine.status !== status) {
     broken(`goroutine ${goid} is said to have status ${status} and was known to have ${goroutine.status}`)
   }
   goroutine.seq = 0
   goroutine.seqGen = order.gen
-  if (status === GoState.Running) thread.g = goroutine
-  if (status === GoState.Syscall) bindToSyscallThread(order, thread, goroutine, event)
+  if (status === Running) thread.g = goroutine
+  if (status === Syscall) bindToSyscallThread(order, thread, goroutine, event)
   return true
 }
 
@@ -49,7 +52,7 @@ function bindToSyscallThread(order: Order, thread: Thread, goroutine: Goroutine,
 
 function create(order: Order, thread: Thread, event: GoEvent, status: number): boolean {
   needProc(thread, 'GoCreate')
-  if (thread.g !== noGoroutine && thread.g.status !== GoState.Running)
+  if (thread.g !== noGoroutine && thread.g.status !== Running)
     broken(`GoCreate by goroutine ${thread.g.goid}, which is not running`)
   const goid = event.args[0]!
   if (order.goroutine(goid) !== undefined) broken(`goroutine ${goid} is created and exists already`)
@@ -59,41 +62,41 @@ function create(order: Order, thread: Thread, event: GoEvent, status: number): b
 }
 
 function goCreate(order: Order, thread: Thread, event: GoEvent): boolean {
-  return create(order, thread, event, GoState.Runnable)
+  return create(order, thread, event, Runnable)
 }
 
 function goCreateBlocked(order: Order, thread: Thread, event: GoEvent): boolean {
-  return create(order, thread, event, GoState.Waiting)
+  return create(order, thread, event, Waiting)
 }
 
 export function goStart(order: Order, thread: Thread, event: GoEvent): boolean {
   const goroutine = order.goroutine(event.args[0]!)
   // Otherwise its creation, its status or its last stop, written by another thread, must come first.
-  if (goroutine?.status !== GoState.Runnable || !order.follows(goroutine, event.args[1]! | 0)) return false
+  if (goroutine?.status !== Runnable || !order.follows(goroutine, event.args[1]! | 0)) return false
   needProc(thread, 'GoStart')
   if (thread.g !== noGoroutine) broken(`GoStart on thread ${thread.tid}, which still runs goroutine ${thread.g.goid}`)
-  goroutine.status = GoState.Running
+  goroutine.status = Running
   goroutine.seq = event.args[1]! | 0
   thread.g = goroutine
-  event.from = GoState.Runnable
-  event.to = GoState.Running
+  event.from = Runnable
+  event.to = Running
   return true
 }
 
 function goStop(_order: Order, thread: Thread, event: GoEvent): boolean {
   needRunning(thread, 'GoStop')
-  return leave(thread, event, GoState.Runnable)
+  return leave(thread, event, Runnable)
 }
 
 export function goBlock(_order: Order, thread: Thread, event: GoEvent): boolean {
   needRunning(thread, 'GoBlock')
-  return leave(thread, event, GoState.Waiting)
+  return leave(thread, event, Waiting)
 }
 
 function leave(thread: Thread, event: GoEvent, to: number): boolean {
   thread.g.status = to
   thread.g = noGoroutine
-  event.from = GoState.Running
+  event.from = Running
   event.to = to
   return true
 }
@@ -102,18 +105,18 @@ function goDestroy(order: Order, thread: Thread, event: GoEvent): boolean {
   needRunning(thread, 'GoDestroy')
   order.removeGoroutine(thread.g)
   thread.g = noGoroutine
-  event.from = GoState.Running
+  event.from = Running
   return true
 }
 
 /** Anything may unblock a goroutine, also a thread without P: no context to check. */
 export function goUnblock(order: Order, _thread: Thread, event: GoEvent): boolean {
   const goroutine = order.goroutine(event.args[0]!)
-  if (goroutine?.status !== GoState.Waiting || !order.follows(goroutine, event.args[1]! | 0)) return false
-  goroutine.status = GoState.Runnable
+  if (goroutine?.status !== Waiting || !order.follows(goroutine, event.args[1]! | 0)) return false
+  goroutine.status = Runnable
   goroutine.seq = event.args[1]! | 0
-  event.from = GoState.Waiting
-  event.to = GoState.Runnable
+  event.from = Waiting
+  event.to = Runnable
   return true
 }
 
@@ -124,9 +127,8 @@ function goSwitch(order: Order, thread: Thread, event: GoEvent): boolean {
   const goid = event.args[0]!
   const seq = event.args[1]! | 0
   const target = order.goroutine(goid)
-  if (target?.status !== GoState.Waiting || !order.follows(target, seq)) return false
+  if (target?.status !== Waiting || !order.follows(target, seq)) return false
   const p = thread.p.p
-  const { Running, Waiting, NotExist, Runnable } = GoState
   if (event.type === Ev.GoSwitch) {
     self.status = Waiting
     order.extra(Ev.GoBlock, p, self.goid, 0, 0, Running, Waiting)

@@ -1,10 +1,10 @@
 import type { GoEvent } from '../event.js'
 import { Ev } from '../spec.js'
 import type { Handlers } from './handlers.js'
-import { broken, GcState, needProc, needUser, type Order, type Thread } from './state.js'
+import { asInteger, broken, GcState, needProc, needUser, type Order, type Thread } from './state.js'
 
 function gcActive(order: Order, thread: Thread, event: GoEvent): boolean {
-  const seq = event.args[0]!
+  const seq = asInteger(event.args[0]!)
   if (order.inFirstGen) {
     if (order.gcState !== GcState.Undetermined) broken('GCActive is not the first GC event of the first generation')
   } else {
@@ -19,7 +19,7 @@ function gcActive(order: Order, thread: Thread, event: GoEvent): boolean {
 
 /** The number connects begin and end, which may happen on different threads. */
 function gcBegin(order: Order, thread: Thread, event: GoEvent): boolean {
-  const seq = event.args[0]!
+  const seq = asInteger(event.args[0]!)
   if (order.gcState !== GcState.Undetermined) {
     if (seq !== order.gcSeq + 1) return false
     if (order.gcState === GcState.Running) broken('GCBegin while a GC runs')
@@ -31,7 +31,7 @@ function gcBegin(order: Order, thread: Thread, event: GoEvent): boolean {
 }
 
 function gcEnd(order: Order, thread: Thread, event: GoEvent): boolean {
-  const seq = event.args[0]!
+  const seq = asInteger(event.args[0]!)
   if (seq !== order.gcSeq + 1) return false
   if (order.gcState !== GcState.Running) broken('GCEnd while no GC runs')
   needUser(thread, 'GCEnd')

@@ -69,6 +69,9 @@ export interface OrderState {
 
 const recentSlots = 4096
 
+// Taken out of its table because this is hot: the engine folds constants of the same file, but not those it imports.
+const running = GoState.Running
+
 /** What is known of every goroutine, P and thread: the scheduler's state as the events so far tell it. */
 export class Order {
   gen = 0
@@ -232,5 +235,5 @@ export function needUser(thread: Thread, what: string): void {
 
 export function needRunning(thread: Thread, what: string): void {
   needUser(thread, what)
-  if (thread.g.status !== GoState.Running) broken(`${what} of goroutine ${thread.g.goid}, which is not running`)
+  if (thread.g.status !== running) broken(`${what} of goroutine ${thread.g.goid}, which is not running`)
 }
