@@ -12,6 +12,7 @@ interface FoldFlags extends SymbolFlags {
   readonly event?: string
   readonly all?: true
   readonly weight?: Weight
+  readonly shortGenerics?: true
 }
 
 /** Distinct printed lines the reader remembers; names and sums outlive them, so fewer cost time only. */
@@ -53,6 +54,10 @@ export default function register(program: Command): void {
     )
     .option('--symfs <dir>', 'look for programs below this folder')
     .option('--inline', 'in those programs, also show the functions that the compiler inlined')
+    .option(
+      '--short-generics',
+      'write [...] for the type arguments of Go functions: then a program and its stripped copy fold alike also when Go 1.18 to 1.20 built them',
+    )
     .action(fold)
 }
 
@@ -62,7 +67,7 @@ async function fold(file: string, flags: FoldFlags): Promise<void> {
   const event = flags.event === undefined ? undefined : plainEventName(flags.event)
   const weight = flags.weight ?? (all ? 'count' : 'period')
   const symbols = new Symbols(flags)
-  const folder = new StackFolder(reader, { all, event, weight, ...symbols.options })
+  const folder = new StackFolder(reader, { all, event, weight, shortGenerics: flags.shortGenerics, ...symbols.options })
   const failure = await read(file, reader, () => {
     while (reader.next()) {
       symbols.see(reader.record)

@@ -45,7 +45,7 @@ export class Symbols {
           '`perf script --show-mmap-events`; if it was built anew since, give the old one with --binary',
       )
     }
-    if (share.namedBefore < share.frames && share.frames > 0) {
+    if (this.repairs.metGoFrames) {
       const percent = (named: number) => `${((100 * named) / share.frames).toFixed(1)} %`
       notes.push(`named frames: ${percent(share.namedBefore)} before, ${percent(share.namedAfter)} after`)
     }

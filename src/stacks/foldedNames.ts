@@ -22,6 +22,17 @@ export function foldedNames({ symbol, dso }: PerfFrame): readonly string[] {
 /** An arrow between names. C++'s operator and, behind a space, Rust's result type are part of one. */
 const jitInlining = /(?<!operator| )->/
 
+/**
+ * A Go function's name with `[...]` for its type arguments, which is how the runtime prints it and all that the function table of Go 1.18
+ * to 1.20 has (cmd/link/internal/ld/pcln.go, nameParts). A name of C++ stays, as its brackets are others.
+ */
+export function shortTypeArguments(name: string): string {
+  const open = name.indexOf('[')
+  if (open <= 0 || name.includes('::')) return name
+  const close = name.lastIndexOf(']')
+  return close < open ? name : `${name.slice(0, open)}[...]${name.slice(close + 1)}`
+}
+
 function fileName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1)
 }

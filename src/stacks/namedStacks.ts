@@ -1,7 +1,7 @@
 import { grown } from '../perf/byteTable.js'
 import type { PerfFrame, PerfScriptReader } from '../perf/index.js'
 import { SequenceTable } from '../perf/sequenceTable.js'
-import { foldedNames } from './foldedNames.js'
+import { foldedNames, shortTypeArguments } from './foldedNames.js'
 import { Interned } from './interned.js'
 import type { NamedShare } from './namedShare.js'
 
@@ -9,6 +9,12 @@ import type { NamedShare } from './namedShare.js'
 export type Repair = (frame: PerfFrame) => readonly string[] | undefined
 /** Sees a stack, leaf first, before a frame that is new in it is to be repaired. */
 export type Learn = (stack: readonly PerfFrame[]) => void
+
+export interface NamingOptions {
+  readonly repair?: Repair | undefined
+  readonly learn?: Learn | undefined
+  readonly shortGenerics?: boolean | undefined
+}
 
 const unnamed = '[unknown]'
 
@@ -42,8 +48,7 @@ export class NamedStacks {
 
   constructor(
     private readonly reader: PerfScriptReader,
-    private readonly repair: Repair | undefined,
-    private readonly learn: Learn | undefined,
+    private readonly options: NamingOptions,
   ) {}
 
   /** Number of the stack of the reader's current record, 0 for the empty one. */
@@ -103,14 +108,16 @@ export class NamedStacks {
 
   private specialLine(frame: PerfFrame | undefined): SpecialLine {
     const hadNoName = frame?.symbol === unnamed
-    if (hadNoName) this.learn?.(this.reader.stack(this.reader.record.stackId))
-    const repaired = hadNoName ? this.repair?.(frame) : undefined
+    const { learn, repair, shortGenerics } = this.options
+    if (hadNoName) learn?.(this.reader.stack(this.reader.record.stackId))
+    const repaired = hadNoName ? repair?.(frame) : undefined
     const names =
       frame === undefined
         ? []
         : (repaired?.flatMap((symbol) => foldedNames({ ...frame, symbol })) ?? foldedNames(frame))
+    const shortens = shortGenerics === true && frame?.kernel === false
     return {
-      names: names.map((name) => this.names.id(name)),
+      names: names.map((name) => this.names.id(shortens ? shortTypeArguments(name) : name)),
       hadNoName,
       hasNoName: hadNoName && repaired === undefined,
     }

@@ -1,5 +1,5 @@
 import type { PerfFrame } from '../perf/index.js'
-import { foldedNames } from './foldedNames.js'
+import { foldedNames, shortTypeArguments } from './foldedNames.js'
 
 /**
  * A stack of perf's, given leaf first, as one line: functions root first, joined by ';', each named as the Go trace names it. Remembered
@@ -22,12 +22,8 @@ const joined = new WeakMap<readonly PerfFrame[], string>()
 
 /**
  * The linker's name of a function → the runtime's. The linker marks the half of a function that assembly calls with `.abi0`
- * (cmd/link, mangleABIName); the runtime shortens type arguments to `[...]` (runtime, funcNameForPrint). C++ has brackets of its own.
+ * (cmd/link, mangleABIName); the runtime shortens type arguments to `[...]` (runtime, funcNameForPrint).
  */
 export function runtimeName(symbol: string): string {
-  const name = symbol.endsWith('.abi0') ? symbol.slice(0, -'.abi0'.length) : symbol
-  const open = name.indexOf('[')
-  if (open <= 0 || name.includes('::')) return name
-  const close = name.lastIndexOf(']')
-  return close < open ? name : `${name.slice(0, open)}[...]${name.slice(close + 1)}`
+  return shortTypeArguments(symbol.endsWith('.abi0') ? symbol.slice(0, -'.abi0'.length) : symbol)
 }

@@ -19,6 +19,8 @@ export interface FoldOptions {
   readonly all?: boolean
   /** Names for a frame that perf could not name, callees first; undefined where none is known. */
   readonly repair?: Repair | undefined
+  /** Write `[...]` for the type arguments of Go functions, as stripped programs of Go 1.18 to 1.20 have them. */
+  readonly shortGenerics?: boolean | undefined
   /** Is shown a stack before `repair` is asked for one of its frames. */
   readonly learn?: Learn | undefined
 }
@@ -46,7 +48,7 @@ export class StackFolder {
     private readonly reader: PerfScriptReader,
     private readonly options: FoldOptions,
   ) {
-    this.named = new NamedStacks(reader, options.repair, options.learn)
+    this.named = new NamedStacks(reader, options)
   }
 
   /** Distinct stacks so far. */

@@ -33,8 +33,8 @@ export interface RepairOptions {
 
 /**
  * Names the frames of Go programs that were stripped of their symbols. perf prints the address of a user frame in a call chain as an offset
- * in the file since 5.17 (so position-independent programs need no more), and as an address in memory before, as well as for
- * a sample without a call chain. Nothing in the text says which, so it is found out from the frames themselves.
+ * in the file in some versions (6.1; position-independent programs then need no more), and as an address in memory in others (5.10, 6.12), as
+ * well as for a sample without a call chain. Nothing in the text says which, so it is found out from the frames themselves.
  */
 export class SymbolRepair {
   private readonly places = new Map<string, Place | undefined>()
@@ -98,6 +98,11 @@ export class SymbolRepair {
    */
   unplaced(): number {
     return this.outside > this.repaired ? this.outside : 0
+  }
+
+  /** Whether there was a frame without a name that lies in a Go program. */
+  get metGoFrames(): boolean {
+    return [...this.places.values()].some((place) => place !== undefined)
   }
 
   private placeOf({ symbol, dso, kernel, ip }: PerfFrame): Place | undefined {

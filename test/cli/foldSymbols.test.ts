@@ -56,6 +56,13 @@ describe('dualtrace fold of a stripped Go program', function () {
     assert.match(stderr, /--binary .* named no frame: if the program ran under another name, give --binary NAME=/)
   })
 
+  it('says nothing of named frames where no Go program had any without', async () => {
+    const { stderr } = await runCli(['fold', '-'], {
+      input: Buffer.from(text.toString().replaceAll('/srv/app', '/srv/none')),
+    })
+    assert.equal(stderr, '')
+  })
+
   it('refuses a file that is no Go program', async () => {
     const { code, stderr } = await fold('--binary', join(process.cwd(), 'package.json'))
     assert.equal(code, 2)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { foldedNames } from '../../src/stacks/foldedNames.js'
+import { foldedNames, shortTypeArguments } from '../../src/stacks/foldedNames.js'
 import type { PerfFrame } from '../../src/perf/index.js'
 import { fixture } from '../perf/support.js'
 import { fold } from './support.js'
@@ -51,6 +51,17 @@ describe('folded function names', () => {
     assert.deepEqual(named('Outer.run->Inner.add'), ['Inner.add_[i]', 'Outer.run'])
     assert.deepEqual(named('Ptr::operator->() const'), ['Ptr::operator->'])
     assert.deepEqual(named('call<fn(i32) -> u8>'), ['call<fn(i32) -> u8>'])
+  })
+
+  it('can lose the type arguments of a Go function, as the runtime prints it, but no brackets of C++', () => {
+    const cases = [
+      ['main.(*List[go.shape.int]).Push-fm', 'main.(*List[...]).Push-fm'],
+      ['main.Map[go.shape.[]uint8,main.Pair[int]].func1', 'main.Map[...].func1'],
+      ['main.plain', 'main.plain'],
+      ['std::get<int[4]>', 'std::get<int[4]>'],
+      ['[libz.so.1]', '[libz.so.1]'],
+    ] as const
+    for (const [name, short] of cases) assert.equal(shortTypeArguments(name), short)
   })
 
   it('drop a process name among the frames, but not the anonymous namespace', () => {
@@ -123,6 +134,17 @@ describe('folding', () => {
     const text = `${head('x')}\t4a5b60 [unknown] (/srv/app)\n\t4a5b61 [unknown] (/srv/other)\n`
     const repair = ({ dso }: PerfFrame) => (dso === '/srv/app' ? ['main.inlined', 'main.run'] : undefined)
     assert.deepEqual(fold(text, { repair }), ['x;[other];main.run;main.inlined 1'])
+  })
+
+  it('sums what differs in type arguments only when they are to be short, in user code only', () => {
+    const stack = (type: string) =>
+      `${head('x')}\t4a5b60 main.sum[${type}]+0x1 (/srv/app)\n\tffffffff81000001 odd[${type}]+0x9 ([kernel.kallsyms])\n\n`
+    const text = stack('int') + stack('float64')
+    assert.equal(fold(text).length, 2)
+    assert.deepEqual(fold(text, { shortGenerics: true }), [
+      'x;odd[float64];main.sum[...] 1',
+      'x;odd[int];main.sum[...] 1',
+    ])
   })
 
   it('says the same however often the reader forgets its lines, and wherever the text is cut', () => {

@@ -96,12 +96,38 @@ describe('folding what a stripped Go program did', function () {
     })
   }
 
+  it('gives the stacks of the unstripped program with short generics, where Go 1.20 dropped the type arguments', async function () {
+    requirePerf(this)
+    const toolchain = 'go1.20.14'
+    requireToolchain(this, toolchain)
+    const program = join(folder, 'generic')
+    copyFileSync(buildOracle('generic', { toolchain, stripped: true }), program)
+    const { text } = record(program)
+    const [full, short] = [[], ['--short-generics']] as const
+    const stripped = text('unnamed.txt')
+    const repaired = { full: await fold(stripped, ...full), short: await fold(stripped, ...short) }
+    rmSync(program)
+    const unstripped = buildOracle('generic', { toolchain })
+    copyFileSync(unstripped, program)
+    const printed = text('named.txt')
+    const named = { full: await fold(printed, ...full), short: await fold(printed, ...short) }
+    rmSync(program)
+    const data = dataNames(unstripped)
+    assert.ok(
+      named.full.lines.some((line) => line.includes('main.sum[go.shape.int64]')),
+      named.full.lines.join('\n'),
+    )
+    assert.notDeepEqual(repaired.full.lines, withoutData(named.full.lines, data))
+    assert.ok(named.short.lines.some((line) => line.includes(';main.(*ring[...]).push ')))
+    assert.deepEqual(repaired.short.lines, withoutData(named.short.lines, data))
+  })
+
   it('tells offsets in the file from addresses where a number could be both', async function () {
     requirePerf(this)
     // Linked this low, nearly all of the code's addresses are also offsets of other code.
     const program = buildOracle('busy', { toolchain: 'local', stripped: true, textAddress: '12000' })
     const offsets = readFileSync(record(program).text('offsets.txt'), 'utf8')
-    // perf before 5.17 printed the address instead. The file's code begins at 0x1000.
+    // Some versions of perf print the address instead. The file's code begins at 0x1000.
     const asAddress = (_: string, ip: string) =>
       `\t${(Number.parseInt(ip, 16) + 0x11000).toString(16).padStart(16)} [unk`
     const addresses = join(folder, 'addresses.txt')

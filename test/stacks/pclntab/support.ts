@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 
 export interface Build {
   readonly toolchain: string
@@ -21,7 +21,7 @@ const built = '.dualtrace/oracle'
 export const plainGoFlags = { GOFLAGS: '-mod=mod' }
 
 /** Builds one of the programs in test/stacks/oracle and returns the path of its executable. */
-export function buildOracle(program: 'self' | 'gosym' | 'busy', build: Build): string {
+export function buildOracle(program: 'self' | 'gosym' | 'busy' | 'generic', build: Build): string {
   const { toolchain, mode = 'exe', arch, external = false, stripped = false, textAddress } = build
   const flags = [
     ...(external ? ['-linkmode=external'] : []),
@@ -30,6 +30,8 @@ export function buildOracle(program: 'self' | 'gosym' | 'busy', build: Build): s
   ].join(' ')
   const name = [program, toolchain, mode, arch ?? '', flags.replaceAll(/[^0-9a-z]/g, '')].join('-')
   const output = resolve(built, name)
+  // A module of its own, as the language version of the others is from before type parameters.
+  const own = program === 'generic'
   mkdirSync(built, { recursive: true })
   const env = {
     ...process.env,
@@ -38,8 +40,8 @@ export function buildOracle(program: 'self' | 'gosym' | 'busy', build: Build): s
     CGO_ENABLED: external ? '1' : '0',
     ...(arch !== undefined && { GOARCH: arch }),
   }
-  const args = ['build', `-buildmode=${mode}`, `-ldflags=${flags}`, '-o', output, `./${program}`]
-  execFileSync('go', args, { cwd: source, env, stdio: 'pipe' })
+  const args = ['build', `-buildmode=${mode}`, `-ldflags=${flags}`, '-o', output, own ? '.' : `./${program}`]
+  execFileSync('go', args, { cwd: own ? join(source, program) : source, env, stdio: 'pipe' })
   return output
 }
 

@@ -1,0 +1,3 @@
+module dualtrace.test/generic
+
+go 1.18
