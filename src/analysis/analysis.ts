@@ -3,7 +3,7 @@ import { chooseWall, type Wall, type WallPair } from '../clock/wall.js'
 import type { Finding } from '../findings/finding.js'
 import { type GoReaderState, GoTraceReader } from '../gotrace/index.js'
 import type { OutRow, Thresholds, Track } from '../measures/measure.js'
-import { PerfScriptReader, type PerfReaderState } from '../perf/index.js'
+import { PerfKind, PerfScriptReader, type PerfReaderState } from '../perf/index.js'
 import type { TimelineListener } from '../timeline/model.js'
 import { Run, type RunState } from './run.js'
 import type { Select } from './selection.js'
@@ -53,6 +53,8 @@ export class Analysis {
   private fedBytes: Record<Track, number> = { gotrace: 0, perf: 0 }
   private run: Run | undefined
   private finished = false
+  /** Threads that perf listed before its first record. */
+  private listedThreads: number[] = []
   /** Problems met while reading the perf record that waits for its turn. */
   private heldProblems = 0
   /** Position in the Go trace of the last checkpoint. */
@@ -134,7 +136,10 @@ export class Analysis {
           if (this.ended.gotrace) onCheckpoint = undefined
         }
       }
-      if (!this.perfReady) this.perfReady = this.nextPerf()
+      if (!this.perfReady) {
+        this.perfReady = this.nextPerf()
+        if (this.perfReady) this.run?.announcePerf()
+      }
       if (this.starving !== undefined) return
       this.run ??= this.start()
       if (!this.goReady && !this.perfReady) return this.finish()
@@ -160,11 +165,14 @@ export class Analysis {
     return summarize(clock, this.options.tracks, this.go, this.perf, this.run)
   }
 
-  /** The next record with a time; the others (synthesised at the start, time 0) are of no use on an axis. */
+  /** The next record with a time; the others (synthesised at the start, time 0) list the threads that there are. */
   private nextPerf(): boolean {
     const before = this.perf.problemTotal
     while (this.perf.next()) {
-      if (!this.perf.record.hasTime) continue
+      if (!this.perf.record.hasTime) {
+        if (this.perf.record.kind === PerfKind.Comm) this.listedThreads.push(this.perf.record.childTid)
+        continue
+      }
       this.heldProblems = this.perf.problemTotal - before
       return true
     }
@@ -186,7 +194,9 @@ export class Analysis {
     const clock = decideClock({ ...this.evidence(), goVersion: this.goReady ? go.version : undefined })
     const baseNs = (this.goReady ? go.baseNs : perf.baseNs) ?? 0n
     const wall = this.goReady && !go.clockIsMonotonic ? this.wallOfOwnClock(baseNs) : this.wallOfMonotonic()
-    return Run.start(this.options, go, perf, clock, wall, baseNs)
+    const run = Run.start(this.options, go, perf, clock, wall, baseNs)
+    run.timeline.listThreads(this.listedThreads)
+    return run
   }
 
   private wallOfMonotonic(): Wall {

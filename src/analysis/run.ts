@@ -168,6 +168,11 @@ export class Run {
     this.shipped('perf', atNs, shippedAtMs)
   }
 
+  /** The perf reader has moved to its next record, which will be applied when its time has come. */
+  announcePerf(): void {
+    if (this.perfOnAxis) this.timeline.announcePerf(this.perf.record)
+  }
+
   endPerf(): void {
     this.progress.perfEnded = true
     if (this.perfOnAxis) this.timeline.endPerf()

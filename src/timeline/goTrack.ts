@@ -7,6 +7,12 @@ import type { TimelineCore } from './state.js'
 import type { StopTheWorldTracker } from './stopTheWorld.js'
 import { waitClassOfReason, waitClassOfStack } from './waits.js'
 
+/** A fitted clock may be off by so much: within it, the order of events of the two tracks proves nothing. */
+const clockErrorNs = 20e3
+
+/** Events that one thread may write on behalf of another. */
+const toldByOthers: ReadonlySet<number> = new Set([Ev.GoStatus, Ev.GoStatusStack, Ev.ProcStatus, Ev.StackSample])
+
 /** Applies the events of the Go trace to the timeline. */
 export class GoTrack {
   private readonly procs: ProcTrack
@@ -22,6 +28,7 @@ export class GoTrack {
     const { state } = this.core
     this.enterGeneration(event, reader, atNs)
     state.lastGoNs = atNs
+    this.witness(event, atNs)
     const args = event.args
     switch (event.type) {
       case Ev.GoStart:
@@ -85,6 +92,13 @@ export class GoTrack {
     }
   }
 
+  /** Who writes an event is on a CPU. When perf has it elsewhere, perf did not tell of its return. */
+  private witness(event: GoEvent, atNs: number): void {
+    const thread = this.core.state.threads.get(event.tid)
+    if (thread === undefined || thread.kernel <= Kernel.OnCpu || atNs - thread.kernelChangedNs < clockErrorNs) return
+    if (!toldByOthers.has(event.type)) this.core.missedSwitchIn(thread)
+  }
+
   announce(event: GoEvent, reader: GoTraceReader): void {
     if (this.startsAnew(event, reader)) this.finish()
   }
@@ -123,11 +137,12 @@ export class GoTrack {
     const thread = this.core.goThread(tid)
     this.closeRunnable(goroutine, thread, atNs)
     const runnableNs = goroutine.stateSinceNs
+    const kernelNs = waitedForCpuNs(thread, runnableNs, atNs)
     goroutine.state = GoState.Running
     goroutine.tid = tid
     goroutine.stateSinceNs = atNs
     thread.goid = goid
-    for (const listener of this.core.listeners) listener.started?.(goroutine, runnableNs, atNs)
+    for (const listener of this.core.listeners) listener.started?.(goroutine, runnableNs, atNs, kernelNs)
     if (goroutine.ready !== undefined) {
       const delay = { goroutine, ready: goroutine.ready, runNs: atNs, runTid: tid }
       for (const listener of this.core.listeners) listener.netpollDelay?.(delay)
@@ -274,6 +289,12 @@ export class GoTrack {
     this.core.cut(goroutine, atNs)
     goroutine.assisting = assisting
   }
+}
+
+/** How long the thread had wanted a CPU when it got the one on which it now runs a goroutine that was runnable since `runnableNs`. */
+function waitedForCpuNs(thread: Thread, runnableNs: number, atNs: number): number {
+  if (!(thread.lastInNs > runnableNs && thread.lastInNs <= atNs) || Number.isNaN(thread.lastWakeNs)) return 0
+  return thread.lastInNs - Math.max(thread.lastWakeNs, runnableNs)
 }
 
 function newGoroutine(goid: number, state: number, tid: number, startFunc: string, bornNs: number): Goroutine {

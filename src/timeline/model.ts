@@ -50,6 +50,8 @@ export interface KernelTotals {
   preemptedNs: number
   asleepNs: number
   diskNs: number
+  /** Off the CPU, why was not recorded. */
+  offNs: number
   unknownNs: number
 }
 
@@ -68,9 +70,17 @@ export interface Thread {
   goid: number
   /** P held by this thread, -1 = none. */
   p: number
+  /** CPU of its last record, -1 = not printed, and when perf last showed it there; NaN = never. */
+  cpu: number
+  lastSeenNs: number
+  /** Which records told the kernel state it is in: SwitchTold bits. */
+  told: number
   /** Last wake-up not yet followed by a switch-in. */
   wakeNs: number
-  /** The wake-up and the switch-in of the current stay on a CPU; NaN when it was not woken. */
+  /**
+   * The current stay on a CPU: since when it had wanted to (its wake-up or, preempted between two goroutines, the preemption), and the
+   * switch-in. NaN when that is not known.
+   */
   lastWakeNs: number
   lastInNs: number
   /** Return of the last epoll_pwait that reported something, until the thread runs a goroutine or sleeps. */
@@ -140,6 +150,8 @@ export interface OffCpu {
 export interface TimelineView {
   readonly goroutines: ReadonlyMap<number, Goroutine>
   readonly threads: ReadonlyMap<number, Thread>
+  /** P → thread that holds it, -1 = idle. */
+  readonly procs: ReadonlyMap<number, number>
   /** Tells the goroutine's life up to `atNs` now, so that a piece ends there. */
   cut(goroutine: Goroutine, atNs: number): void
   /** Brings the thread's totals up to `atNs`. */
@@ -158,12 +170,15 @@ export interface TimelineListener {
   goEvent?(event: GoEvent, reader: GoTraceReader, atNs: number, view: TimelineView): void
   /** Whether it wants to hear of perf's samples of an event through `perfSample`; asked once per event. */
   wantsPerfEvent?(name: string): boolean
-  /** A sample of such an event, before it changes the timeline. Only when perf is on the axis. */
+  /**
+   * A sample of such an event, before it changes the timeline; that its thread is on a CPU is known already, except at sched_switch and
+   * wake-ups. Only when perf is on the axis.
+   */
   perfSample?(record: PerfRecord, reader: PerfScriptReader, atNs: number, view: TimelineView): void
   /** A piece of a goroutine's life in one class. The pieces of a life do not overlap and leave no gap. */
   segment?(goroutine: Goroutine, fromNs: number, toNs: number, classId: number): void
-  /** Runnable → Running. */
-  started?(goroutine: Goroutine, runnableNs: number, startNs: number): void
+  /** Runnable → Running. `kernelNs`: how long of it its thread wanted a CPU and had none, as far as perf told. */
+  started?(goroutine: Goroutine, runnableNs: number, startNs: number, kernelNs: number): void
   netpollDelay?(delay: NetpollDelay): void
   stopTheWorld?(stop: StopTheWorld): void
   /** A woken thread was switched in. */

@@ -1,7 +1,8 @@
 import { PerfKind, type PerfRecord, type PerfScriptReader } from '../perf/index.js'
 import { Kernel, kernelStateOf } from './classes.js'
 import type { Thread } from './model.js'
-import type { TimelineCore } from './state.js'
+import { watchListed } from './listed.js'
+import { SwitchTold, type TimelineCore } from './state.js'
 import { GoState } from '../gotrace/index.js'
 import { joinPerfFrames } from '../stacks/perfText.js'
 import type { StopTheWorldTracker } from './stopTheWorld.js'
@@ -43,45 +44,79 @@ export class PerfTrack {
   ) {}
 
   apply(record: PerfRecord, reader: PerfScriptReader, atNs: number): void {
-    this.core.state.lastPerfNs = atNs
+    const { state } = this.core
+    if (state.listed.tids.size > 0) watchListed(this.core, record, atNs)
+    this.applyKind(record, reader, atNs)
+    state.lastPerfNs = atNs
+    if (record.cpu >= 0) state.lastOfCpuNs[record.cpu] = atNs
+  }
+
+  /** A sample's thread is on a CPU: also the first thing we may learn of a thread. Not so at a switch or a wake-up. */
+  witness(record: PerfRecord, reader: PerfScriptReader, atNs: number): void {
+    const role = this.roleOf(record, reader)
+    if (role === Role.Wake || role === Role.Switch) return
+    const thread = this.perfThread(record.tid)
+    if (thread.kernel !== Kernel.OnCpu && hearsSwitches(reader)) {
+      if (thread.kernel !== Kernel.Unknown) this.core.missedSwitchIn(thread)
+      this.core.setKernel(thread, Kernel.OnCpu, atNs)
+      thread.told = SwitchTold.ByRecord
+    }
+    this.see(thread, record, atNs)
+  }
+
+  /**
+   * Records were lost. The kernel says so when it can write again: what is missing lies between the CPU's last record and this one (checked:
+   * of 10,520 such records each had the time of the record after it; Linux, kernel/events/ring_buffer.c). Who is known to be on another CPU is still there.
+   */
+  lose(record: PerfRecord, atNs: number): void {
+    const { state } = this.core
+    const fromNs = (record.cpu < 0 ? state.lastPerfNs : state.lastOfCpuNs[record.cpu]) ?? -Infinity
+    for (const thread of state.threads.values()) {
+      const elsewhere =
+        thread.kernel === Kernel.OnCpu && thread.cpu >= 0 && record.cpu >= 0 && thread.cpu !== record.cpu
+      if (elsewhere && thread.tid !== record.tid) continue
+      if (thread.kernel !== Kernel.Unknown) this.core.doubt(thread, Number.isNaN(fromNs) ? -Infinity : fromNs)
+      this.forgetThread(thread, atNs)
+    }
+    state.listed.tids.clear()
+  }
+
+  private applyKind(record: PerfRecord, reader: PerfScriptReader, atNs: number): void {
     switch (record.kind) {
       case PerfKind.Sample:
         return this.sample(record, reader, atNs)
       case PerfKind.SwitchIn:
-        return this.switchIn(this.perfThread(record.tid), atNs)
+        return this.switchIn(this.perfThread(record.tid), record, SwitchTold.ByRecord, atNs)
       case PerfKind.SwitchOut:
         return this.switchOut(this.perfThread(record.tid), record.preempt, atNs)
       case PerfKind.Lost:
       case PerfKind.LostSamples:
-        return this.forget(atNs)
+        return this.lose(record, atNs)
       case PerfKind.Exit:
         return this.exit(record.tid, atNs)
     }
   }
 
-  /** From here on perf says nothing: it ended, or it lost records. Nothing is known of any thread until its next record. */
+  /** From here on perf says nothing: it ended. Nothing is known of any thread until its next record. */
   forget(atNs: number): void {
-    for (const thread of this.core.state.threads.values()) {
-      this.core.setKernel(thread, Kernel.Unknown, atNs)
-      thread.wakeNs = NaN
-      thread.lastWakeNs = NaN
-      thread.lastInNs = NaN
-      thread.pollNs = NaN
-    }
+    for (const thread of this.core.state.threads.values()) this.forgetThread(thread, atNs)
+  }
+
+  private forgetThread(thread: Thread, atNs: number): void {
+    this.core.setKernel(thread, Kernel.Unknown, atNs)
+    thread.wakeNs = NaN
+    thread.lastWakeNs = NaN
+    thread.lastInNs = NaN
+    thread.pollNs = NaN
   }
 
   private sample(record: PerfRecord, reader: PerfScriptReader, atNs: number): void {
-    let role = this.roles[record.eventId]
-    if (role === undefined) this.roles[record.eventId] = role = roleOf(reader.eventName(record.eventId))
+    const role = this.roleOf(record, reader)
     if (role === Role.Wake && !record.isSampled) return this.wake(record, atNs)
     const thread = this.perfThread(record.tid)
     if (record.isSampled) return this.refuse(role, reader, atNs)
     if (role === Role.Switch) return this.schedSwitch(record, reader, thread, atNs)
-    // Whatever records a sample is running: also the first thing we may learn of a thread.
-    if (thread.kernel !== Kernel.OnCpu && hearsSwitches(reader)) {
-      if (thread.kernel !== Kernel.Unknown) this.core.missedSwitchIn(thread)
-      this.core.setKernel(thread, Kernel.OnCpu, atNs)
-    }
+    this.witness(record, reader, atNs)
     if (role === Role.PollExit) {
       if (record.syscallReturn() > 0) {
         thread.pollNs = atNs
@@ -104,35 +139,49 @@ export class PerfTrack {
     this.forget(atNs)
   }
 
+  private roleOf(record: PerfRecord, reader: PerfScriptReader): number {
+    return (this.roles[record.eventId] ??= roleOf(reader.eventName(record.eventId)))
+  }
+
+  private see(thread: Thread, record: PerfRecord, atNs: number): void {
+    thread.cpu = record.cpu
+    thread.lastSeenNs = atNs
+  }
+
   private schedSwitch(record: PerfRecord, reader: PerfScriptReader, thread: Thread, atNs: number): void {
     const change = record.schedSwitch()
     if (change === undefined) return
     const next = this.core.state.threads.get(change.nextTid)
     if (change.prevTid === thread.tid) {
       if (thread.kernel > Kernel.OnCpu) this.core.missedSwitchIn(thread)
-      this.leaveCpu(thread, kernelStateOf(change.prevState), atNs)
+      this.leaveCpu(thread, kernelStateOf(change.prevState), SwitchTold.BySchedSwitch, atNs)
       thread.comm = change.prevComm
       thread.offStack = joinPerfFrames(reader.stack(record.stackId))
       thread.nextTid = change.nextTid
       thread.nextComm = change.nextComm
     }
     // Only of a thread that perf records by itself will we also hear when it leaves the CPU again.
-    if (next?.seenByPerf === true) this.switchIn(next, atNs)
+    if (next?.seenByPerf === true) this.switchIn(next, record, SwitchTold.BySchedSwitch, atNs)
   }
 
   private switchOut(thread: Thread, preempt: boolean, atNs: number): void {
     // sched_switch, a few µs before, knows more; this record adds whether it was a preemption.
     if (thread.kernel > Kernel.OnCpu) {
-      if (preempt && thread.kernel === Kernel.Off) this.core.setKernel(thread, Kernel.Preempted, atNs)
-      return
+      if ((thread.told & SwitchTold.ByRecord) === 0) {
+        thread.told |= SwitchTold.ByRecord
+        if (preempt && thread.kernel === Kernel.Off) this.core.setKernel(thread, Kernel.Preempted, atNs)
+        return
+      }
+      this.core.missedSwitchIn(thread)
     }
-    this.leaveCpu(thread, preempt ? Kernel.Preempted : Kernel.Off, atNs)
+    this.leaveCpu(thread, preempt ? Kernel.Preempted : Kernel.Off, SwitchTold.ByRecord, atNs)
     thread.nextTid = -1
     thread.nextComm = ''
   }
 
-  private leaveCpu(thread: Thread, kernel: number, atNs: number): void {
+  private leaveCpu(thread: Thread, kernel: number, told: number, atNs: number): void {
     this.core.setKernel(thread, kernel, atNs)
+    thread.told = told
     thread.wakeNs = NaN
     thread.lastWakeNs = NaN
     thread.lastInNs = NaN
@@ -140,9 +189,18 @@ export class PerfTrack {
     if (kernel === Kernel.Asleep) thread.pollNs = NaN
   }
 
-  private switchIn(thread: Thread, atNs: number): void {
-    if (thread.kernel === Kernel.OnCpu) return
+  /** sched_switch names who comes next a few µs before that one's own record says the same. */
+  private switchIn(thread: Thread, record: PerfRecord, told: number, atNs: number): void {
+    if (thread.kernel === Kernel.OnCpu) {
+      if (told === SwitchTold.ByRecord && thread.told === SwitchTold.BySchedSwitch) {
+        thread.told |= told
+        return this.see(thread, record, atNs)
+      }
+      // It must have left the CPU since it was last seen there.
+      this.core.doubt(thread, thread.lastSeenNs)
+    }
     const off = thread.kernel
+    const wantedNs = off === Kernel.Preempted && thread.goid < 0 ? thread.kernelChangedNs : thread.wakeNs
     if (off !== Kernel.Unknown) {
       const carried = thread.goid < 0 ? undefined : this.core.state.goroutines.get(thread.goid)
       const goroutine = carried?.state === GoState.Running ? carried : undefined
@@ -150,8 +208,10 @@ export class PerfTrack {
       for (const listener of this.core.listeners) listener.offCpu?.(stretch)
     }
     this.core.setKernel(thread, Kernel.OnCpu, atNs)
+    thread.told = told
+    this.see(thread, record, atNs)
     thread.lastInNs = atNs
-    thread.lastWakeNs = thread.wakeNs
+    thread.lastWakeNs = wantedNs
     if (!Number.isNaN(thread.wakeNs)) {
       for (const listener of this.core.listeners) listener.switchedIn?.(thread, thread.wakeNs, atNs)
     }

@@ -1,6 +1,7 @@
 import { ClassId, Kernel } from './classes.js'
 import type { Goroutine, KernelTotals, StopTheWorld, Thread, TimelineListener, TimelineView } from './model.js'
 import { GoState } from '../gotrace/index.js'
+import { type Listed, takeListed } from './listed.js'
 
 /** The open stop-the-world, with what is needed to say who was last to stop. */
 export interface OpenStop {
@@ -42,6 +43,9 @@ export interface TimelineState {
   missedSwitchIns: number
   /** sched_switch was found to be sampled: leaving a CPU is known from SWITCH records alone. */
   switchesRefused: boolean
+  /** Time of perf's last record by CPU. */
+  lastOfCpuNs: number[]
+  listed: Listed
 }
 
 export function newTimelineState(): TimelineState {
@@ -61,10 +65,22 @@ export function newTimelineState(): TimelineState {
     commonThreads: 0,
     missedSwitchIns: 0,
     switchesRefused: false,
+    lastOfCpuNs: [],
+    listed: { tids: new Set(), sinceNs: NaN, sampled: false, known: false },
   }
 }
 
-export const noTotals = (): KernelTotals => ({ onNs: 0, preemptedNs: 0, asleepNs: 0, diskNs: 0, unknownNs: 0 })
+export const noTotals = (): KernelTotals => ({
+  onNs: 0,
+  preemptedNs: 0,
+  asleepNs: 0,
+  diskNs: 0,
+  offNs: 0,
+  unknownNs: 0,
+})
+
+/** Who told of a switch: bits of `Thread.told`. */
+export const SwitchTold = { BySchedSwitch: 1, ByRecord: 2 } as const
 
 /** State and the operations every event handler shares. */
 export class TimelineCore implements TimelineView {
@@ -79,6 +95,10 @@ export class TimelineCore implements TimelineView {
 
   get threads(): ReadonlyMap<number, Thread> {
     return this.state.threads
+  }
+
+  get procs(): ReadonlyMap<number, number> {
+    return this.state.procs
   }
 
   /** While it lasts, goroutines that have existed since the start of the trace may still turn up. */
@@ -101,6 +121,7 @@ export class TimelineCore implements TimelineView {
     const thread = this.thread(tid)
     if (!thread.seenByGo) {
       thread.seenByGo = true
+      takeListed(this, thread)
       if (thread.seenByPerf) this.state.commonThreads++
     }
     return thread
@@ -158,9 +179,20 @@ export class TimelineCore implements TimelineView {
    */
   missedSwitchIn(thread: Thread): void {
     this.state.missedSwitchIns++
+    this.doubt(thread, thread.kernelChangedNs)
+  }
+
+  /** What was taken for the thread's kernel state since `fromNs` is not known after all, nor is it from here on. */
+  doubt(thread: Thread, fromNs: number): void {
+    const sinceNs = Math.max(fromNs, thread.kernelChangedNs)
+    const goroutine = thread.goid < 0 ? undefined : this.state.goroutines.get(thread.goid)
+    if (goroutine !== undefined) this.cut(goroutine, sinceNs)
+    if (sinceNs > thread.kernelSinceNs) this.account(thread, sinceNs)
     thread.kernel = Kernel.Unknown
-    const last = thread.history?.pop()
-    if (last !== undefined) thread.history?.push({ atNs: last.atNs, kernel: Kernel.Unknown })
+    thread.kernelChangedNs = sinceNs
+    thread.offStack = ''
+    if (thread.history?.at(-1)?.atNs === sinceNs) thread.history.pop()
+    thread.history?.push({ atNs: sinceNs, kernel: Kernel.Unknown })
   }
 
   /** Adds the time since the last change to the thread's totals. */
@@ -183,6 +215,9 @@ export class TimelineCore implements TimelineView {
         break
       case Kernel.Disk:
         totals.diskNs += ns
+        break
+      case Kernel.Off:
+        totals.offNs += ns
         break
       default:
         totals.unknownNs += ns
@@ -218,6 +253,9 @@ function newThread(tid: number, nowNs: number): Thread {
     totals: noTotals(),
     goid: -1,
     p: -1,
+    cpu: -1,
+    lastSeenNs: NaN,
+    told: 0,
     wakeNs: NaN,
     lastWakeNs: NaN,
     lastInNs: NaN,

@@ -112,6 +112,7 @@ function difference(now: KernelTotals, before: KernelTotals | undefined): Kernel
     preemptedNs: now.preemptedNs - (before?.preemptedNs ?? 0),
     asleepNs: now.asleepNs - (before?.asleepNs ?? 0),
     diskNs: now.diskNs - (before?.diskNs ?? 0),
+    offNs: now.offNs - (before?.offNs ?? 0),
     unknownNs: now.unknownNs - (before?.unknownNs ?? 0),
   }
 }

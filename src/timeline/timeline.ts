@@ -41,9 +41,9 @@ export class Timeline {
   perfRecord(record: PerfRecord, reader: PerfScriptReader, atNs: number): boolean {
     const late = this.advance(atNs)
     if (record.kind === PerfKind.Sample && !record.isSampled) {
-      for (const listener of this.hearers.ofPerf(record.eventId, reader)) {
-        listener.perfSample(record, reader, this.state.nowNs, this.core)
-      }
+      const hearers = this.hearers.ofPerf(record.eventId, reader)
+      if (hearers.length > 0) this.perf.witness(record, reader, this.state.nowNs)
+      for (const listener of hearers) listener.perfSample(record, reader, this.state.nowNs, this.core)
     }
     this.perf.apply(record, reader, this.state.nowNs)
     return late
@@ -60,6 +60,19 @@ export class Timeline {
    */
   announceGo(event: GoEvent, reader: GoTraceReader): void {
     this.go.announce(event, reader)
+  }
+
+  /**
+   * Says which record of perf comes next, as soon as it is known: when it tells of a loss, what Go says until then meets a kernel half that
+   * is not known any more.
+   */
+  announcePerf(record: PerfRecord): void {
+    if (record.kind === PerfKind.Lost || record.kind === PerfKind.LostSamples) this.perf.lose(record, this.state.nowNs)
+  }
+
+  /** Threads that perf lists as existing when it begins. */
+  listThreads(tids: Iterable<number>): void {
+    for (const tid of tids) this.state.listed.tids.add(tid)
   }
 
   /** perf has ended, or fell silent: what follows is unknown on its side. */

@@ -69,8 +69,7 @@ describe('analysis', () => {
     const of = (table: string) => rows.filter((out) => out.table === table).map((out) => out.row)
     const ns = new Map(of('time_classes').map((row) => [row['class'], row['ns']]))
     const expected = {
-      on_cpu:
-        100e3 + 50e3 + 20e3 + 40e3 + 20e3 + 50e3 + 20e3 + 5e3 + 25e3 + 10e3 + (10e3 + 510e3 + 10e3 + 245e3 + 50e3),
+      on_cpu: 100e3 + 50e3 + 20e3 + 40e3 + 20e3 + 50e3 + 20e3 + 5e3 + 10e3 + (10e3 + 510e3 + 10e3 + 219e3 + 50e3),
       cpu_stolen: 50e3 + 20e3,
       fault_io: 30e3,
       runtime_futex: 10e3,
@@ -83,7 +82,7 @@ describe('analysis', () => {
       stw: 30e3 + 20e3,
       sleep: 80e3,
       sync_wait: 90e3 + 100e3,
-      unknown: 10e3 + 20e3,
+      unknown: 35e3 + 46e3,
     }
     assert.deepEqual(
       ns,

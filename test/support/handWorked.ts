@@ -85,6 +85,7 @@ export function handWorkedPerf(): Uint8Array {
   into(100, 803)
   out(100, 812, 'S')
   into(100, 904)
+  // The kernel writes this when it can write again: since the CPU's record before, at 904, anything may be missing.
   add(100, 930, 'PERF_RECORD_LOST lost 7')
   add(100, 940, '1 cpu-clock:')
 

@@ -1,5 +1,5 @@
 import { GoTraceReader } from '../../src/gotrace/index.js'
-import { PerfScriptReader } from '../../src/perf/index.js'
+import { PerfKind, PerfScriptReader } from '../../src/perf/index.js'
 import type { TimelineListener } from '../../src/timeline/model.js'
 import { Timeline } from '../../src/timeline/timeline.js'
 
@@ -13,7 +13,13 @@ export function runTimeline(trace: Uint8Array, perfText: Uint8Array, listener: T
   perf.end()
   const timeline = new Timeline([listener])
   const nextPerf = () => {
-    while (perf.next()) if (perf.record.hasTime) return true
+    while (perf.next()) {
+      if (perf.record.hasTime) {
+        timeline.announcePerf(perf.record)
+        return true
+      }
+      if (perf.record.kind === PerfKind.Comm) timeline.listThreads([perf.record.childTid])
+    }
     return false
   }
   let moreGo = go.next()

@@ -24,7 +24,7 @@ describe('timeline, a thread’s time', () => {
       [465, 590, Kernel.Asleep],
       [722, 803, Kernel.Asleep],
       [812, 904, Kernel.Asleep],
-      [930, 940, Kernel.Unknown],
+      [904, 940, Kernel.Unknown],
     ])
   })
 

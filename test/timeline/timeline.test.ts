@@ -56,8 +56,7 @@ describe('timeline, on a capture worked out by hand', () => {
       [805, 810, 'on_cpu'],
       [810, 900, 'sync_wait'],
       [900, 905, 'sched_wait'],
-      [905, 930, 'on_cpu'],
-      [930, 940, 'unknown'],
+      [905, 940, 'unknown'],
       [940, 950, 'on_cpu'],
     ])
   })
@@ -71,8 +70,8 @@ describe('timeline, on a capture worked out by hand', () => {
       [640, 655, 'sched_wait'],
       [655, 665, 'on_cpu'],
       [665, 685, 'stw'],
-      [685, 930, 'on_cpu'],
-      [930, 950, 'unknown'],
+      [685, 904, 'on_cpu'],
+      [904, 950, 'unknown'],
       [950, 1000, 'on_cpu'],
     ])
   })
@@ -90,7 +89,7 @@ describe('timeline, on a capture worked out by hand', () => {
     assert.deepEqual([stop.reason, stop.isGc], ['GC mark termination', true])
     assert.deepEqual([stop.beginNs, stop.stoppedNs, stop.endNs], [660e3, 670e3, 690e3])
     assert.equal(stop.last?.tid, 100)
-    assert.deepEqual(stop.last.kernel, { onNs: 10e3, preemptedNs: 0, asleepNs: 0, diskNs: 0, unknownNs: 0 })
+    assert.deepEqual(stop.last.kernel, { onNs: 10e3, preemptedNs: 0, asleepNs: 0, diskNs: 0, offNs: 0, unknownNs: 0 })
   })
 
   it('measures the kernel’s delay between waking a thread and running it', () => {
