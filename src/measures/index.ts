@@ -6,6 +6,7 @@ import { netpollSpikes } from './netpollSpikes.js'
 import { pipelineHealth } from './pipelineHealth.js'
 import { samples } from './samples.js'
 import { schedLatency } from './schedLatency.js'
+import { tasks } from './tasks.js'
 import { timeClasses } from './timeClasses.js'
 
 /** Every measure. A new one is one file and one line here (and its table in tables.ts). */
@@ -15,6 +16,7 @@ export const measures: readonly Measure[] = [
   netpollSpikes,
   schedLatency,
   timeClasses,
+  tasks,
   samples,
   clockFits,
   pipelineHealth,

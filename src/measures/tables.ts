@@ -9,6 +9,7 @@ import { samplesTable } from './samples.js'
 import { schedLatencyTable } from './schedLatency.js'
 import { stacksTable } from './stacks.js'
 import type { Table } from './table.js'
+import { regionsTable, tasksTable, unfinishedTasksTable } from './tasks.js'
 import { timeClassesTable } from './timeClasses.js'
 
 /** Every table there is, in the order they are shown. */
@@ -18,6 +19,9 @@ export const tables: readonly Table[] = [
   netpollSpikesTable,
   schedLatencyTable,
   timeClassesTable,
+  tasksTable,
+  regionsTable,
+  unfinishedTasksTable,
   findingsTable,
   stacksTable,
   samplesTable,

@@ -1,0 +1,261 @@
+import { Ev, type GoEvent, type GoTraceReader } from '../gotrace/index.js'
+import type { Goroutine, TimelineListener, TimelineView } from '../timeline/model.js'
+import { addLog, noLogs } from './taskLogs.js'
+import { newWork, type OpenRegion, type OpenTask, type TrackerState, type Work } from './taskState.js'
+import { addPiece, countTo, newTaskTime } from './taskTime.js'
+
+/** More open tasks than this are tasks that nobody ends: the oldest is given up. */
+const openTasksKept = 20_000
+const ancestorsFollowed = 32
+const goroutinesRemembered = 1000
+
+export type Annotation = 'task' | 'region'
+
+export interface TrackerHooks {
+  taskEnded?(task: OpenTask, endNs: number): void
+  regionEnded?(region: OpenRegion, goid: number, endNs: number, byClass: readonly number[]): void
+  /** A piece of a goroutine that works for the task. */
+  piece?(task: OpenTask, goroutine: Goroutine, fromNs: number, toNs: number, classId: number): void
+  /** Its begin is not in the trace. */
+  beganBefore?(what: Annotation, atNs: number): void
+  /** It is given up while open: its end is not in the trace, or a region's goroutine ended. `task` is undefined for a region. */
+  notEnded?(what: Annotation, atNs: number, task?: OpenTask): void
+}
+
+/**
+ * Follows user tasks and regions, and says who works for which task. A goroutine works for one task at a time, and for that task's
+ * ancestors: for the task of its innermost region that has one; outside regions for the task it began last of those still open; else for the
+ * task its creator worked for when it made it, while that one is open.
+ */
+export class TaskTracker implements TimelineListener {
+  readonly goTypes = [
+    Ev.Sync,
+    Ev.UserTaskBegin,
+    Ev.UserTaskEnd,
+    Ev.UserRegionBegin,
+    Ev.UserRegionEnd,
+    Ev.UserLog,
+    Ev.GoCreate,
+    Ev.GoCreateBlocked,
+    Ev.GoDestroy,
+    Ev.GoDestroySyscall,
+  ]
+
+  constructor(
+    readonly state: TrackerState,
+    private readonly hooks: TrackerHooks,
+  ) {}
+
+  goEvent(event: GoEvent, reader: GoTraceReader, atNs: number, view: TimelineView): void {
+    switch (event.type) {
+      case Ev.Sync:
+        return this.enterGeneration(event.gen, reader.traceIndex, atNs)
+      case Ev.UserTaskBegin:
+        return this.beginTask(event, atNs, view)
+      case Ev.UserTaskEnd:
+        return this.endTask(event.args[0]!, atNs, view)
+      case Ev.UserRegionBegin:
+        return this.beginRegion(event, reader, atNs, view)
+      case Ev.UserRegionEnd:
+        return this.endRegion(event, reader, atNs, view)
+      case Ev.UserLog:
+        return this.log(event, reader, atNs)
+      case Ev.GoCreate:
+      case Ev.GoCreateBlocked:
+        return this.create(event.goid, event.args[0]!, atNs)
+      default:
+        return this.destroy(event.goid, atNs, view)
+    }
+  }
+
+  segment(goroutine: Goroutine, fromNs: number, toNs: number, classId: number): void {
+    const { tasks, works } = this.state
+    const work = works.get(goroutine.goid)
+    if (work === undefined) return
+    work.byClass[classId]! += toNs - fromNs
+    if (work.task < 0) return
+    for (const id of tasks.get(work.task)!.chain) {
+      const task = tasks.get(id)
+      if (task === undefined) continue
+      addPiece(task.time, goroutine.goid, fromNs, toNs, classId)
+      this.hooks.piece?.(task, goroutine, fromNs, toNs, classId)
+    }
+  }
+
+  /** Nothing more is known of what is open: the trace ended, or what follows does not follow it. */
+  abandon(atNs: number): void {
+    const { tasks, works } = this.state
+    for (const task of tasks.values()) this.hooks.notEnded?.('task', atNs, task)
+    for (const work of works.values()) this.dropRegions(work, atNs)
+    tasks.clear()
+    works.clear()
+  }
+
+  private enterGeneration(gen: number, traceIndex: number, atNs: number): void {
+    const { state } = this
+    if (traceIndex !== state.traceIndex || (gen !== state.gen && gen !== state.gen + 1)) this.abandon(atNs)
+    state.traceIndex = traceIndex
+    state.gen = gen
+  }
+
+  private beginTask(event: GoEvent, atNs: number, view: TimelineView): void {
+    const { tasks } = this.state
+    const id = event.args[0]!
+    const parent = event.parentTask
+    const ancestors = tasks.get(parent)?.chain ?? []
+    tasks.set(id, {
+      id,
+      type: event.name,
+      parent,
+      chain: [id, ...ancestors.filter((ancestor) => tasks.has(ancestor)).slice(0, ancestorsFollowed)],
+      goid: event.goid,
+      beginNs: atNs,
+      time: newTaskTime(atNs),
+      logs: noLogs(),
+      goids: new Set(),
+    })
+    const work = this.workOf(event.goid)
+    work.began.push(id)
+    this.choose(event.goid, work, atNs, view)
+    if (tasks.size <= openTasksKept) return
+    const [oldest] = tasks.values()
+    this.hooks.notEnded?.('task', atNs, oldest)
+    this.close(oldest!, atNs, view)
+  }
+
+  private endTask(id: number, atNs: number, view: TimelineView): void {
+    const task = this.state.tasks.get(id)
+    if (task === undefined) return this.hooks.beganBefore?.('task', atNs)
+    for (const goid of task.time.workers.keys()) {
+      const goroutine = view.goroutines.get(goid)
+      if (goroutine !== undefined) view.cut(goroutine, atNs)
+    }
+    countTo(task.time, atNs)
+    this.hooks.taskEnded?.(task, atNs)
+    this.close(task, atNs, view)
+  }
+
+  /** Whoever works for it turns to something else. */
+  private close(task: OpenTask, atNs: number, view: TimelineView): void {
+    const goids = [...task.time.workers.keys()]
+    for (const goid of goids) {
+      const goroutine = view.goroutines.get(goid)
+      if (goroutine !== undefined) view.cut(goroutine, atNs)
+      const work = this.state.works.get(goid)
+      if (work?.task !== task.id) continue
+      this.leave(goid, work)
+    }
+    this.state.tasks.delete(task.id)
+    for (const goid of goids) {
+      const work = this.state.works.get(goid)
+      if (work !== undefined) this.choose(goid, work, atNs, view)
+    }
+  }
+
+  private beginRegion(event: GoEvent, reader: GoTraceReader, atNs: number, view: TimelineView): void {
+    const { goid } = event
+    this.cut(goid, atNs, view)
+    const work = this.workOf(goid)
+    work.regions.push({
+      task: event.args[0]!,
+      type: reader.string(event.args[1]!),
+      beginNs: atNs,
+      ordinal: ++work.regionsBegun,
+      depth: work.regions.length,
+      logs: noLogs(),
+      before: [...work.byClass],
+    })
+    this.choose(goid, work, atNs, view)
+  }
+
+  /** Regions that a program ends in the wrong order stay open until their own end. */
+  private endRegion(event: GoEvent, reader: GoTraceReader, atNs: number, view: TimelineView): void {
+    const { goid } = event
+    this.cut(goid, atNs, view)
+    const task = event.args[0]!
+    const type = reader.string(event.args[1]!)
+    const work = this.state.works.get(goid)
+    const at = work?.regions.findLastIndex((region) => region.task === task && region.type === type) ?? -1
+    if (work === undefined || at < 0) return this.hooks.beganBefore?.('region', atNs)
+    const [region] = work.regions.splice(at, 1) as [OpenRegion]
+    const byClass = work.byClass.map((ns, id) => ns - region.before[id]!)
+    this.hooks.regionEnded?.(region, goid, atNs, byClass)
+    this.choose(goid, work, atNs, view)
+  }
+
+  private log(event: GoEvent, reader: GoTraceReader, atNs: number): void {
+    const { goid, args } = event
+    const task = this.state.tasks.get(args[0]!)
+    const region = this.state.works.get(goid)?.regions.at(-1)
+    if (task === undefined && region === undefined) return
+    const log = { atNs, goid, category: reader.string(args[1]!), message: reader.string(args[2]!) }
+    if (task !== undefined) addLog(task.logs, log)
+    if (region !== undefined) addLog(region.logs, log)
+  }
+
+  private create(creator: number, goid: number, atNs: number): void {
+    const { tasks, works } = this.state
+    const task = tasks.get(works.get(creator)?.task ?? -1)
+    if (task === undefined) return
+    const work = newWork(task.chain)
+    works.set(goid, work)
+    this.enter(goid, work, task.id, atNs)
+  }
+
+  private destroy(goid: number, atNs: number, view: TimelineView): void {
+    const work = this.state.works.get(goid)
+    if (work === undefined) return
+    this.cut(goid, atNs, view)
+    this.leave(goid, work)
+    this.dropRegions(work, atNs)
+    this.state.works.delete(goid)
+  }
+
+  private dropRegions({ regions }: Work, atNs: number): void {
+    for (let left = regions.length; left > 0; left--) this.hooks.notEnded?.('region', atNs)
+  }
+
+  private workOf(goid: number): Work {
+    const { works } = this.state
+    let work = works.get(goid)
+    if (work === undefined) works.set(goid, (work = newWork([])))
+    return work
+  }
+
+  /** Lets the goroutine work for the task that is its own now; forgets it when it has no more to do with any. */
+  private choose(goid: number, work: Work, atNs: number, view: TimelineView): void {
+    const { tasks, works } = this.state
+    if (work.began.length > 0) work.began = work.began.filter((id) => tasks.has(id))
+    const region = work.regions.findLast(({ task }) => task !== 0)
+    const wanted = region?.task ?? work.began.at(-1) ?? work.inherited.find((id) => tasks.has(id)) ?? -1
+    const task = tasks.has(wanted) ? wanted : -1
+    if (task !== work.task) {
+      this.cut(goid, atNs, view)
+      this.leave(goid, work)
+      if (task >= 0) this.enter(goid, work, task, atNs)
+    }
+    if (task < 0 && work.regionsBegun === 0) works.delete(goid)
+  }
+
+  private enter(goid: number, work: Work, id: number, atNs: number): void {
+    const { tasks } = this.state
+    work.task = id
+    for (const each of tasks.get(id)!.chain) {
+      const task = tasks.get(each)
+      if (task === undefined) continue
+      task.time.workers.set(goid, atNs)
+      if (task.goids.size < goroutinesRemembered) task.goids.add(goid)
+    }
+  }
+
+  private leave(goid: number, work: Work): void {
+    const { tasks } = this.state
+    for (const each of tasks.get(work.task)?.chain ?? []) tasks.get(each)?.time.workers.delete(goid)
+    work.task = -1
+  }
+
+  private cut(goid: number, atNs: number, view: TimelineView): void {
+    const goroutine = view.goroutines.get(goid)
+    if (goroutine !== undefined) view.cut(goroutine, atNs)
+  }
+}

@@ -1,0 +1,160 @@
+import { classColumns, classValues } from './classColumns.js'
+import type { Measure } from './measure.js'
+import { bucketAt, type Seconds, takeEnded } from './seconds.js'
+import type { Column, Table } from './table.js'
+import { firstId, logsText } from './taskLogs.js'
+import { newTrackerState, type TrackerState } from './taskState.js'
+import { type Annotation, TaskTracker, type TrackerHooks } from './taskTracker.js'
+
+const goroutinesShown = 16
+
+const logColumns: readonly Column[] = [
+  {
+    name: 'logs',
+    type: 'text',
+    doc: 'what trace.Log said: JSON list of {at_ns from its begin, goroutine, category, message}; null when nothing',
+  },
+  { name: 'logs_cut', type: 'long', doc: 'logs that were too many or too long for that list' },
+]
+
+export const tasksTable: Table = {
+  name: 'tasks',
+  doc: 'One user task (trace.NewTask) whose begin and end are in the trace; ts is its begin',
+  columns: [
+    { name: 'type', type: 'symbol', doc: 'its type, as the program named it' },
+    { name: 'task', type: 'long', doc: 'its id' },
+    { name: 'parent', type: 'long', doc: 'id of its parent task; null when it has none' },
+    {
+      name: 'log_id',
+      type: 'text',
+      doc: 'first message logged in a category that names an id, such as task-id; or null',
+    },
+    { name: 'goroutine', type: 'long', doc: 'goroutine that began it' },
+    {
+      name: 'goroutines',
+      type: 'text',
+      doc: `JSON list of the goroutines that worked for it or for a task under it, the first ${goroutinesShown}`,
+    },
+    { name: 'goroutine_count', type: 'long', doc: 'how many those were; 1000 stands for 1000 or more' },
+    { name: 'duration_ns', type: 'long', doc: 'begin to end, ns: the sum of the classes and unattended_ns' },
+    ...classColumns().map((column) => ({ ...column, doc: `the goroutine furthest in progress was: ${column.doc}` })),
+    { name: 'unattended_ns', type: 'long', doc: 'no goroutine worked for it, ns' },
+    { name: 'goroutine_ns', type: 'long', doc: 'time its goroutines worked for it, summed over goroutines, ns' },
+    { name: 'cpu_ns', type: 'long', doc: 'of which known to be on a CPU, ns' },
+    ...logColumns,
+  ],
+  keys: ['task'],
+  ttlDays: 30,
+}
+
+export const regionsTable: Table = {
+  name: 'regions',
+  doc: 'One region (trace.WithRegion, trace.StartRegion) whose begin and end are in the trace; ts is its begin',
+  columns: [
+    { name: 'type', type: 'symbol', doc: 'its type, as the program named it' },
+    { name: 'task', type: 'long', doc: 'id of its task; null for the background task' },
+    { name: 'goroutine', type: 'long', doc: 'goroutine it is on' },
+    { name: 'region', type: 'long', doc: 'its number on the goroutine, from 1' },
+    { name: 'depth', type: 'long', doc: 'regions of the goroutine it lies in' },
+    { name: 'duration_ns', type: 'long', doc: 'begin to end, ns: the sum of the classes' },
+    ...classColumns(),
+    ...logColumns,
+  ],
+  keys: ['goroutine', 'region'],
+  ttlDays: 30,
+}
+
+export const unfinishedTasksTable: Table = {
+  name: 'unfinished_tasks',
+  doc: 'Tasks and regions that have no row because one of their ends is not in the trace, one row a second and kind',
+  columns: [
+    { name: 'kind', type: 'symbol', doc: 'task or region' },
+    { name: 'began_before', type: 'long', doc: 'ended in this second, but did not begin in the trace' },
+    { name: 'not_ended', type: 'long', doc: 'open when the trace, the goroutine of the region or our patience ended' },
+  ],
+  keys: ['kind'],
+  ttlDays: 30,
+}
+
+interface Unfinished {
+  beganBefore: number
+  notEnded: number
+}
+
+interface State {
+  readonly tracker: TrackerState
+  readonly unfinished: Record<Annotation, Seconds<Unfinished>>
+  /** The latest moment heard of: what is still open when the trace ends is counted there. */
+  lastNs: number
+}
+
+/** User tasks and regions, with where their time went. Who works for a task: see TaskTracker. */
+export const tasks: Measure = {
+  name: 'tasks',
+  tables: [tasksTable, regionsTable, unfinishedTasksTable],
+  create(sink, _thresholds, saved) {
+    const state = (saved ?? {
+      tracker: newTrackerState(),
+      unfinished: { task: new Map(), region: new Map() },
+      lastNs: 0,
+    }) as State
+    const count = (what: Annotation, atNs: number) =>
+      bucketAt(state.unfinished[what], sink, atNs, () => ({ beganBefore: 0, notEnded: 0 }))
+    const hooks: TrackerHooks = {
+      taskEnded(task, endNs) {
+        const { time, logs, goids } = task
+        sink.row(tasksTable, task.beginNs, {
+          type: task.type,
+          task: task.id,
+          parent: task.parent < 0 ? null : task.parent,
+          log_id: firstId(logs),
+          goroutine: task.goid,
+          goroutines: JSON.stringify([...goids].slice(0, goroutinesShown)),
+          goroutine_count: goids.size,
+          duration_ns: endNs - task.beginNs,
+          ...classValues(time.byClass),
+          unattended_ns: time.unattendedNs,
+          goroutine_ns: time.goroutineNs,
+          cpu_ns: time.cpuNs,
+          logs: logsText(logs, task.beginNs),
+          logs_cut: logs.cut,
+        })
+      },
+      regionEnded(region, goid, endNs, byClass) {
+        sink.row(regionsTable, region.beginNs, {
+          type: region.type,
+          task: region.task === 0 ? null : region.task,
+          goroutine: goid,
+          region: region.ordinal,
+          depth: region.depth,
+          duration_ns: endNs - region.beginNs,
+          ...classValues(byClass),
+          logs: logsText(region.logs, region.beginNs),
+          logs_cut: region.logs.cut,
+        })
+      },
+      beganBefore: (what, atNs) => count(what, atNs).beganBefore++,
+      notEnded: (what, atNs) => count(what, atNs).notEnded++,
+    }
+    const tracker = new TaskTracker(state.tracker, hooks)
+    return {
+      state,
+      goTypes: tracker.goTypes,
+      goEvent(event, reader, atNs, view) {
+        state.lastNs = atNs
+        tracker.goEvent(event, reader, atNs, view)
+      },
+      segment: (goroutine, fromNs, toNs, classId) => tracker.segment(goroutine, fromNs, toNs, classId),
+      flush(beforeNs) {
+        if (beforeNs === Infinity) tracker.abandon(state.lastNs)
+        else state.lastNs = Math.max(state.lastNs, beforeNs)
+        for (const kind of ['task', 'region'] as const) {
+          for (const { startNs, bucket } of takeEnded(state.unfinished[kind], sink, beforeNs)) {
+            const { beganBefore, notEnded } = bucket
+            sink.row(unfinishedTasksTable, startNs, { kind, began_before: beganBefore, not_ended: notEnded })
+          }
+        }
+      },
+    }
+  },
+}
