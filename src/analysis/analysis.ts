@@ -6,7 +6,7 @@ import type { OutRow, Thresholds, Track } from '../measures/measure.js'
 import { PerfKind, PerfScriptReader, type PerfReaderState } from '../perf/index.js'
 import type { TimelineListener } from '../timeline/model.js'
 import { Run, type RunState } from './run.js'
-import type { Select } from './selection.js'
+import type { Gate } from './selection.js'
 import { Shipments } from './shipments.js'
 import type { SourceNames } from './sink.js'
 import { type AnalysisSummary, summarize } from './summary.js'
@@ -20,9 +20,11 @@ export interface AnalysisOptions extends SourceNames {
   readonly tracks: Readonly<Record<Track, boolean>>
   readonly thresholds?: Partial<Thresholds> | undefined
   /** What is told to measures and detectors; everything by default. Not for analyses that are checkpointed. */
-  readonly select?: Select | undefined
+  readonly gate?: Gate | undefined
   /** Are told what the measures are told. */
   readonly listeners?: readonly TimelineListener[] | undefined
+  /** Are told everything. */
+  readonly observers?: readonly TimelineListener[] | undefined
 }
 
 /** Where to resume, and with what. Plain data; made only between two generations of the Go trace. */

@@ -10,7 +10,7 @@ import type { TimelineState } from '../timeline/state.js'
 import { Timeline } from '../timeline/timeline.js'
 import { FitCheck, type FitState } from './fit.js'
 import { gatedListener, gatedReducer } from './gated.js'
-import { Gate, type Select } from './selection.js'
+import type { Gate, SelectableAxis } from './selection.js'
 import type { Shipments } from './shipments.js'
 import { RowSink, type SinkState, type SourceNames } from './sink.js'
 
@@ -51,9 +51,11 @@ export interface RunState {
 export interface RunOptions extends SourceNames {
   readonly thresholds?: Partial<Thresholds> | undefined
   /** What is told to measures and detectors; everything by default. Not for analyses that are checkpointed. */
-  readonly select?: Select | undefined
+  readonly gate?: Gate | undefined
   /** Are told what the measures are told. */
   readonly listeners?: readonly TimelineListener[] | undefined
+  /** Are told everything. */
+  readonly observers?: readonly TimelineListener[] | undefined
 }
 
 /** An analysis under way: from the first event on, when the axis is known. */
@@ -82,7 +84,8 @@ export class Run {
     this.sink = new RowSink({ source, service, host }, saved.sink)
     this.axis = saved.axis
     this.progress = saved.progress
-    const gate = options.select === undefined ? undefined : this.gate(options.select)
+    const { gate } = options
+    if (gate !== undefined) gate.axis = () => this.selectable
     const reducers = [
       ...measures.map((m) => [m.name, m.create(this.sink, thresholds, saved.reducers[m.name])] as const),
       ...detectors.map((d) => {
@@ -94,7 +97,7 @@ export class Run {
     this.counting = this.reducers.flatMap(([, reducer]) => (wantsInput(reducer) ? [reducer] : []))
     this.fit = new FitCheck(saved.fit)
     this.timeline = new Timeline(
-      [...this.reducers.map(([, reducer]) => reducer), this.fit, ...listeners],
+      [...this.reducers.map(([, reducer]) => reducer), this.fit, ...listeners, ...(options.observers ?? [])],
       saved.timeline,
     )
     this.perfOnAxis = saved.sink.clock.joined || saved.sink.clock.method === 'no_gotrace'
@@ -202,10 +205,8 @@ export class Run {
     }
   }
 
-  private gate(select: Select): Gate {
-    return new Gate(() =>
-      select({ firstNs: this.progress.firstNs, atWall: (wallNs) => Number(wallNs - this.sink.state.baseWallNs) }),
-    )
+  private get selectable(): SelectableAxis {
+    return { firstNs: this.progress.firstNs, atWall: (wallNs) => Number(wallNs - this.sink.state.baseWallNs) }
   }
 
   get clock(): ClockDecision {

@@ -72,14 +72,20 @@ function firstEndingAfter(intervals: readonly Interval[], atNs: number): number 
   return low
 }
 
-/** A selection, made when the first thing is told. */
+/** A selection, made when the first thing is told; whoever follows the events says what there is to make it from. */
 export class Gate {
+  /** Set by the analysis. */
+  axis: (() => SelectableAxis) | undefined
   private made: Selection | undefined
 
-  constructor(private readonly make: () => Selection) {}
+  constructor(private readonly select: Select) {}
 
   get selection(): Selection {
-    return (this.made ??= this.make())
+    if (this.made === undefined) {
+      if (this.axis === undefined) throw new Error('a selection is made once an analysis has begun')
+      this.made = this.select(this.axis())
+    }
+    return this.made
   }
 
   at(atNs: number): boolean {
@@ -112,4 +118,3 @@ export class Gate {
     return own !== undefined && holds(own, atNs)
   }
 }
-
