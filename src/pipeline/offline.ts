@@ -5,6 +5,7 @@ import { type Input, openInput } from '../capture/input.js'
 import { UserError } from '../errors.js'
 import type { Finding } from '../findings/finding.js'
 import type { OutRow, Thresholds, Track } from '../measures/measure.js'
+import type { TimelineListener } from '../timeline/model.js'
 
 export interface OfflineSource {
   readonly names: Pick<AnalysisOptions, 'source' | 'service' | 'host' | 'clock' | 'perfClock'>
@@ -26,6 +27,8 @@ export interface OfflineResult {
 
 export interface OfflineOptions {
   readonly thresholds?: Partial<Thresholds> | undefined
+  /** Told of the timeline as the measures are. */
+  readonly listeners?: readonly TimelineListener[] | undefined
   /** Called after each piece of input with the bytes taken from the files so far. */
   readonly onProgress?: (readBytes: number) => void
 }
@@ -90,6 +93,7 @@ export async function analyzeOffline(source: OfflineSource, options: OfflineOpti
     ...names,
     tracks: { gotrace: inputs.gotrace !== undefined, perf: inputs.perf !== undefined },
     thresholds: options.thresholds,
+    listeners: options.listeners,
   })
   const chunks = {
     gotrace: inputs.gotrace?.chunks[Symbol.asyncIterator](),
