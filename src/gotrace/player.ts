@@ -189,8 +189,9 @@ export class Player {
     if (pos >= cursor.end) {
       const batch = nextBatch(cursor)
       if (batch === undefined) return false
-      pos = this.window.index(batch.startBytes)
-      cursor.end = this.window.index(batch.endBytes)
+      // As the engine's integers: offsets are doubles for it.
+      pos = this.window.index(batch.startBytes) | 0
+      cursor.end = this.window.index(batch.endBytes) | 0
       times[no] = this.clock.timeNs(batch.units)
     }
     const type = buf[pos++]!

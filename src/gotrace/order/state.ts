@@ -95,8 +95,8 @@ export class Order {
   }
 
   beginGeneration(gen: number): void {
-    if (this.firstGen === 0) this.firstGen = gen
-    this.gen = gen
+    this.gen = asInteger(gen)
+    if (this.firstGen === 0) this.firstGen = this.gen
   }
 
   /** Undefined when there is no such goroutine. */
