@@ -1,64 +1,110 @@
 import { writeFile } from 'node:fs/promises'
 import { isatty } from 'node:tty'
 import { type Command, Option } from 'commander'
+import { TaskFollower } from '../analysis/taskFollower.js'
 import { ExitCode, UserError } from '../errors.js'
+import { type Export, exportKinds, Exports, parseExport } from '../export/index.js'
 import { severities, type Severity } from '../findings/finding.js'
-import { analyzeOffline, openCapture, openFiles, type OfflineResult, type OfflineSource } from '../pipeline/offline.js'
+import {
+  analyzeOffline,
+  openCapture,
+  openFiles,
+  type OfflineOptions,
+  type OfflineResult,
+  type OfflineSource,
+} from '../pipeline/offline.js'
+import { followedTasks } from '../report/followed.js'
 import { toJsonResult } from '../report/json.js'
 import { renderTerminal } from '../report/terminal.js'
 import { startProgress } from './progress.js'
+import { addSelectionOptions, type SelectionFlags, selectionOf } from './selection.js'
 
-interface DiagnoseFlags {
+interface DiagnoseFlags extends SelectionFlags {
   readonly trace?: string
   readonly perf?: string
+  readonly taskId?: string
   readonly json?: string
+  readonly export?: readonly Export[]
   readonly failOn?: Severity
 }
 
 /** `dualtrace diagnose`: what went wrong in a capture, and where the time went. */
 export default function register(program: Command): void {
-  program
+  const command = program
     .command('diagnose')
-    .usage('CAPTURE | --trace FILE [--perf FILE]  [--json FILE] [--fail-on SEVERITY]')
+    .usage('CAPTURE | --trace FILE [--perf FILE]  [--task-id ID] [--from T] [--to T] [--around CONDITION] [--json FILE] [--export KIND=FILE] [--fail-on SEVERITY]')
     .description('Say what went wrong in a capture, with evidence from Go and the kernel, and where the time went.')
     .argument('[capture]', 'capture directory made by `dualtrace record`')
     .option('--trace <file>', 'a Go execution trace (- for stdin, .gz is read as is)')
     .option('--perf <file>', 'the text of perf script, or perf.data (- for stdin, .gz is read as is)')
+    .option('--task-id <id>', 'follow the user task with this number, or that logged this in a category like task-id')
     .option('--json <file>', 'also write the whole result as JSON (- for stdout, instead of the text)')
+    .option('--export <kind=file>', `also write it as ${exportKinds.join(', ')}; can be given again`, addExport)
     .addOption(new Option('--fail-on <severity>', 'exit 1 when a finding is at least this bad').choices(severities))
     .action(run)
+  addSelectionOptions(command)
+}
+
+function addExport(text: string, before: readonly Export[] | undefined): readonly Export[] {
+  return [...(before ?? []), parseExport(text)]
 }
 
 async function run(capture: string | undefined, flags: DiagnoseFlags): Promise<void> {
-  const result = await analyze(await open(capture, flags))
+  const follower = flags.taskId === undefined ? undefined : new TaskFollower(flags.taskId)
+  const gate = await selectionOf(flags, () => openAgain(capture, flags))
+  const listeners = follower === undefined ? [] : [follower]
+  const result = await analyze(await open(capture, flags), flags.export ?? [], { gate, listeners })
   const { summary } = result
   if (summary.goEvents === 0 && summary.perfRecords === 0) throw new UserError(nothingReadable(result))
-  const json = () => `${JSON.stringify(toJsonResult(result), undefined, 1)}\n`
+  const followed = follower && followedTasks(follower, result.rows)
+  const json = () => `${JSON.stringify(toJsonResult(result, followed), undefined, 1)}\n`
   if (flags.json === '-') {
     process.stdout.write(json())
   } else {
-    process.stdout.write(renderTerminal(result, isatty(1) && process.env['NO_COLOR'] === undefined))
+    process.stdout.write(renderTerminal(result, isatty(1) && process.env['NO_COLOR'] === undefined, followed))
     if (flags.json !== undefined) await save(flags.json, json())
   }
   process.exitCode = exitCode(result, flags.failOn)
 }
 
 /** Shows how far it has come, when both sizes are known. */
-async function analyze(source: OfflineSource): Promise<OfflineResult> {
+async function analyze(
+  source: OfflineSource,
+  wanted: readonly Export[],
+  { gate, listeners = [] }: Pick<OfflineOptions, 'gate' | 'listeners'>,
+): Promise<OfflineResult> {
+  const exports = new Exports(wanted, gate)
+
   const sizes = Object.values(source.inputs).map((input) => input.sizeBytes)
   const totalBytes = sizes.reduce((sum, size) => (sum === undefined || size === undefined ? undefined : sum + size), 0)
   const progress = await startProgress('diagnose', totalBytes)
   let shownBytes = 0
   try {
-    return await analyzeOffline(source, {
+    const result = await analyzeOffline(source, {
+      gate,
+      listeners: [...listeners, ...exports.listeners],
+      observers: exports.observers,
       onProgress(readBytes) {
         progress.advance(readBytes - shownBytes)
         shownBytes = readBytes
       },
     })
+    exports.finish(`${result.names.service} on ${result.names.host}`)
+    return result
+  } catch (error) {
+    exports.discard()
+    throw error
   } finally {
     progress.stop()
   }
+}
+
+/** For what reads the input before it is analysed. */
+async function openAgain(capture: string | undefined, flags: DiagnoseFlags): Promise<OfflineSource> {
+  if (flags.trace === '-' || flags.perf === '-') {
+    throw new UserError('--around reads the input twice, which stdin (-) cannot: give files')
+  }
+  return open(capture, flags)
 }
 
 async function open(capture: string | undefined, { trace, perf }: DiagnoseFlags) {

@@ -28,7 +28,7 @@ export interface TrackerHooks {
  * task its creator worked for when it made it, while that one is open.
  */
 export class TaskTracker implements TimelineListener {
-  readonly goTypes = [
+  static readonly goTypes: readonly number[] = [
     Ev.Sync,
     Ev.UserTaskBegin,
     Ev.UserTaskEnd,
@@ -40,6 +40,7 @@ export class TaskTracker implements TimelineListener {
     Ev.GoDestroy,
     Ev.GoDestroySyscall,
   ]
+  readonly goTypes = TaskTracker.goTypes
 
   constructor(
     readonly state: TrackerState,

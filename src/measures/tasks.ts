@@ -139,7 +139,7 @@ export const tasks: Measure = {
     const tracker = new TaskTracker(state.tracker, hooks)
     return {
       state,
-      goTypes: tracker.goTypes,
+      goTypes: TaskTracker.goTypes,
       goEvent(event, reader, atNs, view) {
         state.lastNs = atNs
         tracker.goEvent(event, reader, atNs, view)

@@ -1,10 +1,11 @@
 import type { OfflineResult } from '../pipeline/offline.js'
 import type { Row } from '../measures/table.js'
 import { tables } from '../measures/tables.js'
+import type { FollowedTaskResult } from './followed.js'
 import { type DiagnoseResult, resultSchemaVersion } from './result.js'
 
 /** The result in the shape of its schema (result.ts). */
-export function toJsonResult(result: OfflineResult): DiagnoseResult {
+export function toJsonResult(result: OfflineResult, followed?: FollowedTaskResult[]): DiagnoseResult {
   const { names, summary, rows, findings } = result
   const byTable = Object.fromEntries(tables.map((table) => [table.name, [] as Row[]]))
   for (const { table, row } of rows) byTable[table]!.push(row)
@@ -17,6 +18,7 @@ export function toJsonResult(result: OfflineResult): DiagnoseResult {
       host: names.host,
       from: summary.fromWallNs ?? null,
       duration_ns: summary.durationNs,
+      windows: result.windows === undefined ? null : result.windows.map(({ from, to }) => ({ from, to })),
       gotrace: summary.hasGotrace
         ? { version: summary.goVersion ?? null, events: summary.goEvents, generations: summary.goGenerations }
         : null,
@@ -37,6 +39,7 @@ export function toJsonResult(result: OfflineResult): DiagnoseResult {
       wall: summary.wallSource,
     },
     tables: byTable,
+    ...(followed && { followed }),
     findings: findings.map(({ detector, severity, title, from, to, go, kernel, facts, next }) => {
       return {
         detector,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { severities } from '../findings/finding.js'
 import { tables } from '../measures/tables.js'
+import { FollowedTaskResult } from './followed.js'
 import type { Column } from '../measures/table.js'
 
 /** Version of the JSON result; raised whenever a reader of it would have to change. */
@@ -48,6 +49,8 @@ export const DiagnoseResult = z.strictObject({
     host: z.string(),
     from: decimalNs.nullable(),
     duration_ns: z.int(),
+    /** The parts of it that rows and findings are about; null = all of it. */
+    windows: z.array(z.strictObject({ from: decimalNs, to: decimalNs })).nullable(),
     gotrace: z.strictObject({ version: z.string().nullable(), events: z.int(), generations: z.int() }).nullable(),
     perf: z.strictObject({ records: z.int(), lost: z.int() }).nullable(),
     /** What could not be read, and why. */
@@ -74,6 +77,8 @@ export const DiagnoseResult = z.strictObject({
     wall: z.string(),
   }),
   tables: z.strictObject(tableSchemas),
+  /** The tasks that `--task-id` asked for. */
+  followed: z.array(FollowedTaskResult).optional(),
   findings: z.array(
     z.strictObject({
       detector: z.string(),

@@ -1,7 +1,9 @@
 import picocolors from 'picocolors'
 import { formatCount, formatNs, formatShare } from '../findings/units.js'
 import { severities } from '../findings/finding.js'
-import type { DatedFinding, OfflineResult } from '../pipeline/offline.js'
+import type { DatedFinding, OfflineResult, Window } from '../pipeline/offline.js'
+import type { FollowedTaskResult } from './followed.js'
+import { followedSections } from './followedTerminal.js'
 import { timeClassDocs, timeClasses, type TimeClass } from '../timeline/classes.js'
 
 /** Findings shown in full, in all and of one kind; the rest are counted. One kind of trouble must not hide another. */
@@ -10,9 +12,19 @@ const findingsShownOfAKind = 2
 const problemsShown = 5
 
 /** The result for a person at a terminal: the tracks and their clock, the worst moments, where the time went. */
-export function renderTerminal(result: OfflineResult, color: boolean): string {
+export function renderTerminal(
+  result: OfflineResult,
+  color: boolean,
+  followed?: readonly FollowedTaskResult[],
+): string {
   const pc = picocolors.createColors(color)
-  const parts = [header(result, pc), moments(result, pc), classTable(result, pc), unreadable(result, pc)]
+  const parts = [
+    header(result, pc),
+    ...followedSections(followed ?? [], result.summary.fromWallNs ?? '0', pc),
+    moments(result, pc),
+    classTable(result, pc),
+    unreadable(result, pc),
+  ]
   return `${parts
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join('\n'))
@@ -21,7 +33,7 @@ export function renderTerminal(result: OfflineResult, color: boolean): string {
 
 type Colors = ReturnType<typeof picocolors.createColors>
 
-function header({ names, summary }: OfflineResult, pc: Colors): string[] {
+function header({ names, summary, windows }: OfflineResult, pc: Colors): string[] {
   const from = summary.fromWallNs === undefined ? '' : ` ${wallTime(summary.fromWallNs, summary.wallSource === 'none')}`
   const tracks = [
     summary.hasGotrace
@@ -35,8 +47,21 @@ function header({ names, summary }: OfflineResult, pc: Colors): string[] {
     `${pc.bold(names.service)} on ${names.host}, ${formatNs(summary.durationNs)}${from}`,
     `${pc.dim('tracks')}  ${tracks.join(' · ')}`,
     `${pc.dim('clock')}   ${clockLine(summary, pc)}`,
+    ...(windows === undefined ? [] : [`${pc.dim('window')}  ${windowsText(windows, summary.fromWallNs)}`]),
     ...notes(summary).map((note) => `${pc.yellow('note')}    ${note}`),
   ]
+}
+
+/** How many windows are named. */
+const windowsShown = 3
+
+function windowsText(windows: readonly Window[], originNs: string | undefined): string {
+  const at = (ns: string) => `+${(Number(BigInt(ns) - BigInt(originNs ?? ns)) / 1e9).toFixed(6)} s`
+  const lengthNs = ({ from, to }: Window) => Number(BigInt(to) - BigInt(from))
+  const list = windows.slice(0, windowsShown).map((each) => `${at(each.from)} to ${at(each.to)}`)
+  const more = windows.length > windowsShown ? ` and ${windows.length - windowsShown} more` : ''
+  const totalNs = windows.reduce((sum, each) => sum + lengthNs(each), 0)
+  return `${formatNs(totalNs)}: ${list.join(', ')}${more}`
 }
 
 function clockLine({ clock, fit, commonThreads }: OfflineResult['summary'], pc: Colors): string {

@@ -1,0 +1,149 @@
+import { isIdCategory, type TaskLogs } from '../measures/taskLogs.js'
+import { newTrackerState, type OpenTask } from '../measures/taskState.js'
+import { TaskTracker } from '../measures/taskTracker.js'
+import { timeClasses } from '../timeline/classes.js'
+import type { Goroutine, TimelineListener } from '../timeline/model.js'
+
+/** Tasks that are kept when more match, pieces kept of each, and tasks named when none does. */
+const tasksKept = 10
+const piecesKept = 20_000
+const tasksNamed = 5
+
+/** A part of a goroutine's life while it worked for a task. */
+export interface FollowedPiece {
+  readonly goid: number
+  readonly fromNs: number
+  toNs: number
+  /** Time by class id. */
+  readonly byClass: number[]
+}
+
+export interface FollowedTask {
+  readonly id: number
+  readonly type: string
+  readonly beginNs: number
+  readonly endNs: number
+  readonly goids: readonly number[]
+  /** In the order of their begin. */
+  readonly pieces: readonly FollowedPiece[]
+  /** Pieces beyond what is kept. */
+  readonly piecesCut: number
+  /** Function each goroutine was started with. */
+  readonly functions: ReadonlyMap<number, string>
+}
+
+interface Collected {
+  /** goid, from, to, class id, and so on. */
+  readonly pieces: number[]
+  cut: number
+  readonly functions: Map<number, string>
+}
+
+/** A task's number, or what it logged in a category that names an id (see isIdCategory). */
+export function isWantedTask(wanted: string, id: number, logs: TaskLogs): boolean {
+  if (String(id) === wanted) return true
+  return logs.kept.some(({ category, message }) => message === wanted && isIdCategory(category))
+}
+
+/**
+ * Follows the tasks that somebody asks for by number or by logged id. What a task is called is known when it ends at the latest, so the
+ * pieces of every open task are kept until then.
+ */
+export class TaskFollower implements TimelineListener {
+  readonly found: FollowedTask[] = []
+  /** Some tasks that there are, for whoever asked for one that there is not. */
+  readonly others: { readonly id: number; readonly type: string; readonly logged: readonly string[] }[] = []
+  /** A task that matches, but has no end in the trace. */
+  unfinished: { readonly id: number; readonly type: string } | undefined
+  private readonly open = new Map<number, Collected>()
+  private readonly tracker: TaskTracker
+
+  constructor(readonly wanted: string) {
+    this.tracker = new TaskTracker(newTrackerState(), {
+      piece: (task, goroutine, fromNs, toNs, classId) => this.piece(task.id, goroutine, fromNs, toNs, classId),
+      taskEnded: (task, endNs) => this.ended(task, endNs),
+      notEnded: (_what, _atNs, task) => {
+        if (task !== undefined) this.dropped(task)
+      },
+    })
+  }
+
+  readonly goTypes = TaskTracker.goTypes
+  readonly goEvent: Required<TimelineListener>['goEvent'] = (...told) => this.tracker.goEvent(...told)
+  readonly segment: Required<TimelineListener>['segment'] = (...told) => this.tracker.segment(...told)
+
+  /** The trace is over. */
+  finish(): void {
+    this.tracker.abandon(0)
+  }
+
+  private piece(id: number, goroutine: Goroutine, fromNs: number, toNs: number, classId: number): void {
+    let collected = this.open.get(id)
+    if (collected === undefined) this.open.set(id, (collected = { pieces: [], cut: 0, functions: new Map() }))
+    if (collected.pieces.length >= 4 * piecesKept) collected.cut++
+    else collected.pieces.push(goroutine.goid, fromNs, toNs, classId)
+    collected.functions.set(goroutine.goid, goroutine.startFunc)
+  }
+
+  private ended(task: OpenTask, endNs: number): void {
+    const collected = this.open.get(task.id)
+    this.open.delete(task.id)
+    const { id, type, beginNs, logs, goids } = task
+    if (!isWantedTask(this.wanted, id, logs)) {
+      const logged = logs.kept.filter(({ category }) => isIdCategory(category)).map(({ message }) => message)
+      if (this.others.length < tasksNamed) this.others.push({ id, type, logged })
+    } else if (this.found.length < tasksKept) {
+      this.found.push({
+        ...{ id, type, beginNs, endNs },
+        goids: [...goids],
+        pieces: piecesOf(collected?.pieces ?? []),
+        piecesCut: collected?.cut ?? 0,
+        functions: collected?.functions ?? new Map<number, string>(),
+      })
+    }
+  }
+
+  private dropped({ id, type, logs }: OpenTask): void {
+    this.open.delete(id)
+    if (isWantedTask(this.wanted, id, logs)) this.unfinished ??= { id, type }
+  }
+}
+
+function piecesOf(flat: readonly number[]): FollowedPiece[] {
+  const pieces: FollowedPiece[] = []
+  for (let i = 0; i < flat.length; i += 4) {
+    const [goid, fromNs, toNs, classId] = flat.slice(i, i + 4) as [number, number, number, number]
+    pieces.push({ goid, fromNs, toNs, byClass: timeClasses.map((_, id) => (id === classId ? toNs - fromNs : 0)) })
+  }
+  return pieces.sort((a, b) => a.fromNs - b.fromNs || a.goid - b.goid)
+}
+
+/**
+ * Fewer, longer pieces: neighbours of a goroutine become one when they are mostly of one class, or when one of them is shorter than
+ * `smallNs`. No time is lost: `byClass` has what each holds.
+ */
+export function mergePieces(pieces: readonly FollowedPiece[], smallNs: number): FollowedPiece[] {
+  const lastOf = new Map<number, FollowedPiece>()
+  const merged: FollowedPiece[] = []
+  for (const piece of pieces) {
+    const last = lastOf.get(piece.goid)
+    if (last?.toNs === piece.fromNs && belongTogether(last, piece, smallNs)) {
+      last.toNs = piece.toNs
+      piece.byClass.forEach((ns, id) => (last.byClass[id]! += ns))
+    } else {
+      const copy = { ...piece, byClass: [...piece.byClass] }
+      lastOf.set(piece.goid, copy)
+      merged.push(copy)
+    }
+  }
+  return merged
+}
+
+/** Class id that most of the piece is. */
+export function mainClass({ byClass }: FollowedPiece): number {
+  return byClass.reduce((best, ns, id) => (ns > byClass[best]! ? id : best), 0)
+}
+
+function belongTogether(a: FollowedPiece, b: FollowedPiece, smallNs: number): boolean {
+  return mainClass(a) === mainClass(b) || a.toNs - a.fromNs < smallNs || b.toNs - b.fromNs < smallNs
+}
