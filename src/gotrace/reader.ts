@@ -1,17 +1,11 @@
 import { ByteWindow } from './bytes.js'
-import { TraceClock } from './clock.js'
 import { GoEvent } from './event.js'
 import { type FramedGeneration, Framer, type Frame as StreamFrame } from './framer.js'
-import { type Frame, GenerationTables } from './generation.js'
-import { Order } from './order/state.js'
-import { Player } from './player.js'
+import type { Frame } from './generation.js'
 import { Broken, type Problem, ProblemLog, type ProblemName } from './problems.js'
 import { type GoReaderState, initialState } from './readerState.js'
-import { Ev } from './spec.js'
-import { V1Player } from './v1/player.js'
-import type { V1Index } from './v1/scanner.js'
+import { Stage } from './stage.js'
 import { isV1 } from './v1/spec.js'
-import { verifyReferences } from './verify.js'
 
 export interface GoReaderOptions {
   /** Stop at the first problem. Without it, reading goes on at the next generation that can be found. */
@@ -30,12 +24,8 @@ export class GoTraceReader {
   private readonly strict: boolean
   private readonly window: ByteWindow
   private readonly framer: Framer
-  private readonly tables: GenerationTables
-  private readonly order: Order
-  private readonly v2Player: Player
-  private player: Pick<Player, 'exhausted' | 'index' | 'next' | 'stop' | 'exactArg'>
+  private readonly stage: Stage
   private readonly state: GoReaderState
-  private clock: TraceClock | undefined
   private current: FramedGeneration | undefined
   /** A header that must wait until the trace before it has been closed. */
   private heldFrame: StreamFrame | undefined
@@ -48,16 +38,12 @@ export class GoTraceReader {
   constructor(options: GoReaderOptions = {}, resumeFrom?: GoReaderState) {
     this.strict = options.strict ?? false
     this.state = resumeFrom === undefined ? initialState() : structuredClone(resumeFrom)
-    const { consumedBytes, minor, lastGen, baseNs } = this.state
+    const { consumedBytes, minor, lastGen } = this.state
     this.window = new ByteWindow(consumedBytes)
     this.framer = new Framer(this.window, { minor, lastGen, fresh: lastGen === 0 })
-    this.tables = new GenerationTables(this.window)
-    this.order = new Order(this.tables)
-    this.order.load(this.state.order)
-    this.player = this.v2Player = new Player(this.window, this.tables, this.order)
+    this.stage = new Stage(this.window, this.state)
     this.lastTimeNs = this.state.lastTimeNs
     this.lastOrderedNs = this.state.lastOrderedNs
-    if (baseNs !== undefined) this.clock = new TraceClock(baseNs)
   }
 
   /** Goes on where `state` was saved: the next bytes to push are those from `state.consumedBytes` on. */
@@ -82,7 +68,7 @@ export class GoTraceReader {
 
   /** Origin of every `timeNs`: a whole second on the trace's clock (on Linux CLOCK_MONOTONIC), set by the first generation. */
   get baseNs(): bigint | undefined {
-    return this.state.baseNs
+    return this.stage.clock?.baseNs
   }
 
   /** 0 for the first trace in the stream, +1 for each further one behind it. */
@@ -106,12 +92,12 @@ export class GoTraceReader {
 
   /** Stream offset of the first byte not yet turned into events: where the current generation begins, or, after its last event, ends. */
   get consumedBytes(): number {
-    return this.current !== undefined && this.player.exhausted ? this.current.endBytes : this.state.consumedBytes
+    return this.current !== undefined && this.stage.player.exhausted ? this.current.endBytes : this.state.consumedBytes
   }
 
   /** True when every generation read so far has been delivered completely: the moment to `save`. */
   get atGenerationBoundary(): boolean {
-    return this.player.exhausted
+    return this.stage.player.exhausted
   }
 
   /** Copies the bytes. */
@@ -142,37 +128,37 @@ export class GoTraceReader {
 
   /** A string of the event's generation. */
   string(id: number): string {
-    return this.tables.string(id)
+    return this.stage.tables.string(id)
   }
 
   /** A string of the event's generation, byte for byte. */
   stringBytes(id: number): Uint8Array {
-    return this.tables.stringBytes(id)
+    return this.stage.tables.stringBytes(id)
   }
 
   /** A stack of the event's generation, leaf first; empty for 0. */
   stack(id: number): readonly Frame[] {
-    return this.tables.stack(id)
+    return this.stage.tables.stack(id)
   }
 
   /** Argument `i` of the event, exact also beyond 2^53 (for arguments the event has on the wire). */
   exactArg(i: number): bigint {
     const value = this.event.args[i]!
-    return value <= Number.MAX_SAFE_INTEGER ? BigInt(value) : this.player.exactArg(i)
+    return value <= Number.MAX_SAFE_INTEGER ? BigInt(value) : this.stage.player.exactArg(i)
   }
 
   /** @throws Error inside a generation */
   save(): GoReaderState {
     if (!this.atGenerationBoundary) throw new Error('a reader can be saved between generations only')
-    const { consumedBytes } = this
+    const { baseNs, consumedBytes } = this
     const lastGen = this.current?.gen ?? this.state.lastGen
     const { lastTimeNs, lastOrderedNs } = this
-    return { ...this.state, consumedBytes, lastGen, lastTimeNs, lastOrderedNs, order: this.order.save() }
+    return { ...this.state, baseNs, consumedBytes, lastGen, lastTimeNs, lastOrderedNs, order: this.stage.order.save() }
   }
 
   private play(event: GoEvent): boolean {
     try {
-      if (!this.player.next(event)) return false
+      if (!this.stage.player.next(event)) return false
     } catch (error) {
       this.giveUp(error, 'the rest of ')
       return false
@@ -200,58 +186,34 @@ export class GoTraceReader {
     state.minor = frame.minor
     state.lastGen = 0
     state.consumedBytes = this.framer.neededFrom
-    this.lastOrderedNs = this.clock?.zeroNs ?? Number.NEGATIVE_INFINITY
+    this.lastOrderedNs = this.stage.clock?.zeroNs ?? Number.NEGATIVE_INFINITY
     return false
   }
 
   private beginGeneration(frame: FramedGeneration): boolean {
+    const { stage, state } = this
     this.current = frame
     this.window.pinned = true
     let startNs: number
     try {
-      startNs = frame.v1 === undefined ? this.loadV2(frame) : this.loadV1(frame.v1)
+      startNs = stage.load(frame, state.minor)
     } catch (error) {
       this.giveUp(error, '')
       this.finishGeneration()
       return false
     }
-    this.state.generationsRead++
+    if (frame.v1 === undefined) this.lastOrderedNs = Math.max(this.lastOrderedNs, stage.clock!.zeroNs)
+    else this.beginV1(frame.endBytes)
+    state.generationsRead++
     this.tellSync(frame.gen, startNs)
     return true
   }
 
-  private loadV2(frame: FramedGeneration): number {
-    const { state, tables, window } = this
-    this.player = this.v2Player
-    tables.load(frame, state.minor)
-    if (!frame.proven) verifyReferences(window, tables, state.minor)
-    if (this.clock === undefined) {
-      this.startClock(TraceClock.startingAt(tables.firstUnits, tables.unitsPerSecond))
-      this.lastOrderedNs = this.clock!.zeroNs
-    }
-    this.clock!.setFrequency(tables.unitsPerSecond)
-    if (frame.fresh) this.order.reset()
-    this.order.beginGeneration(frame.gen)
-    this.v2Player.begin(state.minor, this.clock!)
-    return this.clock!.timeNs(tables.firstUnits)
-  }
-
-  /** The sync before a v1 trace is 1 ns before its first event, which is at 0. */
-  private loadV1(index: V1Index): number {
-    if (this.clock === undefined) this.startClock(new TraceClock(0n))
-    this.order.reset()
+  private beginV1(endBytes: number): void {
     this.lastOrderedNs = Number.NEGATIVE_INFINITY
-    const { zeroNs } = this.clock!
-    const player = new V1Player(this.window, this.tables, index, this.state.minor, zeroNs)
-    this.player = player
-    const detail = `the trace was cut off: the stacks of ${player.stackless} events are missing`
-    if (player.stackless > 0) this.note({ name: 'truncated', offsetBytes: this.current!.endBytes, detail })
-    return zeroNs - 1
-  }
-
-  private startClock(clock: TraceClock): void {
-    this.clock = clock
-    this.state.baseNs = clock.baseNs
+    const { stackless } = this.stage
+    const detail = `the trace was cut off: the stacks of ${stackless} events are missing`
+    if (stackless > 0) this.note({ name: 'truncated', offsetBytes: endBytes, detail })
   }
 
   private finishGeneration(): void {
@@ -275,42 +237,22 @@ export class GoTraceReader {
 
   /** The last event of every trace is a Sync without a clock, as in internal/trace. */
   private closeTrace(): void {
-    this.tables.clear()
+    this.stage.tables.clear()
     this.tellSync(this.state.lastGen, this.lastTimeNs)
     this.state.syncs = 0
   }
 
   private tellSync(gen: number, timeNs: number): void {
-    const { event, state, tables } = this
-    const { snapshot } = tables
-    Object.assign(event, { type: Ev.Sync, gen, timeNs, tid: -1, p: -1, goid: -1, stackId: 0, from: 0, to: 0 })
-    event.args[0] = ++state.syncs
+    this.stage.tellSync(this.event, gen, timeNs, ++this.state.syncs)
     this.lastTimeNs = timeNs
-    event.orderedNs = this.lastOrderedNs = timeNs > this.lastOrderedNs ? timeNs : this.lastOrderedNs + 1
-    event.clock =
-      snapshot === undefined
-        ? undefined
-        : {
-            traceNs: this.clock!.timeNs(snapshot.units),
-            monotonicNs: snapshot.monotonicNs,
-            wallNs: snapshot.wallNs,
-          }
+    this.event.orderedNs = this.lastOrderedNs = timeNs > this.lastOrderedNs ? timeNs : this.lastOrderedNs + 1
   }
 
   /** Leaves out the rest of the current generation, and lets the next one start from nothing. */
   private giveUp(error: unknown, part: string): void {
     if (!(error instanceof Broken)) throw error
-    const { gen, startBytes, endBytes, proven, v1 } = this.current!
-    // Before Go 1.26 nothing marks the end of a trace: a last generation that lacks something was cut off.
-    const cutOff = !proven && this.window.ended && endBytes === this.window.end
-    const index = error.index >= 0 ? error.index : error.problem === 'bad_generation' ? -1 : this.player.index
-    this.note({
-      name: cutOff ? 'truncated' : error.problem,
-      offsetBytes: index < 0 ? startBytes : index + this.window.base,
-      detail: `${part}${v1 === undefined ? `generation ${gen}` : 'the trace'} is left out: ${error.message}`,
-    })
-    this.player.stop()
-    this.order.reset()
+    this.note(this.stage.problem(error, this.current!, part))
+    this.stage.clear()
   }
 
   private note(problem: Problem): void {
