@@ -162,6 +162,13 @@ export class Analysis {
     return this.run?.sink.wallNs(atNs) ?? '0'
   }
 
+  /** First and last event on the axis; undefined when there was none. */
+  get spanNs(): { readonly fromNs: number; readonly toNs: number } | undefined {
+    const progress = this.run?.progress
+    if (progress === undefined || progress.lastNs < progress.firstNs) return undefined
+    return { fromNs: progress.firstNs, toNs: progress.lastNs }
+  }
+
   get summary(): AnalysisSummary {
     const clock = this.run?.clock ?? decideClock(this.evidence())
     return summarize(clock, this.options.tracks, this.go, this.perf, this.run)

@@ -111,6 +111,13 @@ export class Gate {
     clip(own, fromNs, toNs, (partFromNs, partToNs) => clip(intervals, partFromNs, partToNs, visit))
   }
 
+  /** How much of a goroutine's time is selected, ns. */
+  lengthOf(goid: number, fromNs: number, toNs: number): number {
+    let ns = 0
+    this.clip(goid, fromNs, toNs, (a, b) => (ns += b - a))
+    return ns
+  }
+
   private takes(goid: number, atNs: number): boolean {
     const { goroutines } = this.selection
     if (goroutines === undefined) return true

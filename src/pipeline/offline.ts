@@ -1,4 +1,5 @@
 import { Analysis, type AnalysisOptions } from '../analysis/analysis.js'
+import type { Gate } from '../analysis/selection.js'
 import type { AnalysisSummary } from '../analysis/summary.js'
 import { readCapture } from '../capture/directory.js'
 import { type Input, openInput } from '../capture/input.js'
@@ -23,12 +24,25 @@ export interface OfflineResult {
   readonly summary: AnalysisSummary
   readonly rows: readonly OutRow[]
   readonly findings: readonly DatedFinding[]
+  /** The parts of the capture it is about, ns since the epoch; undefined = all of it. */
+  readonly windows: readonly Window[] | undefined
+}
+
+export interface Window {
+  readonly from: string
+  readonly to: string
 }
 
 export interface OfflineOptions {
   readonly thresholds?: Partial<Thresholds> | undefined
   /** Told of the timeline as the measures are. */
   readonly listeners?: readonly TimelineListener[] | undefined
+  /** What to look at; everything by default. */
+  readonly gate?: Gate | undefined
+  /** Are told everything. */
+  readonly observers?: readonly TimelineListener[] | undefined
+  /** Called with everything told, before the result is put together. */
+  readonly onEnd?: (analysis: Analysis) => void
   /** Called after each piece of input with the bytes taken from the files so far. */
   readonly onProgress?: (readBytes: number) => void
 }
@@ -93,6 +107,8 @@ export async function analyzeOffline(source: OfflineSource, options: OfflineOpti
     ...names,
     tracks: { gotrace: inputs.gotrace !== undefined, perf: inputs.perf !== undefined },
     thresholds: options.thresholds,
+    gate: options.gate,
+    observers: options.observers,
     listeners: options.listeners,
   })
   const chunks = {
@@ -117,7 +133,19 @@ export async function analyzeOffline(source: OfflineSource, options: OfflineOpti
       options.onProgress?.((inputs.gotrace?.readBytes ?? 0) + (inputs.perf?.readBytes ?? 0))
     }
   }
-  return { names, summary: withDamage(analysis.summary, inputs), rows, findings }
+  options.onEnd?.(analysis)
+  const summary = withDamage(analysis.summary, inputs)
+  return { names, summary, rows, findings, windows: windowsOf(options.gate, analysis) }
+}
+
+/** Within what there is: an end that was left open is the end of the capture. */
+function windowsOf(gate: Gate | undefined, analysis: Analysis): Window[] | undefined {
+  const span = analysis.spanNs
+  if (gate?.axis === undefined || span === undefined) return undefined
+  return gate.selection.intervals.map(({ fromNs, toNs }) => ({
+    from: analysis.wallNs(Math.max(fromNs, span.fromNs)),
+    to: analysis.wallNs(Math.min(toNs, span.toNs)),
+  }))
 }
 
 /** What went wrong before the readers saw a byte belongs with what they could not read. */

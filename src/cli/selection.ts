@@ -1,0 +1,99 @@
+import type { Command } from 'commander'
+import { always, Gate, type Interval, type SelectableAxis, united } from '../analysis/selection.js'
+import { UserError } from '../errors.js'
+import { parseCondition } from '../measures/condition.js'
+import { findMoments } from '../pipeline/moments.js'
+import type { OfflineSource } from '../pipeline/offline.js'
+
+export interface SelectionFlags {
+  readonly from?: string
+  readonly to?: string
+  readonly around?: string
+  readonly margin?: string
+  readonly goroutine?: readonly number[]
+}
+
+/** The options by which a part of a capture is chosen. */
+export function addSelectionOptions(command: Command): Command {
+  return command
+    .option('--from <time>', 'look only from this moment on: ISO time, ns since the epoch, or +1.25s from the start')
+    .option('--to <time>', 'look only up to this moment')
+    .option('--around <condition>', 'look only around what fits: "network block > 50ms", "longest gc pause", …')
+    .option('--margin <duration>', 'with --around: so much before and after each (default 10ms)')
+    .option('--goroutine <id>', 'look only at this goroutine; can be given again', addGoroutine)
+}
+
+/**
+ * What the flags choose; undefined when that is everything. `--around` reads the input that `open` gives once.
+ * @throws UserError
+ */
+export async function selectionOf(
+  flags: SelectionFlags,
+  open: () => Promise<OfflineSource>,
+): Promise<Gate | undefined> {
+  const { from, to, around, margin, goroutine } = flags
+  if (margin !== undefined && around === undefined) throw new UserError('--margin belongs to --around')
+  const fromMoment = from === undefined ? undefined : parseMoment('--from', from)
+  const toMoment = to === undefined ? undefined : parseMoment('--to', to)
+  const marginNs = parseDuration('--margin', margin ?? '10ms')
+  const moments = around === undefined ? undefined : await findMoments(await open(), parseCondition(around))
+  if (moments?.length === 0) throw new UserError(`nothing in the capture fits "${around!}"`)
+  if (fromMoment === undefined && toMoment === undefined && moments === undefined && goroutine === undefined) return
+  return new Gate((axis) => {
+    const window = { fromNs: fromMoment?.(axis) ?? -Infinity, toNs: toMoment?.(axis) ?? Infinity }
+    if (window.fromNs >= window.toNs) throw new UserError('--from lies behind --to: nothing is between them')
+    const around = moments?.map(({ fromWallNs, toWallNs }) => {
+      return within(window, axis.atWall(fromWallNs) - marginNs, axis.atWall(toWallNs) + marginNs)
+    })
+    const goroutines = goroutine === undefined ? undefined : new Map(goroutine.map((goid) => [goid, [always]]))
+    return { intervals: united(around ?? [window]), goroutines }
+  })
+}
+
+function within(window: Interval, fromNs: number, toNs: number): Interval {
+  // What matched is part of its own window, to its last ns, when the margin is 0.
+  return { fromNs: Math.max(window.fromNs, fromNs), toNs: Math.min(window.toNs, Math.max(toNs, fromNs + 1)) }
+}
+
+const secondsNs: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9 }
+
+/** @throws UserError */
+function parseDuration(option: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m)$/.exec(text)
+  if (match === null) throw new UserError(`${option} ${text} is no duration: write one like 10ms`)
+  return Math.round(Number(match[1]) * secondsNs[match[2]!]!)
+}
+
+type MomentOf = (axis: SelectableAxis) => number
+
+/** @throws UserError */
+function parseMoment(option: string, text: string): MomentOf {
+  if (text.startsWith('+')) {
+    const offsetNs = parseDuration(option, text.slice(1))
+    return ({ firstNs }) => firstNs + offsetNs
+  }
+  if (/^\d+$/.test(text)) {
+    const wallNs = BigInt(text)
+    return (axis) => axis.atWall(wallNs)
+  }
+  const wallNs = parseIso(text)
+  if (wallNs === undefined) {
+    throw new UserError(
+      `${option} ${text} is no time: write 2026-01-31T12:00:00.5Z, ns since the epoch, or +1.25s from the start`,
+    )
+  }
+  return (axis) => axis.atWall(wallNs)
+}
+
+/** ISO 8601 with up to nine digits of a second, of which Date keeps three. Without a zone it is UTC, as the output is. */
+function parseIso(text: string): bigint | undefined {
+  const match = /^(\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)?$/.exec(text)
+  if (match === null) return undefined
+  const ms = Date.parse(`${match[1]!.replace(' ', 'T')}${match[3] ?? 'Z'}`)
+  return Number.isNaN(ms) ? undefined : BigInt(ms) * 1_000_000n + BigInt((match[2] ?? '').padEnd(9, '0'))
+}
+
+function addGoroutine(text: string, before: readonly number[] | undefined): readonly number[] {
+  if (!/^\d+$/.test(text)) throw new UserError(`--goroutine ${text} is no goroutine id`)
+  return [...(before ?? []), Number(text)]
+}
