@@ -45,6 +45,13 @@ module.exports = {
       to: { path: '^src/', pathNot: `^src/(errors\\.ts$|(${[folder, ...allowed].join('|')})/)` },
     })),
     {
+      name: 'status-knows-nobody',
+      severity: 'error',
+      comment: 'It answers for any process: what it shows is handed to it.',
+      from: { path: '^src/status/' },
+      to: { path: '^src/', pathNot: '^src/(errors\\.ts$|status/)' },
+    },
+    {
       name: 'nobody-imports-the-cli',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/cli/' },

@@ -4,6 +4,7 @@ import type { Finding } from '../findings/finding.js'
 import { type GoReaderState, GoTraceReader } from '../gotrace/index.js'
 import type { OutRow, Thresholds, Track } from '../measures/measure.js'
 import { PerfKind, PerfScriptReader, type PerfReaderState } from '../perf/index.js'
+import { Gaps } from './gaps.js'
 import type { TimelineListener } from '../timeline/model.js'
 import { Run, type RunState } from './run.js'
 import type { Gate } from './selection.js'
@@ -52,6 +53,7 @@ export class Analysis {
   private perfClosed = false
   private goClosed = false
   private readonly shipments = { gotrace: new Shipments(), perf: new Shipments() }
+  private readonly gaps = { gotrace: new Gaps(), perf: new Gaps() }
   private fedBytes: Record<Track, number> = { gotrace: 0, perf: 0 }
   private run: Run | undefined
   private finished = false
@@ -84,6 +86,11 @@ export class Analysis {
     if (shippedAtMs !== undefined) this.shipments[track].add(this.fedBytes[track], shippedAtMs)
     if (track === 'gotrace') this.go.push(bytes)
     else this.perf.push(bytes)
+  }
+
+  /** So many bytes are missing in the track before those that are fed next: they were lost on their way. */
+  gap(track: Track, sizeBytes: number): void {
+    this.gaps[track].add(this.fedBytes[track], sizeBytes)
   }
 
   /** This track has no more. */
@@ -162,13 +169,6 @@ export class Analysis {
     return this.run?.sink.wallNs(atNs) ?? '0'
   }
 
-  /** First and last event on the axis; undefined when there was none. */
-  get spanNs(): { readonly fromNs: number; readonly toNs: number } | undefined {
-    const progress = this.run?.progress
-    if (progress === undefined || progress.lastNs < progress.firstNs) return undefined
-    return { fromNs: progress.firstNs, toNs: progress.lastNs }
-  }
-
   get summary(): AnalysisSummary {
     const clock = this.run?.clock ?? decideClock(this.evidence())
     return summarize(clock, this.options.tracks, this.go, this.perf, this.run)
@@ -235,11 +235,13 @@ export class Analysis {
     const goNs = this.goReady ? this.go.event.timeNs + run.axis.goShiftNs : Infinity
     const perfNs = this.perfReady ? this.perf.record.timeNs + run.axis.perfShiftNs : Infinity
     if (perfNs < goNs) {
+      const { offsetBytes, bytes } = this.perf.record
+      run.gap('perf', perfNs, this.gaps.perf.takeUpTo(offsetBytes + bytes - 1))
       run.perfRecord(perfNs, this.shipments.perf.at(this.perf.record.offsetBytes))
       this.perfReady = false
       this.heldProblems = 0
     } else {
-      run.goEvent(goNs, this.shipments.gotrace)
+      run.goEvent(goNs, this.shipments.gotrace, this.gaps.gotrace)
       this.goReady = false
     }
   }
@@ -247,7 +249,7 @@ export class Analysis {
   private finish(): void {
     if (this.finished) return
     this.finished = true
-    this.run?.finish()
+    this.run?.finish(this.gaps)
   }
 
   private checkpoint(onCheckpoint: (saved: SavedAnalysis) => void): void {

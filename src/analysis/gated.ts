@@ -62,6 +62,12 @@ const inputGates: Gates<InputListener> = {
   shipped: (to, gate) => (track, atNs, lagMs) => {
     if (gate.at(atNs)) to.shipped(track, atNs, lagMs)
   },
+  gap: (to, gate) => (track, atNs, lostBytes) => {
+    if (gate.at(atNs)) to.gap(track, atNs, lostBytes)
+  },
+  clockStep: (to, gate) => (atNs) => {
+    if (gate.at(atNs)) to.clockStep(atNs)
+  },
 }
 
 /** The listener, told of nothing but what is selected. What it does not hear is not there either. */

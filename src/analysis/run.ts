@@ -11,6 +11,7 @@ import { Timeline } from '../timeline/timeline.js'
 import { FitCheck, type FitState } from './fit.js'
 import { gatedListener, gatedReducer } from './gated.js'
 import type { Gate, SelectableAxis } from './selection.js'
+import type { Gaps } from './gaps.js'
 import type { Shipments } from './shipments.js'
 import { RowSink, type SinkState, type SourceNames } from './sink.js'
 
@@ -37,7 +38,12 @@ interface Progress {
   goBytes: number
   /** perf is over, or has been silent for so long that it is taken for over. */
   perfEnded: boolean
+  /** Wall time of CLOCK_MONOTONIC's zero as the latest snapshot of the Go trace says, ns. */
+  wallOriginNs: bigint | undefined
 }
+
+/** The wall clock may be slewed by 0.05 %, and both clocks are not read at once: what differs more was set. */
+const clockStepNs = 10_000_000n
 
 export interface RunState {
   readonly timeline: TimelineState | undefined
@@ -133,6 +139,7 @@ export class Run {
         gen: -1,
         goBytes: 0,
         perfEnded: false,
+        wallOriginNs: undefined,
       },
       reducers: {},
       fit: undefined,
@@ -143,9 +150,9 @@ export class Run {
     return run
   }
 
-  goEvent(atNs: number, shipments: Shipments): void {
+  goEvent(atNs: number, shipments: Shipments, gaps: Gaps): void {
     const { progress } = this
-    if (this.go.event.gen !== progress.gen) this.enterGeneration(shipments)
+    if (this.go.event.gen !== progress.gen) this.enterGeneration(atNs, shipments, gaps)
     this.advance(atNs)
     this.timeline.goEvent(this.go.event, this.go, atNs)
     progress.goEvents++
@@ -176,16 +183,24 @@ export class Run {
     if (this.perfOnAxis) this.timeline.announcePerf(this.perf.record)
   }
 
+  /** Bytes of a track were lost on their way, before what happened at `atNs`. */
+  gap(track: Track, atNs: number, lostBytes: number): void {
+    if (lostBytes === 0 || atNs === -Infinity) return
+    for (const [, reducer] of this.reducers) reducer.gap?.(track, atNs, lostBytes)
+  }
+
   endPerf(): void {
     this.progress.perfEnded = true
     if (this.perfOnAxis) this.timeline.endPerf()
   }
 
-  finish(): void {
+  finish(gaps: Readonly<Record<Track, Gaps>>): void {
     this.timeline.endGo()
     this.endPerf()
     this.noteProblems()
     this.countGoBytes()
+    const { lastNs } = this.progress
+    for (const track of ['gotrace', 'perf'] as const) this.gap(track, lastNs, gaps[track].takeUpTo(Infinity))
     this.flush(Infinity)
   }
 
@@ -236,11 +251,25 @@ export class Run {
   }
 
   /** A generation is counted, in bytes and in lag, in the second of its last event. */
-  private enterGeneration(shipments: Shipments): void {
+  private enterGeneration(atNs: number, shipments: Shipments, gaps: Gaps): void {
     const { progress, go } = this
     progress.gen = go.event.gen
     this.countGoBytes()
+    this.gap('gotrace', atNs, gaps.takeUpTo(progress.goBytes))
+    this.noteWallClock(atNs)
     if (progress.goBytes > 0) this.shipped('gotrace', progress.lastGoNs, shipments.at(progress.goBytes - 1))
+  }
+
+  /** Rows keep the wall time of the start: what was set in between is counted, and nothing moves. */
+  private noteWallClock(atNs: number): void {
+    const { progress } = this
+    const { clock } = this.go.event
+    if (clock === undefined) return
+    const originNs = clock.wallNs - clock.monotonicNs
+    const stepNs = originNs - (progress.wallOriginNs ?? originNs)
+    progress.wallOriginNs = originNs
+    if (stepNs > -clockStepNs && stepNs < clockStepNs) return
+    for (const [, reducer] of this.reducers) reducer.clockStep?.(atNs)
   }
 
   private countGoBytes(): void {

@@ -13,8 +13,11 @@ export default function register(program: Command): void {
     .action(async (path: string) => {
       const pipeline = await loadPipeline(path)
       const log = createLog(pipeline.kind === 'normalize' ? pipeline.logLevel : 'info')
-      await runPipeline(pipeline, log, stopSignal())
-      // kafkajs keeps timers of connections it has given up.
-      process.exit(process.exitCode ?? 0)
+      try {
+        await runPipeline(pipeline, log, stopSignal())
+      } finally {
+        // kafkajs keeps timers and sockets of connections it has given up; an error is still to be told.
+        setTimeout(() => process.exit(), 100)
+      }
     })
 }

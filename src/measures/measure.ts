@@ -12,6 +12,8 @@ export interface Thresholds {
   readonly stolenNs: number
   /** … when it is also at least this share of the time that goroutines were Running. */
   readonly stolenShare: number
+  /** A goroutine that runs so long after the kernel returned is a row of syscall_wakeups, ns. */
+  readonly syscallWakeupNs: number
 }
 
 export const defaultThresholds: Thresholds = {
@@ -19,6 +21,7 @@ export const defaultThresholds: Thresholds = {
   stopTheWorldNs: 10e6,
   stolenNs: 100e6,
   stolenShare: 0.2,
+  syscallWakeupNs: 50e6,
 }
 
 export type Track = 'gotrace' | 'perf'
@@ -53,6 +56,10 @@ export interface InputListener {
   lost?(atNs: number, events: number): void
   unreadable?(track: Track, atNs: number, count: number): void
   shipped?(track: Track, atNs: number, lagMs: number): void
+  /** Bytes of the track never arrived; what happens next in it is at `atNs`. */
+  gap?(track: Track, atNs: number, lostBytes: number): void
+  /** The host's wall clock was set since the generation before. */
+  clockStep?(atNs: number): void
 }
 
 /**

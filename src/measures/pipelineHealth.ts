@@ -12,6 +12,12 @@ export const pipelineHealthTable: Table = {
     { name: 'lost', type: 'long', doc: 'events the recorder said it lost' },
     { name: 'late', type: 'long', doc: 'events older than what had been processed' },
     { name: 'parse_errors', type: 'long', doc: 'records or generations that could not be read' },
+    { name: 'lost_bytes', type: 'long', doc: 'bytes of the track that never arrived' },
+    {
+      name: 'clock_steps',
+      type: 'long',
+      doc: 'times the wall clock of the host was set, as Go 1.25 and later tell it',
+    },
     { name: 'lag_ms', type: 'long', doc: 'shipped by the collector minus happened, ms; null when it was not live' },
   ],
   keys: ['track'],
@@ -24,15 +30,27 @@ interface Bucket {
   lost: number
   late: number
   parseErrors: number
+  lostBytes: number
+  clockSteps: number
   lagMs: number | null
 }
+
+const newBucket = (): Bucket => ({
+  events: 0,
+  bytes: 0,
+  lost: 0,
+  late: 0,
+  parseErrors: 0,
+  lostBytes: 0,
+  clockSteps: 0,
+  lagMs: null,
+})
 
 export const pipelineHealth: Measure = {
   name: 'pipeline_health',
   tables: [pipelineHealthTable],
   create(sink, _thresholds, saved) {
     const state = (saved ?? { gotrace: new Map(), perf: new Map() }) as Record<Track, Seconds<Bucket>>
-    const newBucket = (): Bucket => ({ events: 0, bytes: 0, lost: 0, late: 0, parseErrors: 0, lagMs: null })
     const at = (track: Track, atNs: number) => bucketAt(state[track], sink, atNs, newBucket)
     return {
       state,
@@ -52,12 +70,18 @@ export const pipelineHealth: Measure = {
         const bucket = at(track, atNs)
         bucket.lagMs = Math.max(bucket.lagMs ?? 0, lagMs)
       },
+      gap(track, atNs, lostBytes) {
+        at(track, atNs).lostBytes += lostBytes
+      },
+      clockStep(atNs) {
+        at('gotrace', atNs).clockSteps++
+      },
       flush(beforeNs) {
         for (const track of ['gotrace', 'perf'] as const) {
           for (const { startNs, bucket } of takeEnded(state[track], sink, beforeNs)) {
-            const { events, bytes, lost, late, parseErrors, lagMs } = bucket
-            const row = { track, events, bytes, lost, late, parse_errors: parseErrors, lag_ms: lagMs }
-            sink.row(pipelineHealthTable, startNs, row)
+            const { events, bytes, lost, late, parseErrors, lostBytes, clockSteps, lagMs } = bucket
+            const wrong = { lost, late, parse_errors: parseErrors, lost_bytes: lostBytes, clock_steps: clockSteps }
+            sink.row(pipelineHealthTable, startNs, { track, events, bytes, ...wrong, lag_ms: lagMs })
           }
         }
       },

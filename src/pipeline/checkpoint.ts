@@ -1,47 +1,86 @@
 import { promisify } from 'node:util'
 import { deserialize, serialize } from 'node:v8'
 import { gunzip, gzip } from 'node:zlib'
+import { z } from 'zod'
 import type { AnalysisOptions, SavedAnalysis } from '../analysis/analysis.js'
-import type { Track } from '../transport/envelope.js'
 import { maxCheckpointBytes } from '../transport/topics.js'
-import type { ResumePoint } from './intake.js'
 
 /** Changes whenever the state of the analysis changes its shape: a normalizer recomputes from the raw data what it cannot resume. */
-export const checkpointVersion = 1
+export const checkpointVersion = 2
+
+const perTrack = <T extends z.ZodType>(type: T) => z.object({ gotrace: type, perf: type })
+
+const ResumePoint = z.object({
+  offset: z.bigint(),
+  streamPosition: z.number(),
+  fedPosition: z.number(),
+  skipping: z.boolean(),
+  gapBytes: z.number(),
+})
 
 /** What one run of a source needs to go on elsewhere. */
-export interface Checkpoint {
-  readonly version: number
-  readonly source: string
-  readonly stream: string
-  readonly options: AnalysisOptions
+const Checkpoint = z.object({
+  version: z.number(),
+  source: z.string(),
+  stream: z.string(),
+  options: z.custom<AnalysisOptions>((value) => typeof value === 'object' && value !== null),
+  /** Offset of the run's first message in each topic; undefined when none had come. */
+  began: perTrack(z.bigint().optional()),
   /** Undefined for a track of which nothing had come yet. */
-  readonly resume: Readonly<Record<Track, ResumePoint | undefined>>
+  resume: perTrack(ResumePoint.optional()),
   /** At which position each track was ended, by its end, by silence or by a newer run; undefined: it goes on. */
-  readonly endedAt: Readonly<Record<Track, number | undefined>>
-  /** Undefined once the run is over: then only the memory of that is kept. */
-  readonly saved: SavedAnalysis | undefined
-  readonly takenAtMs: number
-}
+  endedAt: perTrack(z.number().optional()),
+  /** Undefined once the run is over: then only the memory of that is kept. Its shape is that of the version. */
+  saved: z.custom<SavedAnalysis>((value) => typeof value === 'object' && value !== null).optional(),
+  takenAtMs: z.number(),
+})
+export type Checkpoint = z.infer<typeof Checkpoint>
+
+/**
+ * That a track is taken as ended at a position, because of the time that has passed: told before any row that follows from it is
+ * written, so that whoever computes the run again ends it at the same byte.
+ */
+const Ending = z.object({ source: z.string(), stream: z.string(), endedAt: perTrack(z.number().optional()) })
+export type Ending = z.infer<typeof Ending>
 
 export function serializeCheckpoint(checkpoint: Checkpoint): Buffer {
   return serialize(checkpoint)
+}
+
+export function serializeEnding(ending: Ending): Buffer {
+  return serialize(ending)
 }
 
 export async function packCheckpoint(serialized: Buffer): Promise<Buffer> {
   return promisify(gzip)(serialized, { level: 1 })
 }
 
-/** @throws Error saying why it cannot be resumed from. */
+/** @throws Error saying why it cannot be read at all; whether its state can be resumed from, its version says. */
 export async function unpackCheckpoint(packed: Uint8Array): Promise<Checkpoint> {
-  const serialized = await promisify(gunzip)(packed, { maxOutputLength: 16 * maxCheckpointBytes })
-  const checkpoint = deserialize(serialized) as Checkpoint
-  if (checkpoint.version !== checkpointVersion)
-    throw new Error(`it has version ${checkpoint.version}, this normalizer reads ${checkpointVersion}`)
-  return checkpoint
+  return Checkpoint.parse(await unpacked(packed))
+}
+
+/** @throws Error saying why it cannot be read. */
+export async function unpackEnding(packed: Uint8Array): Promise<Ending> {
+  return Ending.parse(await unpacked(packed))
+}
+
+async function unpacked(packed: Uint8Array): Promise<unknown> {
+  return deserialize(await promisify(gunzip)(packed, { maxOutputLength: 16 * maxCheckpointBytes })) as unknown
 }
 
 /** Key of a run in the checkpoint topic, and in memory. */
 export function runKey(source: string, stream: string): string {
   return `${source} ${stream}`
+}
+
+const endingSuffix = ' ended'
+
+/** Key of a run's ending in the checkpoint topic. Streams hold no blanks, so no run has such a key. */
+export function endingKey(key: string): string {
+  return key + endingSuffix
+}
+
+export function isEndingKey(key: string): boolean {
+  return key.endsWith(endingSuffix)
 }

@@ -42,6 +42,13 @@ const Kafka = z.strictObject({
   retention: duration().prefault('7d').describe('how long Kafka keeps the raw tracks'),
 })
 
+const Status = z
+  .strictObject({
+    host: z.string().min(1).default('127.0.0.1').describe('address that /metrics, /healthz and /readyz listen on'),
+    port: z.int().min(0).max(65535).default(0).describe('their port; 0: there are none'),
+  })
+  .prefault({})
+
 const CaptureInput = z.strictObject({
   capture: z
     .strictObject({
@@ -109,6 +116,11 @@ export const NormalizePipeline = z.strictObject({
   lateness: duration().prefault('10s').describe('a track silent for so long is taken as absent'),
   idle: duration().prefault('10m').describe('a source of which nothing has come for so long is over'),
   maxPending: size().prefault('16MiB').describe('bytes of one track that may wait for the other, per partition'),
+  stuckAfter: duration()
+    .prefault('1m')
+    .refine((ms) => ms >= 1000, 'it must be 1s or more')
+    .describe('something to do and nothing done for so long: the consumer is started again'),
+  status: Status,
   thresholds: Thresholds.default({}),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
 })

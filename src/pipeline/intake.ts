@@ -21,6 +21,14 @@ export interface ResumePoint {
   readonly fedPosition: number
   /** The rest of a damaged generation is being skipped. */
   readonly skipping: boolean
+  /** Bytes missing just before the first one wanted, which the analysis has not been told of. */
+  readonly gapBytes: number
+}
+
+/** Bytes to feed, and how many are missing in the track right before them. */
+export interface Fed {
+  readonly bytes: Uint8Array
+  readonly gapBytes: number
 }
 
 /** What was wrong with the order of the messages, in messages; `lostBytes` in bytes. */
@@ -31,6 +39,7 @@ interface Entry {
   readonly streamPosition: number
   readonly fedPosition: number
   readonly sizeBytes: number
+  readonly gapBytes: number
 }
 
 const noCounts = (): IntakeCounts => ({ duplicates: 0, late: 0, gaps: 0, lostBytes: 0 })
@@ -52,6 +61,8 @@ export class TrackIntake {
   private held: { entry: Entry; bytes: Uint8Array }[] = []
   private entries: Entry[] = []
   private gaps: { from: number; to: number }[] = []
+  /** Missing since the last bytes that were kept. */
+  private gapBytes: number
   private lastOffset: bigint | undefined
   private first: bigint | undefined
 
@@ -63,6 +74,7 @@ export class TrackIntake {
     this.nextPosition = resume?.streamPosition ?? 0
     this.nextFedPosition = resume?.fedPosition ?? 0
     this.skipping = resume?.skipping ?? false
+    this.gapBytes = resume?.gapBytes ?? 0
     if (resume !== undefined) this.lastOffset = resume.offset - 1n
   }
 
@@ -77,7 +89,7 @@ export class TrackIntake {
   }
 
   /** Takes a message and says which bytes are to be fed now, in order. */
-  accept(piece: Piece): Uint8Array[] {
+  accept(piece: Piece): Fed[] {
     if (piece.offset < this.firstOffsetWanted) return []
     this.first ??= piece.offset
     this.lastOffset = piece.offset
@@ -90,13 +102,15 @@ export class TrackIntake {
     if (this.track === 'gotrace' && this.skipping && bytes.length > 0) {
       this.skipping = piece.sequence !== 0
       if (this.skipping) {
-        this.counts.lostBytes += bytes.length
+        this.lose(bytes.length)
         return []
       }
     }
     const heldBytes = this.held.reduce((sum, { bytes: { length } }) => sum + length, 0)
     const fedPosition = this.nextFedPosition + heldBytes
-    const entry = { offset: piece.offset, streamPosition, fedPosition, sizeBytes: bytes.length }
+    const { gapBytes } = this
+    const entry = { offset: piece.offset, streamPosition, fedPosition, sizeBytes: bytes.length, gapBytes }
+    this.gapBytes = 0
     this.held.push({ entry, bytes })
     return this.track === 'perf' || piece.last || piece.end ? this.release() : []
   }
@@ -107,10 +121,12 @@ export class TrackIntake {
     const entry = waiting.find((candidate) => candidate.fedPosition + candidate.sizeBytes > fedPosition)
     if (entry !== undefined) {
       const streamPosition = entry.streamPosition + Math.max(0, fedPosition - entry.fedPosition)
-      return { offset: entry.offset, streamPosition, fedPosition, skipping: false }
+      const gapBytes = fedPosition <= entry.fedPosition ? entry.gapBytes : 0
+      return { offset: entry.offset, streamPosition, fedPosition, skipping: false, gapBytes }
     }
     if (this.lastOffset === undefined) return undefined
-    return { offset: this.lastOffset + 1n, streamPosition: this.nextPosition, fedPosition, skipping: this.skipping }
+    const { skipping, gapBytes, nextPosition: streamPosition } = this
+    return { offset: this.lastOffset + 1n, streamPosition, fedPosition, skipping, gapBytes }
   }
 
   /** Nothing before this point will be asked for again. */
@@ -126,14 +142,14 @@ export class TrackIntake {
   }
 
   /** Gives up the pieces that wait for the rest of their generation: the track has ended. */
-  release(): Uint8Array[] {
+  release(): Fed[] {
     const released = this.held
     this.held = []
     for (const { entry } of released) {
       this.entries.push(entry)
       this.nextFedPosition += entry.sizeBytes
     }
-    return released.map(({ bytes }) => bytes)
+    return released.map(({ entry: { gapBytes }, bytes }) => ({ bytes, gapBytes }))
   }
 
   private refuse(piece: Piece): [] {
@@ -145,13 +161,21 @@ export class TrackIntake {
 
   private noteGap(position: number): void {
     this.counts.gaps++
-    this.counts.lostBytes += position - this.nextPosition
+    this.lose(position - this.nextPosition)
     this.gaps.push({ from: this.nextPosition, to: position })
     if (this.gaps.length > gapsRemembered) this.gaps.shift()
     this.nextPosition = position
     if (this.track !== 'gotrace') return
-    for (const { bytes } of this.held) this.counts.lostBytes += bytes.length
+    for (const { entry, bytes } of this.held) {
+      this.lose(bytes.length)
+      this.gapBytes += entry.gapBytes
+    }
     this.held = []
     this.skipping = true
+  }
+
+  private lose(sizeBytes: number): void {
+    this.counts.lostBytes += sizeBytes
+    this.gapBytes += sizeBytes
   }
 }

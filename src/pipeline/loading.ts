@@ -1,6 +1,8 @@
 import type { Track } from '../transport/envelope.js'
+import { tracks } from '../transport/topics.js'
 import type { InMessage } from '../transport/transport.js'
-import { type Checkpoint, runKey, unpackCheckpoint } from './checkpoint.js'
+import { type Checkpoint, checkpointVersion, type Ending, isEndingKey, runKey } from './checkpoint.js'
+import { endingKey, unpackCheckpoint, unpackEnding } from './checkpoint.js'
 
 /** Key of the message a normalizer writes to learn where the checkpoints end; it deletes itself on compaction. */
 export const markerKey = '#reader'
@@ -11,24 +13,15 @@ export const markerKey = '#reader'
  */
 export class LoadingPartition {
   private readonly latest = new Map<string, Checkpoint>()
-  /** Runs whose checkpoint cannot be used: their messages must be read again from as far back as there are any. */
-  private unusable = 0
+  private readonly ended = new Map<string, Ending>()
+  /** Where the runs began whose checkpoint cannot be used, by key: their messages must be read again from there. */
+  private readonly unusable = new Map<string, Partial<Record<Track, bigint | undefined>>>()
   private readUpTo = -1n
   private marker: bigint | undefined
 
   /** @returns one sentence for a checkpoint that cannot be used. */
   async accept({ offset, key, value }: InMessage): Promise<string | undefined> {
-    let problem: string | undefined
-    if (key !== markerKey && value.length === 0) this.latest.delete(key)
-    else if (key !== markerKey) {
-      try {
-        const checkpoint = await unpackCheckpoint(value)
-        this.latest.set(runKey(checkpoint.source, checkpoint.stream), checkpoint)
-      } catch (error) {
-        this.unusable++
-        problem = `the checkpoint of ${key} cannot be used (${(error as Error).message}): it is computed anew from the raw data`
-      }
-    }
+    const problem = key === markerKey ? undefined : await this.keep(key, value)
     this.readUpTo = offset
     return problem
   }
@@ -45,8 +38,48 @@ export class LoadingPartition {
     return this.latest.values()
   }
 
+  /** Endings by the key of their run. */
+  get endings(): ReadonlyMap<string, Ending> {
+    return this.ended
+  }
+
   /** Where the group goes on, given what it has committed. */
   startAt(committed: Readonly<Record<Track, bigint>>): Readonly<Record<Track, bigint>> {
-    return this.unusable > 0 ? { gotrace: 0n, perf: 0n } : committed
+    const start = { ...committed }
+    for (const began of this.unusable.values())
+      for (const track of tracks) {
+        const offset = began[track] ?? start[track]
+        if (offset < start[track]) start[track] = offset
+      }
+    return start
   }
+
+  private async keep(key: string, value: Uint8Array): Promise<string | undefined> {
+    this.latest.delete(key)
+    this.unusable.delete(key)
+    if (isEndingKey(key)) this.ended.delete(key.slice(0, -endingKey('').length))
+    if (value.length === 0) return undefined
+    try {
+      if (isEndingKey(key)) {
+        const ending = await unpackEnding(value)
+        this.ended.set(runKey(ending.source, ending.stream), ending)
+        return undefined
+      }
+      const checkpoint = await unpackCheckpoint(value)
+      // That a run is over needs no state to be resumed from.
+      if (checkpoint.version === checkpointVersion || checkpoint.saved === undefined) {
+        this.latest.set(key, checkpoint)
+        return undefined
+      }
+      this.unusable.set(key, checkpoint.began)
+      return unusableSentence(key, `it has version ${checkpoint.version}, this normalizer reads ${checkpointVersion}`)
+    } catch (error) {
+      this.unusable.set(key, { gotrace: 0n, perf: 0n })
+      return unusableSentence(key, (error as Error).message)
+    }
+  }
+}
+
+export function unusableSentence(key: string, reason: string): string {
+  return `the checkpoint of ${key} cannot be used (${reason}): it is computed anew from the raw data`
 }

@@ -1,14 +1,17 @@
 import type { Thresholds } from '../measures/measure.js'
 import type { Store } from '../store/store.js'
-import { decodeEnvelope, type Track } from '../transport/envelope.js'
+import type { Track } from '../transport/envelope.js'
 import { type Topics, tracks } from '../transport/topics.js'
 import type { Consumer, InMessage, Producer, Transport } from '../transport/transport.js'
+import type { Counts } from './counts.js'
 import { deadMessage } from './deadLetter.js'
 import { LoadingPartition, markerKey } from './loading.js'
 import type { Log } from './log.js'
+import { monotonicMs } from './monotonic.js'
 import { Mutex } from './mutex.js'
 import { Partition } from './partition.js'
-import { silentTrack } from './silence.js'
+import { receive } from './reception.js'
+import { SilentTracks } from './silentTracks.js'
 import { Writer } from './writer.js'
 
 export interface NormalizerOptions {
@@ -18,15 +21,19 @@ export interface NormalizerOptions {
   readonly group: string
   readonly sessionTimeoutMs: number
   readonly log: Log
+  readonly counts: Counts
   readonly thresholds: Partial<Thresholds> | undefined
   readonly checkpointEveryMs: number
   readonly latenessMs: number
   /** A source of which nothing at all has come for so long is over. */
   readonly idleMs: number
   readonly maxPendingBytes: number
+  /** That a run is over is remembered for so long: as long as its messages may be read again. */
+  readonly rememberMs: number
 }
 
 const tickMs = 500
+const expireEveryMs = 10_000
 /** Rows that are written without waiting for the next tick. */
 const rowsPerFlush = 5000
 /** How often the broker hears from a member that is busy, as a share of the session timeout. */
@@ -37,65 +44,88 @@ const aliveShare = 0.1
  * one: see Writer for the order that makes it exact.
  */
 export class Normalizer {
+  /** Grows with everything that is done. */
+  progress = 0
+  /** When Kafka last answered, on the monotonic clock. */
+  kafkaAnsweredMs = monotonicMs()
+  readonly partitions = new Map<number, Partition>()
+  readonly loading = new Map<number, LoadingPartition>()
+  readonly paused = new Map<number, Track>()
+  writer: Writer | undefined
+  consumer: Consumer | undefined
   private readonly mutex = new Mutex()
-  private readonly partitions = new Map<number, Partition>()
-  private readonly loading = new Map<number, LoadingPartition>()
-  private readonly paused = new Map<number, Track>()
+  private readonly silentTracks: SilentTracks
   /** Counts assignments: work begun under an older one is not finished. */
   private assignment = 0
   private producer: Producer | undefined
-  private writer: Writer | undefined
-  private consumer: Consumer | undefined
   private ticker: NodeJS.Timeout | undefined
+  private expiredMs = monotonicMs()
+  private stopping = false
 
-  constructor(private readonly options: NormalizerOptions) {}
+  constructor(private readonly options: NormalizerOptions) {
+    this.silentTracks = new SilentTracks(options)
+  }
 
   async start(): Promise<void> {
-    const { transport, topics, group, sessionTimeoutMs, store, log } = this.options
+    const { transport, topics, group, sessionTimeoutMs, store, log, counts } = this.options
     await store.prepare()
     this.producer = await transport.producer()
-    this.writer = new Writer(this.producer, store, topics, log)
-    await transport.consume({
-      group,
-      sessionTimeoutMs,
-      topics: [topics.gotrace, topics.perf, topics.checkpoints],
-      onAssigned: (numbers, consumer) => this.assigned(numbers, consumer),
-      onMessages: (topic, partition, messages, alive) => this.whileAlive(alive, topic, partition, messages),
-    })
+    this.writer = new Writer(this.producer, store, topics, counts, log)
     this.ticker = setInterval(
       () => void this.mutex.run(() => this.tick()).catch((error: unknown) => this.failed(error)),
       tickMs,
     )
-  }
-
-  /** Writes what is finished, keeps where it stands, and leaves the group. */
-  async stop(): Promise<void> {
-    clearInterval(this.ticker)
-    await this.mutex.run(async () => {
-      const now = Date.now()
-      for (const partition of this.partitions.values())
-        for (const run of partition.openRuns) partition.pump(run, now, 0)
-      await this.flush()
+    await transport.consume({
+      group,
+      sessionTimeoutMs,
+      topics: [topics.gotrace, topics.perf, topics.checkpoints],
+      onAssigned: (numbers, consumer, continued) => this.assigned(numbers, consumer, continued),
+      onMessages: (topic, partition, messages, alive) => this.whileAlive(alive, topic, partition, messages),
+      onAnswer: () => (this.kafkaAnsweredMs = monotonicMs()),
     })
-    await this.consumer?.stop()
-    await this.producer?.close()
   }
 
-  /** Called by the consumer in between two fetches: everything in memory belongs to the assignment that has just ended. */
-  private assigned(numbers: readonly number[], consumer: Consumer): void {
+  /** Writes what is finished, keeps where it stands, and leaves the group. @throws Error when that cannot be done now. */
+  async stop(): Promise<void> {
+    this.stopping = true
+    clearInterval(this.ticker)
+    try {
+      await this.mutex.run(async () => {
+        for (const partition of this.partitions.values())
+          for (const run of partition.openRuns) partition.pump(run, monotonicMs(), 0)
+        await this.flush()
+      })
+    } finally {
+      await Promise.all([this.consumer?.stop(), this.producer?.close()])
+    }
+  }
+
+  /**
+   * Called by the consumer in between two fetches. What is in memory belongs to the assignment that has just ended; when the group
+   * has known this member all the time, the partitions it keeps go on from there.
+   */
+  private assigned(numbers: readonly number[], consumer: Consumer, continued: boolean): void {
+    const { topics, log, counts } = this.options
     const assignment = ++this.assignment
     this.consumer = consumer
-    this.partitions.clear()
+    counts.assignments++
+    const kept = numbers.filter((number) => continued && this.partitions.has(number))
+    for (const number of this.partitions.keys())
+      if (!kept.includes(number)) {
+        this.partitions.delete(number)
+        this.paused.delete(number)
+      }
     this.loading.clear()
-    this.paused.clear()
     this.writer!.assigned(consumer)
-    for (const number of numbers) {
+    for (const number of kept) this.read(this.partitions.get(number)!, this.partitions.get(number)!.consumed)
+    const fresh = numbers.filter((number) => !kept.includes(number))
+    for (const number of fresh) {
       this.loading.set(number, new LoadingPartition())
-      for (const track of tracks) consumer.pause(this.options.topics[track], number)
-      consumer.resume(this.options.topics.checkpoints, number)
+      for (const track of tracks) consumer.pause(topics[track], number)
+      consumer.resume(topics.checkpoints, number)
     }
-    this.options.log.info({ partitions: numbers }, 'assigned; reading the checkpoints')
-    void this.writeMarkers(assignment, numbers).catch((error: unknown) => this.failed(error))
+    log.info({ partitions: numbers, kept }, 'assigned; reading the checkpoints')
+    void this.writeMarkers(assignment, fresh).catch((error: unknown) => this.failed(error))
   }
 
   private async writeMarkers(assignment: number, numbers: readonly number[]): Promise<void> {
@@ -115,25 +145,31 @@ export class Normalizer {
     messages: readonly InMessage[],
   ) {
     let lost: unknown
+    const { assignment } = this
     const beat = setInterval(
       () => void alive().catch((error: unknown) => (lost = error)),
       this.options.sessionTimeoutMs * aliveShare,
     )
     try {
-      await this.mutex.run(() => this.messages(topic, partition, messages))
+      await this.mutex.run(() => this.messages(assignment, topic, partition, messages))
     } finally {
       clearInterval(beat)
     }
     if (lost !== undefined) throw lost as Error
   }
 
-  private async messages(topic: string, number: number, messages: readonly InMessage[]): Promise<void> {
-    const { topics, log } = this.options
+  private async messages(assignment: number, topic: string, number: number, messages: readonly InMessage[]) {
+    const { topics, log, counts } = this.options
+    const current = () => assignment === this.assignment && !this.stopping
+    if (!current()) return
     if (topic === topics.checkpoints) {
       const loading = this.loading.get(number)
       for (const message of messages) {
         const problem = await loading?.accept(message)
-        if (problem !== undefined) log.warn({ partition: number }, problem)
+        this.progress++
+        if (problem === undefined) continue
+        counts.checkpointsUnusable++
+        log.warn({ partition: number }, problem)
       }
       await this.finishLoading(number)
       return
@@ -142,40 +178,33 @@ export class Normalizer {
     if (partition === undefined) return
     const track = topic === topics.gotrace ? 'gotrace' : 'perf'
     for (const message of messages) {
+      // A partition that was kept may be given again what was under way.
+      if (message.offset < partition.consumed[track]) continue
       await this.accept(partition, track, topic, message)
       if (partition.rows.length >= rowsPerFlush) await this.flush()
+      if (!current()) return
     }
     this.steer(partition)
   }
 
   private async accept(partition: Partition, track: Track, topic: string, message: InMessage): Promise<void> {
-    const reason = this.tryAccept(partition, track, message)
+    const { counts, log, topics } = this.options
+    const refusal = receive(partition, track, message, counts)
     partition.consumed[track] = message.offset + 1n
-    if (reason === undefined) return
+    this.progress++
+    if (refusal === undefined) return
+    counts.dead[refusal.kind]++
+    // Of a batch that cannot be unpacked the first message has the bytes of all.
+    if (refusal.kind === 'unreadable' && message.value.byteLength === 0) return
     const where = { topic, partition: partition.number }
-    await this.producer!.send([deadMessage(this.options.topics.deadLetter, where, message, reason)])
-    this.options.log.warn({ ...where, offset: String(message.offset), reason }, 'a message went to the dead letters')
-  }
-
-  /** @returns why the message is of no use, in one sentence. */
-  private tryAccept(partition: Partition, track: Track, message: InMessage): string | undefined {
-    const envelope = decodeEnvelope(message.headers)
-    if (typeof envelope === 'string') return envelope
-    if (envelope.track !== track) return `it says it is of track ${envelope.track}, and lies in the topic of ${track}`
-    try {
-      partition.accept(envelope, message, Date.now())
-      return undefined
-    } catch (error) {
-      // One source must not hold up the others: the rest of its run is left out until a better program reads it again.
-      partition.abandon(envelope)
-      return `the analysis of ${envelope.source} failed: ${(error as Error).stack ?? String(error)}`
-    }
+    await this.producer!.send([deadMessage(topics.deadLetter, where, message, refusal)])
+    log.warn({ ...where, offset: String(message.offset), ...refusal }, 'a message went to the dead letters')
   }
 
   private async finishLoading(number: number): Promise<void> {
     const loading = this.loading.get(number)
     if (loading?.complete !== true) return
-    const { topics, log } = this.options
+    const { topics, log, counts } = this.options
     const consumer = this.consumer!
     const assignment = this.assignment
     const committed = {
@@ -183,42 +212,53 @@ export class Normalizer {
       perf: await consumer.committed(topics.perf, number),
     }
     if (assignment !== this.assignment) return
-    const partition = new Partition(number, this.options, loading.checkpoints, loading.startAt(committed), Date.now())
+    const partition = new Partition(number, this.options, loading, committed, monotonicMs())
+    counts.checkpointsUnusable += partition.problems.length
+    for (const problem of partition.problems) log.warn({ partition: number }, problem)
     this.loading.delete(number)
     this.partitions.set(number, partition)
-    consumer.pause(topics.checkpoints, number)
-    for (const track of tracks) {
-      consumer.seek({ topic: topics[track], partition: number, offset: partition.startOffset[track] })
-      consumer.resume(topics[track], number)
-    }
+    this.read(partition, partition.startOffset)
     const { gotrace, perf } = partition.startOffset
     const runs = [...partition.openRuns].length
     log.info({ partition: number, gotrace: String(gotrace), perf: String(perf), runs }, 'reading')
   }
 
+  private read({ number }: Partition, from: Readonly<Record<Track, bigint>>): void {
+    const { topics } = this.options
+    const consumer = this.consumer!
+    consumer.pause(topics.checkpoints, number)
+    for (const track of tracks) {
+      consumer.seek({ topic: topics[track], partition: number, offset: from[track] })
+      if (this.paused.get(number) === track) consumer.pause(topics[track], number)
+      else consumer.resume(topics[track], number)
+    }
+  }
+
   private async tick(): Promise<void> {
-    await this.endSilentTracks()
+    const { counts, rememberMs } = this.options
+    const partitions = [...this.partitions.values()]
+    for (const partition of partitions) for (const run of partition.openRuns) run.countInto(counts)
+    for (const partition of partitions)
+      await this.silentTracks.end(partition, this.paused.get(partition.number), this.consumer!, this.writer!)
     await this.flush()
     for (const partition of this.partitions.values()) this.steer(partition)
+    if (monotonicMs() - this.expiredMs < expireEveryMs) return
+    this.expiredMs = monotonicMs()
+    for (const partition of this.partitions.values()) await this.writer!.expire(partition, Date.now() - rememberMs)
   }
 
   private async flush(): Promise<void> {
     const assignment = this.assignment
+    const waiting = this.waitingRows
     await this.writer!.flush(this.partitions.values(), () => assignment === this.assignment)
+    if (waiting > 0) this.progress++
   }
 
-  private async endSilentTracks(): Promise<void> {
-    const { topics, log, latenessMs, idleMs } = this.options
-    for (const partition of this.partitions.values())
-      for (const run of partition.openRuns) {
-        const silent = silentTrack(run, Date.now(), latenessMs, idleMs)
-        if (silent === undefined || this.paused.get(partition.number) === silent) continue
-        // What has not been read yet is not silence.
-        const unread = await this.consumer!.endOffset(topics[silent], partition.number)
-        if (unread > partition.consumed[silent]) continue
-        log.warn({ source: run.source, track: silent }, 'the track has been silent for too long and is taken as ended')
-        partition.endTrack(run, silent, Date.now())
-      }
+  /** Rows in memory that the store has not acknowledged. */
+  get waitingRows(): number {
+    let rows = 0
+    for (const partition of this.partitions.values()) rows += partition.rows.length
+    return rows
   }
 
   /** Holds the track back that is far ahead of the other one. */

@@ -3,14 +3,23 @@ import type { StoredRow } from '../store/store.js'
 import type { Envelope, Track } from '../transport/envelope.js'
 import { tracks } from '../transport/topics.js'
 import type { InMessage } from '../transport/transport.js'
-import { type Checkpoint, runKey } from './checkpoint.js'
+import { type Checkpoint, type Ending, runKey } from './checkpoint.js'
+import type { Counts } from './counts.js'
+import { type LoadingPartition, unusableSentence } from './loading.js'
 import { SourceRun, type TakenCheckpoint } from './sourceRun.js'
 
 export interface PartitionOptions {
+  readonly counts: Counts
   readonly thresholds: Partial<Thresholds> | undefined
   readonly checkpointEveryMs: number
   /** Bytes of a track that may wait for the other track. */
   readonly maxPendingBytes: number
+}
+
+/** What is remembered of a run that is over. */
+interface FinishedRun {
+  readonly endedAt: Checkpoint['endedAt']
+  readonly takenAtMs: number
 }
 
 /** What one partition number, in all topics, has in memory: the runs of its sources, and rows not yet written. */
@@ -19,19 +28,25 @@ export class Partition {
   checkpoints: TakenCheckpoint[] = []
   /** Offset after the last message handled. */
   readonly consumed: Record<Track, bigint>
+  /** Checkpoints that could not be resumed from, one sentence each. */
+  readonly problems: string[] = []
   private readonly runs = new Map<string, SourceRun>()
-  private readonly finished = new Set<string>()
+  private readonly finished = new Map<string, FinishedRun>()
+  /** Runs whose analysis failed. */
+  private readonly abandoned = new Set<string>()
+  private readonly endings: ReadonlyMap<string, Ending>
   private readonly resumeFrom: Record<Track, bigint>
 
   constructor(
     readonly number: number,
     private readonly options: PartitionOptions,
-    checkpoints: Iterable<Checkpoint>,
+    loaded: Pick<LoadingPartition, 'checkpoints' | 'endings' | 'startAt'>,
     committed: Readonly<Record<Track, bigint>>,
     nowMs: number,
   ) {
-    this.resumeFrom = { ...committed }
-    for (const checkpoint of checkpoints) this.restore(checkpoint, nowMs)
+    this.resumeFrom = { ...loaded.startAt(committed) }
+    this.endings = loaded.endings
+    for (const checkpoint of loaded.checkpoints) this.tryRestore(checkpoint, nowMs)
     this.consumed = { ...this.resumeFrom }
   }
 
@@ -48,9 +63,15 @@ export class Partition {
   accept(envelope: Envelope, message: InMessage, nowMs: number): void {
     const { track, stream, source } = envelope
     const key = runKey(source, stream)
-    if (this.finished.has(key)) return
-    const run = this.runs.get(key) ?? this.begin(envelope, key, nowMs)
     const { position, sequence, last, end, shippedAtMs } = envelope
+    const over = this.finished.get(key)
+    if (over !== undefined || this.abandoned.has(key)) {
+      if (over === undefined) this.options.counts.abandoned++
+      // What had been read before the end comes again after a restart.
+      else if (position + message.value.length > (over.endedAt[track] ?? Infinity)) this.options.counts.late[track]++
+      return
+    }
+    const run = this.runs.get(key) ?? this.begin(envelope, key, nowMs)
     const piece = {
       offset: message.offset,
       position,
@@ -83,7 +104,7 @@ export class Partition {
   abandon({ source, stream }: Envelope): void {
     const key = runKey(source, stream)
     this.runs.delete(key)
-    this.finished.add(key)
+    this.abandoned.add(key)
     this.checkpoints = this.checkpoints.filter((checkpoint) => checkpoint.run.key !== key)
   }
 
@@ -91,8 +112,19 @@ export class Partition {
   committed(checkpoint: TakenCheckpoint): void {
     checkpoint.run.committed(checkpoint)
     if (!checkpoint.finished) return
-    this.runs.delete(checkpoint.run.key)
-    this.finished.add(checkpoint.run.key)
+    const { run } = checkpoint
+    this.runs.delete(run.key)
+    const endedAt = { gotrace: run.endOf('gotrace'), perf: run.endOf('perf') }
+    this.finished.set(run.key, { endedAt, takenAtMs: Date.now() })
+  }
+
+  /** Runs that have been over for so long that nobody needs to remember them, by key. */
+  finishedBefore(wallMs: number): string[] {
+    return [...this.finished].filter(([, { takenAtMs }]) => takenAtMs < wallMs).map(([key]) => key)
+  }
+
+  forget(keys: readonly string[]): void {
+    for (const key of keys) this.finished.delete(key)
   }
 
   /** Everything before this offset is never needed again. */
@@ -120,22 +152,42 @@ export class Partition {
   }
 
   private begin(envelope: Envelope, key: string, nowMs: number): SourceRun {
-    const run = SourceRun.fromEnvelope(envelope, this.options.thresholds, nowMs)
+    const { source, stream } = envelope
+    const run = SourceRun.fromEnvelope(envelope, this.options.thresholds, nowMs, this.endings.get(key))
+    for (const other of this.runs.values())
+      if (other.source === source && other.stream > stream) {
+        this.options.counts.streamsFromThePast++
+        break
+      }
     this.runs.set(key, run)
     return run
   }
 
-  private restore(checkpoint: Checkpoint, nowMs: number): void {
-    const { source, stream, options, saved, resume } = checkpoint
+  /** A checkpoint that cannot be used costs time, and nothing else: the run is computed anew from its first message. */
+  private tryRestore(checkpoint: Checkpoint, nowMs: number): void {
+    const { source, stream, began } = checkpoint
+    const key = runKey(source, stream)
+    try {
+      this.restore(checkpoint, key, nowMs)
+    } catch (error) {
+      this.runs.delete(key)
+      this.problems.push(unusableSentence(key, (error as Error).message))
+      for (const track of tracks) this.readFrom(track, began[track])
+    }
+  }
+
+  private restore(checkpoint: Checkpoint, key: string, nowMs: number): void {
+    const { source, stream, options, saved, resume, endedAt, takenAtMs } = checkpoint
     if (saved === undefined) {
-      this.finished.add(runKey(source, stream))
+      this.finished.set(key, { endedAt, takenAtMs })
       return
     }
-    const run = new SourceRun(source, stream, { ...options, thresholds: this.options.thresholds }, nowMs, checkpoint)
-    this.runs.set(run.key, run)
-    for (const track of tracks) {
-      const point = resume[track]
-      if (point !== undefined && point.offset < this.resumeFrom[track]) this.resumeFrom[track] = point.offset
-    }
+    const own = { ...options, thresholds: this.options.thresholds }
+    this.runs.set(key, new SourceRun(source, stream, own, nowMs, checkpoint, this.endings.get(key)))
+    for (const track of tracks) this.readFrom(track, resume[track]?.offset)
+  }
+
+  private readFrom(track: Track, offset: bigint | undefined): void {
+    if (offset !== undefined && offset < this.resumeFrom[track]) this.resumeFrom[track] = offset
   }
 }

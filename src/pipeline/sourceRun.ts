@@ -3,8 +3,9 @@ import type { Thresholds } from '../measures/measure.js'
 import type { StoredRow } from '../store/store.js'
 import type { Envelope, Track } from '../transport/envelope.js'
 import { tracks } from '../transport/topics.js'
-import { type Checkpoint, checkpointVersion, runKey, serializeCheckpoint } from './checkpoint.js'
-import { type Piece, type ResumePoint, TrackIntake } from './intake.js'
+import { type Checkpoint, checkpointVersion, type Ending, runKey, serializeCheckpoint } from './checkpoint.js'
+import type { Counts } from './counts.js'
+import { type Fed, type Piece, type ResumePoint, TrackIntake } from './intake.js'
 
 /** A checkpoint that was taken and is not yet safe in its topic. */
 export interface TakenCheckpoint {
@@ -24,6 +25,9 @@ export class SourceRun {
   private readonly analysis: Analysis
   private readonly ended: Record<Track, boolean>
   private readonly endedAt: Record<Track, number | undefined>
+  /** Offset of the first message of each track. */
+  private readonly began: Record<Track, bigint | undefined>
+  private unsaid: Record<string, number> = {}
   private durable: Readonly<Record<Track, ResumePoint | undefined>>
   private lastCheckpointMs: number
 
@@ -33,10 +37,11 @@ export class SourceRun {
     private readonly options: AnalysisOptions,
     nowMs: number,
     from?: Checkpoint,
+    ending?: Ending,
   ) {
     this.key = runKey(source, stream)
     this.analysis = new Analysis(options, from?.saved)
-    this.durable = from?.resume ?? { gotrace: undefined, perf: undefined }
+    this.durable = { gotrace: from?.resume.gotrace, perf: from?.resume.perf }
     this.ended = { gotrace: !options.tracks.gotrace, perf: !options.tracks.perf }
     this.intakes = {
       gotrace: new TrackIntake('gotrace', from?.resume.gotrace),
@@ -44,11 +49,20 @@ export class SourceRun {
     }
     this.lastSeenMs = { gotrace: nowMs, perf: nowMs }
     this.lastCheckpointMs = nowMs
-    this.endedAt = { gotrace: undefined, perf: undefined, ...from?.endedAt }
+    this.began = { gotrace: from?.began.gotrace, perf: from?.began.perf }
+    this.endedAt = {
+      gotrace: from?.endedAt.gotrace ?? ending?.endedAt.gotrace,
+      perf: from?.endedAt.perf ?? ending?.endedAt.perf,
+    }
     for (const track of tracks) this.endWhereItEnded(track)
   }
 
-  static fromEnvelope(envelope: Envelope, thresholds: Partial<Thresholds> | undefined, nowMs: number): SourceRun {
+  static fromEnvelope(
+    envelope: Envelope,
+    thresholds: Partial<Thresholds> | undefined,
+    nowMs: number,
+    ending: Ending | undefined,
+  ): SourceRun {
     const { clockMonotonicNs, clockWallNs, perfClock } = envelope
     const shipped = envelope.tracks.split(',')
     const options: AnalysisOptions = {
@@ -63,18 +77,19 @@ export class SourceRun {
       perfClock,
       thresholds,
     }
-    return new SourceRun(envelope.source, envelope.stream, options, nowMs)
+    return new SourceRun(envelope.source, envelope.stream, options, nowMs, undefined, ending)
   }
 
   accept(track: Track, piece: Piece, shippedAtMs: number | undefined, nowMs: number): void {
     const intake = this.intakes[track]
     this.lastSeenMs[track] = nowMs
+    this.began[track] ??= piece.offset
     if (this.ended[track]) {
       // The end had been declared, by silence or by a newer run: what comes now cannot be used any more.
       if (piece.position + piece.bytes.length > intake.position) intake.counts.late++
       return
     }
-    for (const bytes of intake.accept(piece)) this.analysis.feed(track, bytes, shippedAtMs)
+    for (const fed of intake.accept(piece)) this.feed(track, fed, shippedAtMs)
     if (piece.end && piece.position <= intake.position) this.end(track)
     else this.endWhereItEnded(track)
   }
@@ -82,10 +97,26 @@ export class SourceRun {
   /** Nothing more is wanted of this track. */
   end(track: Track): void {
     if (this.ended[track]) return
-    for (const bytes of this.intakes[track].release()) this.analysis.feed(track, bytes)
+    for (const fed of this.intakes[track].release()) this.feed(track, fed)
     this.endedAt[track] = this.intakes[track].position
     this.ended[track] = true
     this.analysis.end(track)
+  }
+
+  /** What ending these tracks now would mean, for the one who computes the run again. */
+  endingOf(track: Track): Ending {
+    const { source, stream } = this
+    return { source, stream, endedAt: { ...this.endedAt, [track]: this.intakes[track].position } }
+  }
+
+  /** At which position a track was ended. */
+  endOf(track: Track): number | undefined {
+    return this.endedAt[track]
+  }
+
+  private feed(track: Track, { bytes, gapBytes }: Fed, shippedAtMs?: number): void {
+    if (gapBytes > 0) this.analysis.gap(track, gapBytes)
+    this.analysis.feed(track, bytes, shippedAtMs)
   }
 
   /** After a restart a track ends where it had ended before, and not before its bytes have been read again. */
@@ -137,13 +168,23 @@ export class SourceRun {
     return this.durable[track]?.offset ?? this.intakes[track].firstOffset
   }
 
-  /** What was wrong with the order of the messages since the last call; undefined when nothing was. */
-  takeCounts(): Record<string, number> | undefined {
-    const counts: Record<string, number> = {}
-    for (const track of tracks)
-      for (const [name, value] of Object.entries(this.intakes[track].takeCounts()))
-        if (value > 0) counts[`${track}_${name}`] = value
-    return Object.keys(counts).length === 0 ? undefined : counts
+  /** Adds to the counts what was wrong with the order of the messages since the last call. */
+  countInto(counts: Counts): void {
+    for (const track of tracks) {
+      const taken = this.intakes[track].takeCounts()
+      for (const name of ['duplicates', 'late', 'gaps', 'lostBytes'] as const) {
+        if (taken[name] === 0) continue
+        counts[name][track] += taken[name]
+        this.unsaid[`${track}_${name}`] = (this.unsaid[`${track}_${name}`] ?? 0) + taken[name]
+      }
+    }
+  }
+
+  /** What was wrong with the order and has been counted since the last call; undefined when nothing was. */
+  takeUnsaid(): Record<string, number> | undefined {
+    const { unsaid } = this
+    this.unsaid = {}
+    return Object.keys(unsaid).length === 0 ? undefined : unsaid
   }
 
   private take(saved: SavedAnalysis | undefined, nowMs: number): TakenCheckpoint {
@@ -157,10 +198,11 @@ export class SourceRun {
       source: this.source,
       stream: this.stream,
       options: this.options,
+      began: { ...this.began },
       resume,
       endedAt: { ...this.endedAt },
       saved,
-      takenAtMs: nowMs,
+      takenAtMs: Date.now(),
     }
     return { run: this, serialized: serializeCheckpoint(checkpoint), resume, finished: saved === undefined }
   }

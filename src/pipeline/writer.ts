@@ -1,11 +1,17 @@
+import { maxCheckpointBytes } from '../transport/topics.js'
 import type { Store, StoredRow } from '../store/store.js'
 import { type Topics, tracks } from '../transport/topics.js'
-import type { Consumer, Producer } from '../transport/transport.js'
-import { packCheckpoint } from './checkpoint.js'
+import type { Consumer, OutMessage, Producer } from '../transport/transport.js'
+import { type Ending, endingKey, packCheckpoint, runKey, serializeEnding } from './checkpoint.js'
+import { type Counts, countRows } from './counts.js'
 import { deadRow } from './deadLetter.js'
 import type { Log } from './log.js'
+import { monotonicMs } from './monotonic.js'
 import type { Partition } from './partition.js'
 import type { TakenCheckpoint } from './sourceRun.js'
+
+/** What a message has besides its value. */
+const envelopeBytes = 64 * 1024
 
 /**
  * Makes durable what partitions have finished, in the only order that is exact: first the rows are acknowledged, then the
@@ -13,6 +19,8 @@ import type { TakenCheckpoint } from './sourceRun.js'
  * rows again, and they replace themselves.
  */
 export class Writer {
+  /** Since when rows have been on their way to the store, on the monotonic clock. */
+  writingSinceMs: number | undefined
   private readonly committed = new Map<string, bigint>()
   private consumer: Consumer | undefined
 
@@ -20,6 +28,7 @@ export class Writer {
     private readonly producer: Producer,
     private readonly store: Store,
     private readonly topics: Topics,
+    private readonly counts: Counts,
     private readonly log: Log,
   ) {}
 
@@ -48,35 +57,70 @@ export class Writer {
     }
   }
 
+  /** Says that a track is taken as ended, before any row that follows from it can be written. */
+  async keepEnding(partition: Partition, ending: Ending): Promise<void> {
+    const key = endingKey(runKey(ending.source, ending.stream))
+    await this.producer.send([this.note(partition, key, await packCheckpoint(serializeEnding(ending)))])
+  }
+
+  /** Deletes what is remembered of runs that were over before `wallMs`. */
+  async expire(partition: Partition, wallMs: number): Promise<void> {
+    const keys = partition.finishedBefore(wallMs)
+    if (keys.length === 0) return
+    await this.producer.send(
+      keys.flatMap((key) => [this.note(partition, key, null), this.note(partition, endingKey(key), null)]),
+    )
+    partition.forget(keys)
+    this.counts.checkpointsExpired += keys.length
+    this.log.info({ partition: partition.number, runs: keys.length }, 'forgot runs that were over long ago')
+  }
+
+  /**
+   * Commits where the partition stands. A member that the group has given up meanwhile (it was frozen, say) fails here: it must
+   * decide nothing by the clock.
+   */
+  async confirm(partition: Partition): Promise<void> {
+    await this.consumer!.commit(this.offsets(partition))
+  }
+
   private async writeRows(rows: readonly StoredRow[]): Promise<void> {
     if (rows.length === 0) return
+    this.writingSinceMs = monotonicMs()
     const rejected = await this.store.write(rows)
+    this.writingSinceMs = undefined
+    this.counts.dead.refused_row += rejected.length
     for (const { table, reason } of rejected) this.log.warn({ table, reason }, 'a row went to the dead letters')
     await this.producer.send(rejected.map((row) => deadRow(this.topics.deadLetter, row)))
+    countRows(this.counts, rows)
   }
 
   private async keep(partition: Partition, checkpoint: TakenCheckpoint): Promise<void> {
     const { run, serialized, finished } = checkpoint
     const { source, stream } = run
     const value = await packCheckpoint(serialized)
-    await this.producer.send([
-      { topic: this.topics.checkpoints, partition: partition.number, key: run.key, headers: {}, value },
-    ])
+    if (value.length > maxCheckpointBytes - envelopeBytes) {
+      this.counts.checkpointsTooLarge++
+      this.log.error(
+        { source, bytes: value.length },
+        'a checkpoint is too large to be kept: a restart computes more again',
+      )
+      return
+    }
+    await this.producer.send([this.note(partition, run.key, value)])
     partition.committed(checkpoint)
+    this.counts.checkpoints++
+    this.counts.checkpointBytes += value.length
     this.log.debug({ source, bytes: value.length, ofBytes: serialized.length }, 'kept a checkpoint')
-    const counts = run.takeCounts()
-    if (counts !== undefined) this.log.warn({ source, ...counts }, 'messages came twice, late or not at all')
+    run.countInto(this.counts)
+    const unsaid = run.takeUnsaid()
+    if (unsaid !== undefined) this.log.warn({ source, ...unsaid }, 'messages came twice, late or not at all')
     if (finished) this.log.info({ source, stream }, 'the source has ended; all its rows are written')
   }
 
   private async commit(partition: Partition): Promise<void> {
-    const offsets = tracks
-      .map((track) => ({
-        topic: this.topics[track],
-        partition: partition.number,
-        offset: partition.commitOffset(track),
-      }))
-      .filter(({ topic, offset }) => this.committed.get(`${topic}/${partition.number}`) !== offset)
+    const offsets = this.offsets(partition).filter(
+      ({ topic, offset }) => this.committed.get(`${topic}/${partition.number}`) !== offset,
+    )
     if (offsets.length === 0) return
     try {
       await this.consumer!.commit(offsets)
@@ -85,5 +129,17 @@ export class Writer {
       // Nothing is lost: the checkpoints say more than the offsets, and the next flush commits again.
       this.log.warn({ reason: (error as Error).message }, 'the offsets could not be committed; trying again')
     }
+  }
+
+  private offsets(partition: Partition) {
+    return tracks.map((track) => ({
+      topic: this.topics[track],
+      partition: partition.number,
+      offset: partition.commitOffset(track),
+    }))
+  }
+
+  private note(partition: Partition, key: string, value: Uint8Array | null): OutMessage {
+    return { topic: this.topics.checkpoints, partition: partition.number, key, headers: {}, value }
   }
 }

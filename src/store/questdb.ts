@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Sender } from '@questdb/nodejs-client'
+import { UserError } from '../errors.js'
 import type { Table } from '../measures/table.js'
 import { retryForever } from '../retry.js'
-import { addColumnSql, createTableSql, storedColumns, upsertKeys, upsertKeysSql } from './ddl.js'
+import { addColumnSql, createTableSql, quoteName, storedColumns, upsertKeys, upsertKeysSql } from './ddl.js'
 import { rowProblem, sendRow } from './rows.js'
 import { querySql, SqlError } from './sql.js'
 import type { RejectedRow, Store, StoredRow } from './store.js'
@@ -58,6 +59,17 @@ export class QuestdbStore implements Store {
       for (let from = 0; from < group.length; from += maxRowsPerFlush)
         rejected.push(...(await this.writeTable(this.tables.get(name)!, group.slice(from, from + maxRowsPerFlush))))
     return rejected
+  }
+
+  /**
+   * When its disk is full, QuestDB takes rows into the log of a table and stops applying them: they are kept, and not seen until
+   * somebody resumes the table.
+   */
+  async tend(): Promise<string[]> {
+    const { rows } = await this.sql('select name from wal_tables() where suspended')
+    const suspended = rows.map(([name]) => String(name)).filter((name) => this.tables.has(name))
+    for (const name of suspended) await this.sql(`ALTER TABLE ${quoteName(name)} RESUME WAL`)
+    return suspended
   }
 
   async close(): Promise<void> {
@@ -130,9 +142,13 @@ export class QuestdbStore implements Store {
     const { columns, rows } = await this.sql(`table_columns('${table.name}')`)
     const nameAt = columns.findIndex((column) => column.name === 'column')
     const keyAt = columns.findIndex((column) => column.name === 'upsertKey')
-    const existing = new Set(rows.map((row) => row[nameAt]))
-    for (const column of storedColumns(table))
-      if (!existing.has(column.name)) await this.sql(addColumnSql(table, column))
+    const typeAt = columns.findIndex((column) => column.name === 'type')
+    const existing = new Map(rows.map((row) => [String(row[nameAt]), String(row[typeAt])]))
+    for (const column of storedColumns(table)) {
+      const type = existing.get(column.name)
+      if (type === undefined) await this.sql(addColumnSql(table, column))
+      else if (type !== column.sqlType) throw new UserError(typeChanged(table, column, type))
+    }
     const keys = rows.filter((row) => row[keyAt] === true).map((row) => String(row[nameAt]))
     if (keys.sort().join() !== upsertKeys(table).sort().join()) await this.sql(upsertKeysSql(table))
   }
@@ -143,6 +159,16 @@ export class QuestdbStore implements Store {
 
   private async retrying<T>(attempt: () => Promise<T>): Promise<T> {
     const { onRetry, signal } = this.options
-    return retryForever({ onRetry, signal, isFinal: (error) => error instanceof SqlError }, attempt)
+    return retryForever(
+      { onRetry, signal, isFinal: (error) => error instanceof SqlError || error instanceof UserError },
+      attempt,
+    )
   }
+}
+
+function typeChanged({ name }: Table, column: { name: string; sqlType: string }, type: string): string {
+  return (
+    `QuestDB has ${name}.${column.name} as ${type}, and this version of dualtrace writes ${column.sqlType}: ` +
+    `rename the old table (RENAME TABLE ${quoteName(name)} TO '${name}_old') and start again`
+  )
 }

@@ -15,5 +15,7 @@ export interface Store {
   prepare(): Promise<void>
   /** Resolves when every row is acknowledged, except those returned: the store refuses them for good. Waits as long as the store is away. */
   write(rows: readonly StoredRow[]): Promise<RejectedRow[]>
+  /** Sets right what the store has given up by itself. @returns the names of the tables it was about. */
+  tend(): Promise<string[]>
   close(): Promise<void>
 }

@@ -5,6 +5,20 @@ export type Track = 'gotrace' | 'perf'
 /** Version of the headers below. A reader refuses versions it does not know: such a message goes to the dead-letter topic. */
 export const envelopeVersion = 1
 
+/** No control characters: such names go into logs, rows and file names. */
+const name = (mostCharacters: number) =>
+  z
+    .string()
+    .min(1)
+    .max(mostCharacters)
+    .regex(/^[^\p{Cc}\p{Cs}\u2028\u2029]*$/u, 'a text without control characters')
+
+/** Parts between slashes name directories of the archive: none may be empty or lead elsewhere. */
+const source = name(512).refine(
+  (text) => text.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
+  'names between slashes, none of them empty, "." or ".."',
+)
+
 const whole = z
   .string()
   .regex(/^\d{1,16}$/, 'a whole number')
@@ -19,9 +33,9 @@ const flag = z.literal('1').transform(() => true)
 export const Envelope = z.object({
   schema: z.literal(String(envelopeVersion), `version ${envelopeVersion}`),
   /** `host/service/pid/start`: one process instance, and the message key. */
-  source: z.string().min(1).max(512),
-  service: z.string().min(1).max(255),
-  host: z.string().min(1).max(255),
+  source,
+  service: name(255),
+  host: name(255),
   /**
    * Names one run of the shipper for this source; later runs sort after earlier ones. Both tracks of a run carry the same one,
    * and positions count from 0 in each.
@@ -59,6 +73,14 @@ export function encodeEnvelope(envelope: Omit<Envelope, 'schema'>): Headers {
   return headers
 }
 
+/** The message was written by a newer version of dualtrace. */
+export function isFutureSchema({ schema }: Headers): boolean {
+  return schema !== undefined && /^\d{1,9}$/.test(schema) && Number(schema) > envelopeVersion
+}
+
+/** Longest value that a reason quotes. */
+const quotedLength = 100
+
 /** @returns the envelope, or one sentence saying why these headers are none. */
 export function decodeEnvelope(headers: Headers): Envelope | string {
   const parsed = Envelope.safeParse(headers)
@@ -66,7 +88,7 @@ export function decodeEnvelope(headers: Headers): Envelope | string {
     const [issue] = parsed.error.issues
     const name = issue?.path.join('.') ?? ''
     const value = headers[name]
-    return `header ${name} is ${value === undefined ? 'missing' : JSON.stringify(value)}: ${issue?.message ?? 'invalid'}`
+    return `header ${name} is ${value === undefined ? 'missing' : JSON.stringify(value.slice(0, quotedLength))}: ${issue?.message ?? 'invalid'}`
   }
   const envelope = parsed.data
   if (!envelope.tracks.split(',').includes(envelope.track)) return `track ${envelope.track} is not among its tracks`

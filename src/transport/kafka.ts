@@ -1,13 +1,14 @@
 import kafkajs from 'kafkajs'
 import type { Admin, Kafka } from 'kafkajs'
 import { UserError } from '../errors.js'
-import { retryForever } from '../retry.js'
+import { retryForever, unlessAborted } from '../retry.js'
 import { kafkaClient, type KafkaOptions } from './kafkaClient.js'
 import { GroupConsumer } from './kafkaConsumer.js'
 import { ReliableProducer } from './kafkaProducer.js'
 import type { TopicSpec } from './topics.js'
 import type { ConsumeOptions, Consumer, Producer, Transport } from './transport.js'
 
+export { wireBytes, type WireBytes } from './compression.js'
 export type { KafkaOptions } from './kafkaClient.js'
 
 /** The transport over a real Kafka. Every call waits, and says why, as long as Kafka is away. */
@@ -42,7 +43,7 @@ export class KafkaTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    await this.admin.disconnect()
+    await unlessAborted(this.options.signal, this.admin.disconnect())
   }
 
   private async connect(): Promise<void> {
@@ -84,8 +85,10 @@ export class KafkaTransport implements Transport {
 
   private async retrying<T>(attempt: () => Promise<T>): Promise<T> {
     const { onWarning, signal, brokers } = this.options
-    const onRetry = (error: Error, waitMs: number) =>
+    const onRetry = (error: Error, waitMs: number) => {
+      this.options.onRetry?.()
       onWarning(`Kafka at ${brokers.join(', ')} does not answer (${error.message}); trying again in ${waitMs} ms`)
+    }
     return retryForever({ onRetry, signal, isFinal: (error) => error instanceof UserError }, attempt)
   }
 }

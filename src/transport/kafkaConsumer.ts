@@ -1,13 +1,24 @@
-import type { Admin, Consumer as KafkaConsumer, EachBatchPayload, IHeaders, Kafka } from 'kafkajs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Admin, Consumer as KafkaConsumer, EachBatchPayload, IHeaders, Kafka, KafkaMessage } from 'kafkajs'
 import { retryForever } from '../retry.js'
 import { coPartitionAssigner } from './assigner.js'
 import type { KafkaOptions } from './kafkaClient.js'
 import type { Headers } from './envelope.js'
 import type { ConsumeOptions, Consumer, InMessage, TopicOffset } from './transport.js'
+import { unreadableHeader, unreadableRestHeader } from './unreadable.js'
+
+/** Packed bytes of one partition in one answer: a handful of full messages, so that no partition makes the others wait. */
+const fetchBytesPerPartition = 512 * 1024
+/** Packed bytes of one answer; in memory they are about sixfold. A single batch may be larger. */
+const fetchBytes = 4 * 1024 * 1024
+/** A connection that does not close within so long is left to itself. */
+const closePatienceMs = 3000
 
 /** A member of the group that comes back whatever happens to the broker or to the client. */
 export class GroupConsumer implements Consumer {
   private current: KafkaConsumer | undefined
+  private memberId: string | undefined
+  private held: readonly number[] = []
   private stopping = false
   private restarting: Promise<void> = Promise.resolve()
 
@@ -19,9 +30,12 @@ export class GroupConsumer implements Consumer {
   ) {}
 
   async start(): Promise<void> {
-    const onRetry = (error: Error, waitMs: number) =>
+    const onRetry = (error: Error, waitMs: number) => {
+      this.options.onRetry?.()
       this.options.onWarning(`cannot join group ${this.consume.group} (${error.message}); trying again in ${waitMs} ms`)
+    }
     await retryForever({ onRetry, signal: this.options.signal }, async () => {
+      if (this.stopping) return
       const consumer = this.create()
       try {
         await consumer.connect()
@@ -31,10 +45,10 @@ export class GroupConsumer implements Consumer {
           autoCommit: false,
           eachBatchAutoResolve: false,
           partitionsConsumedConcurrently: 1,
-          eachBatch: (payload) => this.deliver(payload),
+          eachBatch: (payload) => this.deliver(consumer, payload),
         })
       } catch (error) {
-        await consumer.disconnect().catch(() => undefined)
+        await closed(consumer)
         throw error
       }
     })
@@ -66,59 +80,91 @@ export class GroupConsumer implements Consumer {
     return BigInt(bounds.find((entry) => entry.partition === partition)?.low ?? 0)
   }
 
-  async endOffset(topic: string, partition: number): Promise<bigint> {
+  async endOffsets(topic: string): Promise<ReadonlyMap<number, bigint>> {
     const bounds = await this.admin.fetchTopicOffsets(topic)
-    return BigInt(bounds.find((entry) => entry.partition === partition)?.high ?? 0)
+    return new Map(bounds.map(({ partition, high }) => [partition, BigInt(high)]))
+  }
+
+  async restart(reason: string): Promise<void> {
+    const stuck = this.current
+    if (stuck === undefined || this.stopping) return
+    this.options.onWarning(`the Kafka consumer starts again: ${reason}`)
+    this.restarting = this.replace(stuck)
+    await this.restarting
   }
 
   async stop(): Promise<void> {
     this.stopping = true
     await this.restarting
-    await this.current?.disconnect()
+    const { current } = this
     this.current = undefined
+    if (current !== undefined) await closed(current)
   }
 
   private create(): KafkaConsumer {
     const consumer = this.kafka.consumer({
       groupId: this.consume.group,
-      partitionAssigners: [coPartitionAssigner],
+      partitionAssigners: [coPartitionAssigner(() => this.held)],
       sessionTimeout: this.consume.sessionTimeoutMs,
       heartbeatInterval: Math.floor(this.consume.sessionTimeoutMs / 10),
       rebalanceTimeout: 60_000,
       maxWaitTimeInMs: 250,
-      maxBytesPerPartition: 4 * 1024 * 1024,
+      maxBytesPerPartition: fetchBytesPerPartition,
+      maxBytes: fetchBytes,
       // Our own loop restarts it, so that the reason is seen and nothing ends silently.
       retry: { retries: 5, restartOnFailure: () => Promise.resolve(false) },
     })
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      if (this.current !== consumer) return
       const partitions = payload.memberAssignment[this.consume.topics[0]!] ?? []
-      this.consume.onAssigned(partitions, this)
+      // A member that the group had given up gets a new id.
+      const continued = payload.memberId === this.memberId
+      this.memberId = payload.memberId
+      this.held = partitions
+      this.consume.onAssigned(partitions, this, continued)
+    })
+    consumer.on(consumer.events.FETCH, () => {
+      if (this.current === consumer) this.consume.onAnswer?.()
     })
     consumer.on(consumer.events.CRASH, ({ payload }) => {
       if (this.stopping || consumer !== this.current) return
       this.options.onWarning(`the Kafka consumer stopped (${payload.error.message}); it starts again`)
-      this.restarting = this.restart(consumer)
+      this.restarting = this.replace(consumer)
     })
     return consumer
   }
 
-  private async restart(crashed: KafkaConsumer): Promise<void> {
-    await crashed.disconnect().catch(() => undefined)
+  private async replace(old: KafkaConsumer): Promise<void> {
+    // From here on nothing the old one delivers is taken.
+    this.current = undefined
+    await closed(old)
     if (!this.stopping) await this.start()
   }
 
-  private async deliver(payload: EachBatchPayload): Promise<void> {
+  private async deliver(from: KafkaConsumer, payload: EachBatchPayload): Promise<void> {
     const { batch } = payload
-    if (payload.isStale() || !payload.isRunning()) return
-    const messages = batch.messages.map((message): InMessage => ({
-      offset: BigInt(message.offset),
-      key: message.key?.toString() ?? '',
-      headers: textHeaders(message.headers),
-      value: message.value ?? new Uint8Array(0),
-    }))
+    if (from !== this.current || payload.isStale() || !payload.isRunning()) return
+    const messages = batch.messages.map(inMessage)
     await this.consume.onMessages(batch.topic, batch.partition, messages, () => payload.heartbeat())
     const last = batch.messages.at(-1)
     if (last !== undefined && !payload.isStale()) payload.resolveOffset(last.offset)
+  }
+}
+
+async function closed(consumer: KafkaConsumer): Promise<void> {
+  const patience = sleep(closePatienceMs, undefined, { ref: false })
+  await Promise.race([consumer.disconnect().catch(() => undefined), patience])
+}
+
+function inMessage({ offset, key, headers, value }: KafkaMessage): InMessage {
+  const texts = textHeaders(headers)
+  const unreadable = unreadableRestHeader in texts ? 'it lies in the batch before it' : texts[unreadableHeader]
+  return {
+    offset: BigInt(offset),
+    key: key?.toString() ?? '',
+    headers: texts,
+    value: value ?? new Uint8Array(0),
+    ...(unreadable === undefined ? {} : { unreadable }),
   }
 }
 

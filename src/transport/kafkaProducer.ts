@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs from 'kafkajs'
 import type { Kafka, Producer as KafkaProducer } from 'kafkajs'
 import { retryForever } from '../retry.js'
@@ -6,6 +7,11 @@ import type { OutMessage, Producer } from './transport.js'
 
 /** Messages for one partition travel as one batch, which must stay below the topic's max.message.bytes. */
 const maxRequestBytes = 1_800_000
+
+/** A connection that does not close within so long is left to itself. */
+const closePatienceMs = 3000
+/** Names of Kafka's errors for what sending again cannot help. */
+const tooLarge = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 
 /**
  * An idempotent producer that never gives up. After a failed request nobody knows what the broker has written, and the numbering
@@ -29,8 +35,10 @@ export class ReliableProducer implements Producer {
   }
 
   async close(): Promise<void> {
-    await this.current?.disconnect().catch(() => undefined)
+    const { current } = this
     this.current = undefined
+    const patience = sleep(closePatienceMs, undefined, { ref: false })
+    await Promise.race([current?.disconnect().catch(() => undefined), patience])
   }
 
   private async sendRequest(messages: readonly OutMessage[]) {
@@ -45,9 +53,11 @@ export class ReliableProducer implements Producer {
         },
       ],
     }))
-    const onRetry = (error: Error, waitMs: number) =>
+    const onRetry = (error: Error, waitMs: number) => {
+      this.options.onRetry?.()
       this.options.onWarning(`Kafka took no messages (${error.message}); trying again in ${waitMs} ms`)
-    return retryForever({ onRetry, signal: this.options.signal }, async () => {
+    }
+    return retryForever({ onRetry, signal: this.options.signal, isFinal: isTooLarge }, async () => {
       try {
         const producer = await this.connected()
         return await producer.sendBatch({ topicMessages, acks: -1, compression: kafkajs.CompressionTypes.GZIP })
@@ -69,6 +79,12 @@ export class ReliableProducer implements Producer {
     this.current = producer
     return producer
   }
+}
+
+/** kafkajs wraps the broker's own error once or twice. */
+function isTooLarge(error: Error): boolean {
+  const { type, cause } = error as Error & { type?: string }
+  return (type !== undefined && tooLarge.has(type)) || (cause instanceof Error && isTooLarge(cause))
 }
 
 function* requestsOf(messages: readonly OutMessage[]): Iterable<OutMessage[]> {

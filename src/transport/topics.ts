@@ -26,6 +26,9 @@ export interface TopicSpec {
   readonly config: Readonly<Record<string, string>>
 }
 
+/** Largest value of a message of a raw track: twice what collectors of any version send. */
+export const maxValueBytes = 2 * 1024 * 1024
+
 /** Largest value of one checkpoint message, compressed, and of what holds it on the way. */
 export const maxCheckpointBytes = 64 * 1024 * 1024
 

@@ -43,6 +43,8 @@ export interface InMessage {
   readonly key: string
   readonly headers: Headers
   readonly value: Uint8Array
+  /** Why its batch could not be unpacked; the first message of that batch has the packed bytes as its value, the others have none. */
+  readonly unreadable?: string | undefined
 }
 
 export interface ConsumeOptions {
@@ -53,9 +55,10 @@ export interface ConsumeOptions {
   readonly topics: readonly string[]
   /**
    * The partitions this member has from now on, each in all topics. Called before any message of the new assignment, without
-   * waiting for a running onMessages of the old one.
+   * waiting for a running onMessages of the old one. `continued`: the group has known this member all the time, so that nobody
+   * else can have had the partitions that were in the assignment before, too.
    */
-  readonly onAssigned: (partitions: readonly number[], consumer: Consumer) => void
+  readonly onAssigned: (partitions: readonly number[], consumer: Consumer, continued: boolean) => void
   /**
    * One call at a time. What it returns from is consumed, and is delivered again only after a seek or a new assignment.
    * `alive` must be called every few seconds while it takes long, and throws when the assignment is over.
@@ -66,6 +69,8 @@ export interface ConsumeOptions {
     messages: readonly InMessage[],
     alive: () => Promise<void>,
   ) => Promise<void>
+  /** Called whenever the broker has answered, with messages or without. */
+  readonly onAnswer?: (() => void) | undefined
 }
 
 export interface TopicOffset {
@@ -82,7 +87,9 @@ export interface Consumer {
   commit(offsets: readonly TopicOffset[]): Promise<void>
   /** The group's committed offset, or where the topic begins when there is none. */
   committed(topic: string, partition: number): Promise<bigint>
-  /** Offset after the last message. */
-  endOffset(topic: string, partition: number): Promise<bigint>
+  /** Offset after the last message of each partition. */
+  endOffsets(topic: string): Promise<ReadonlyMap<number, bigint>>
+  /** Leaves the connection it has to itself and joins the group anew, whatever the old one hangs on. */
+  restart(reason: string): Promise<void>
   stop(): Promise<void>
 }

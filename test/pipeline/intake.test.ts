@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { type Piece, TrackIntake } from '../../src/pipeline/intake.js'
+import { type Fed, type Piece, TrackIntake } from '../../src/pipeline/intake.js'
 
 /** A piece of the perf track: its bytes are the low byte of their own position. */
 function piece(offset: number, position: number, length: number, rest: Partial<Piece> = {}): Piece {
@@ -8,7 +8,7 @@ function piece(offset: number, position: number, length: number, rest: Partial<P
   return { offset: BigInt(offset), position, bytes, sequence: 0, last: true, end: false, ...rest }
 }
 
-const flat = (chunks: readonly Uint8Array[]) => chunks.flatMap((chunk) => [...chunk])
+const flat = (fed: readonly Fed[]) => fed.flatMap(({ bytes }) => [...bytes])
 
 describe('the intake of a track', () => {
   it('drops what comes twice and feeds the new part of what overlaps', () => {
@@ -45,6 +45,33 @@ describe('the intake of a track', () => {
     const intake = new TrackIntake('gotrace')
     intake.accept(piece(0, 0, 2, { last: false }))
     assert.deepEqual(flat(intake.accept(piece(1, 2, 0, { end: true }))), [0, 1])
+  })
+
+  it('says before which bytes how many are missing, once, wherever it resumes', () => {
+    const pieces = [piece(0, 0, 4), piece(1, 8, 2), piece(2, 10, 2)]
+    const before = new TrackIntake('perf')
+    const fed = pieces.flatMap((made) => before.accept(made))
+    assert.deepEqual(
+      fed.map(({ gapBytes }) => gapBytes),
+      [0, 4, 0],
+    )
+    const gapsFrom = (fedPosition: number) => {
+      const after = new TrackIntake('perf', before.resumePoint(fedPosition))
+      return pieces.flatMap((made) => after.accept(made)).reduce((sum, { gapBytes }) => sum + gapBytes, 0)
+    }
+    assert.deepEqual([3, 4, 5, 6].map(gapsFrom), [4, 4, 0, 0])
+  })
+
+  it('counts what it skips of a damaged generation into the gap, also when it resumes in the middle of it', () => {
+    const damaged = new TrackIntake('gotrace')
+    damaged.accept(piece(0, 0, 2, { last: false }))
+    damaged.accept(piece(2, 4, 2, { sequence: 2, last: false }))
+    const after = new TrackIntake('gotrace', damaged.resumePoint(0))
+    after.accept(piece(3, 6, 2, { sequence: 3 }))
+    assert.deepEqual(
+      after.accept(piece(4, 8, 2)).map(({ bytes, gapBytes }) => [[...bytes], gapBytes]),
+      [[[8, 9], 8]],
+    )
   })
 
   it('resumes anywhere with the same bytes, from the offset it names', () => {

@@ -1,0 +1,113 @@
+import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { tables } from '../measures/tables.js'
+import { newRegistry } from '../status/metrics.js'
+import { startStatusServer } from '../status/server.js'
+import { QuestdbStore } from '../store/questdb.js'
+import { KafkaTransport, wireBytes } from '../transport/kafka.js'
+import { topicNames, topicSpecs } from '../transport/topics.js'
+import type { NormalizePipeline } from './config.js'
+import { newCounts } from './counts.js'
+import type { Log } from './log.js'
+import { Normalizer } from './normalizer.js'
+import { normalizerMetrics } from './normalizerMetrics.js'
+import { Supervisor } from './supervisor.js'
+
+const leavePatienceMs = 2500
+
+/** Runs a normalizer until `signal`; `giveUp` comes later and ends all waiting for Kafka and QuestDB. */
+export async function runNormalizer(
+  pipeline: NormalizePipeline,
+  log: Log,
+  signal: AbortSignal,
+  giveUp: AbortSignal,
+): Promise<void> {
+  const { kafka, questdb, status } = pipeline
+  // Nothing is in memory yet while it waits for a first answer: that may end at once.
+  const starting = new AbortController()
+  const startingSignal = AbortSignal.any([starting.signal, giveUp])
+  const abortStart = () => starting.abort()
+  signal.addEventListener('abort', abortStart)
+  const topics = topicNames(kafka.topicPrefix)
+  const counts = newCounts()
+  const transport = new KafkaTransport({
+    brokers: kafka.brokers,
+    clientId: `dualtrace-normalizer-${hostname()}`,
+    onWarning: (text) => log.warn(text),
+    onRetry: () => counts.kafkaRetries++,
+    signal: startingSignal,
+  })
+  const store = new QuestdbStore({
+    ...questdb,
+    tables,
+    onRetry: (error, waitMs) => {
+      counts.questdbRetries++
+      log.warn({ reason: reasonOf(error) }, `QuestDB at ${questdb.url} does not answer; trying again in ${waitMs} ms`)
+    },
+    signal: startingSignal,
+  })
+  const normalizer = new Normalizer({
+    transport,
+    store,
+    topics,
+    group: pipeline.group,
+    sessionTimeoutMs: pipeline.sessionTimeout,
+    log,
+    counts,
+    thresholds: thresholdsOf(pipeline),
+    checkpointEveryMs: pipeline.checkpointEvery,
+    latenessMs: pipeline.lateness,
+    idleMs: pipeline.idle,
+    maxPendingBytes: pipeline.maxPending,
+    rememberMs: kafka.retention,
+  })
+  const supervisor = new Supervisor({ normalizer, store, topics, counts, log, stuckAfterMs: pipeline.stuckAfter })
+  const registry = newRegistry(normalizerMetrics({ counts, normalizer, supervisor, wire: wireBytes }))
+  const notReady = () => supervisor.notReady()
+  const server = status.port === 0 ? undefined : await startStatusServer({ ...status, registry, notReady })
+  await transport.ensureTopics(topicSpecs(topics, kafka.partitions, kafka.retention))
+  await normalizer.start()
+  signal.removeEventListener('abort', abortStart)
+  supervisor.start()
+  log.info({ brokers: kafka.brokers, questdb: questdb.url, group: pipeline.group }, 'normalizing')
+  try {
+    await Promise.race([aborted(signal), supervisor.hopeless])
+    await Promise.race([normalizer.stop(), tooLate(giveUp)])
+    await transport.close()
+    log.info({ compression: compression() }, 'stopped; everything is written and committed')
+  } finally {
+    supervisor.stop()
+    await server?.close()
+  }
+}
+
+function thresholdsOf({ thresholds }: NormalizePipeline) {
+  return {
+    ...(thresholds.netpollSpike === undefined ? {} : { netpollSpikeNs: thresholds.netpollSpike * 1e6 }),
+    ...(thresholds.stopTheWorld === undefined ? {} : { stopTheWorldNs: thresholds.stopTheWorld * 1e6 }),
+  }
+}
+
+/** How many times smaller what was received is on its way. */
+function compression(): number | undefined {
+  const { receivedBytes, receivedPackedBytes } = wireBytes
+  return receivedPackedBytes === 0 ? undefined : Number((receivedBytes / receivedPackedBytes).toPrecision(3))
+}
+
+/** Leaving the group and closing connections gets a little longer than the writing; a frozen server gets no more. */
+async function tooLate(giveUp: AbortSignal): Promise<never> {
+  await aborted(giveUp)
+  await sleep(leavePatienceMs, undefined, { ref: false })
+  throw new Error('a server does not answer')
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
+/** fetch hides the reason in the cause. */
+function reasonOf(error: Error): string {
+  const { cause } = error
+  return cause instanceof Error && cause.message !== '' ? `${error.message}: ${cause.message}` : error.message
+}

@@ -1,0 +1,62 @@
+import type { Track } from '../transport/envelope.js'
+import type { Topics } from '../transport/topics.js'
+import type { Consumer } from '../transport/transport.js'
+import type { Counts } from './counts.js'
+import type { Log } from './log.js'
+import { monotonicMs } from './monotonic.js'
+import type { Partition } from './partition.js'
+import { silentTrack } from './silence.js'
+import type { SourceRun } from './sourceRun.js'
+import type { Writer } from './writer.js'
+
+export interface SilenceOptions {
+  readonly topics: Topics
+  readonly counts: Counts
+  readonly log: Log
+  readonly latenessMs: number
+  readonly idleMs: number
+}
+
+/** Ends the tracks that have fallen silent, when Kafka confirms that nothing of them waits to be read. */
+export class SilentTracks {
+  /** Since when a run has waited for a track with nothing unread, while its other track is held back for it. */
+  private readonly quietSinceMs = new WeakMap<SourceRun, number>()
+
+  constructor(private readonly options: SilenceOptions) {}
+
+  /** @param heldBack the track of the partition that is not read because it is too far ahead. */
+  async end(partition: Partition, heldBack: Track | undefined, consumer: Consumer, writer: Writer): Promise<void> {
+    const { latenessMs, idleMs, topics, log, counts } = this.options
+    for (const run of partition.openRuns) {
+      const suspect = heldBack === undefined ? this.silent(run) : otherThan(heldBack, run)
+      if (suspect === undefined) {
+        this.quietSinceMs.delete(run)
+        continue
+      }
+      // What has not been read yet is not silence.
+      const end = (await consumer.endOffsets(topics[suspect])).get(partition.number) ?? 0n
+      if (end > partition.consumed[suspect]) {
+        this.quietSinceMs.delete(run)
+        continue
+      }
+      const nowMs = monotonicMs()
+      const sinceMs = this.quietSinceMs.get(run) ?? nowMs
+      this.quietSinceMs.set(run, sinceMs)
+      // Arrivals of a track that is held back say nothing: only the time that passes is left.
+      if (heldBack !== undefined && nowMs - sinceMs < Math.min(latenessMs, idleMs)) continue
+      await writer.confirm(partition)
+      await writer.keepEnding(partition, run.endingOf(suspect))
+      log.warn({ source: run.source, track: suspect }, 'the track has been silent for too long and is taken as ended')
+      counts.silent[suspect]++
+      partition.endTrack(run, suspect, monotonicMs())
+    }
+  }
+
+  private silent(run: SourceRun): Track | undefined {
+    return silentTrack(run, monotonicMs(), this.options.latenessMs, this.options.idleMs)
+  }
+}
+
+function otherThan(heldBack: Track, run: SourceRun): Track | undefined {
+  return run.starving !== heldBack ? run.starving : undefined
+}
