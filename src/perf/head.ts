@@ -1,14 +1,19 @@
 import { Byte, decimal, digitsBack, isDigit, spacesAhead, spacesBack } from './bytes.js'
 
 /** The kernel keeps 15 bytes of a thread's name; perf prints them raw. */
-const commBytes = 15
+export const commBytes = 15
 /** Longest name taken when no shorter reading of the line exists: other tools write perf's text too. */
 const longestCommBytes = 64
 /** Seconds and ids have fewer digits than this; more would not be exact numbers. */
-const mostDigits = 12
+export const mostDigits = 12
 
 /** Nanoseconds in the last digit of a fraction, by its number of digits. */
 const nanosPerUnit = [1e9, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 100, 10, 1] as const
+
+/** Nanoseconds of a fraction of a second that perf printed with so many digits; -1 when that is no number of digits it prints. */
+export function fractionNanos(value: number, digits: number): number {
+  return digits < 6 || digits > 9 ? -1 : value * nanosPerUnit[digits]!
+}
 
 /** First half of a record's first line: `comm pid/tid [cpu] seconds.fraction:`. Positions are indexes into the bytes read. */
 export class Head {
@@ -22,6 +27,8 @@ export class Head {
   seconds = 0
   /** Below the second. */
   nanos = 0
+  /** First digit of the time; meaningless without one. */
+  timeStart = 0
   /** First byte behind the time, spaces skipped. */
   bodyStart = 0
 }
@@ -87,7 +94,8 @@ function parseHeadBefore(bytes: Uint8Array, first: number, colon: number, longes
   head.cpu = cpu
   head.hasTime = true
   head.seconds = decimal(bytes, seconds, fraction - 1)
-  head.nanos = decimal(bytes, fraction, colon) * nanosPerUnit[fractionDigits]!
+  head.nanos = fractionNanos(decimal(bytes, fraction, colon), fractionDigits)
+  head.timeStart = seconds
   return true
 }
 

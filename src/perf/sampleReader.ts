@@ -2,7 +2,8 @@ import { inlineFrameStart } from './body.js'
 import { Byte, spacesBack } from './bytes.js'
 import { EventTable, EventTrait } from './events.js'
 import { LineClass } from './frame.js'
-import { Head, parseHead, parseTimelessHead } from './head.js'
+import { commBytes, Head, parseTimelessHead } from './head.js'
+import { HeadCache } from './headCache.js'
 import { emptyHeader, withHeaderLine, type PerfEventHeader, type PerfHeader } from './header.js'
 import type { LineReader } from './lineReader.js'
 import type { PerfRecord } from './record.js'
@@ -11,8 +12,6 @@ import { StackStore } from './stackStore.js'
 
 /** The kernel's limit of a call chain (perf_event_max_stack) is 65,536; source lines and inlined frames come on top. */
 const deepestStackLines = 1 << 18
-/** A `#` line is a comment unless it reads as a record of a thread whose name starts so. */
-const commBytes = 15
 
 /** Reads the lines of a sample below its first one, which it tells from the next record's and from comments. */
 export class SampleReader {
@@ -21,6 +20,7 @@ export class SampleReader {
   events = new EventTable()
   /** Filled by `readHead`. */
   readonly head = new Head()
+  private readonly heads = new HeadCache()
   /** A stack was found to have too many lines. */
   private isCut = false
   /** Stream position of the line whose head is in `head` already, as it ended the sample above it; -1 = none. */
@@ -45,7 +45,8 @@ export class SampleReader {
     if (this.headReadAt === window.streamPos) return true
     if (bytes[pos] === Byte.tab) return false
     const isComment = bytes[pos] === Byte.hash
-    if (parseHead(bytes, pos, end, head)) return !isComment || head.commEnd - pos <= commBytes
+    // A `#` line is a comment unless it reads as a record of a thread whose name starts so.
+    if (this.heads.read(window, pos, end, head)) return !isComment || head.commEnd - pos <= commBytes
     // Nothing anchors a head without a time, so it is looked for only in text that has shown no time yet.
     if (times.baseNs !== undefined || isComment) return false
     return parseTimelessHead(bytes, pos, end, head)
