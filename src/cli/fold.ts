@@ -1,14 +1,16 @@
-import { once } from 'node:events'
 import { type Command, Option } from 'commander'
 import { type Input, openInput } from '../capture/input.js'
 import { openPlainFile } from '../capture/plainFile.js'
 import { ExitCode, UserError } from '../errors.js'
 import { PerfScriptReader, plainEventName, type ProblemName } from '../perf/index.js'
+import { stackRoots } from '../measures/stackTime.js'
 import { StackFolder, type Weight, weights } from '../stacks/stackFolder.js'
+import type { JoinedFlags } from './foldJoined.js'
+import { printLines } from './printLines.js'
 import { startProgress } from './progress.js'
 import { type SymbolFlags, Symbols } from './symbols.js'
 
-interface FoldFlags extends SymbolFlags {
+interface FoldFlags extends SymbolFlags, JoinedFlags {
   readonly event?: string
   readonly all?: true
   readonly weight?: Weight
@@ -17,8 +19,6 @@ interface FoldFlags extends SymbolFlags {
 
 /** Distinct printed lines the reader remembers; names and sums outlive them, so fewer cost time only. */
 const internLimit = 1 << 17
-/** Text is handed to stdout in pieces of about this many characters: larger ones would each be a large object to the collector. */
-const pieceLength = 1 << 15
 /** Problems named with their line; the others are counted. */
 const namedProblems = 10
 /** What spoils a profile. A time, an event's name or a full count of tracepoints is not needed for one. */
@@ -28,6 +28,9 @@ const spoiling: ReadonlySet<ProblemName> = new Set([
   'orphan_frame',
   'stack_too_deep',
 ])
+
+/** Options that choose and name samples; folding time does it by itself. */
+const ofSamples = ['event', 'all', 'weight', 'binary', 'symfs', 'inline', 'shortGenerics']
 
 /** `dualtrace fold`: stacks on one line each, for flame graphs. */
 export default function register(program: Command): void {
@@ -58,10 +61,21 @@ export default function register(program: Command): void {
       '--short-generics',
       'write [...] for the type arguments of Go functions: then a program and its stripped copy fold alike also when Go 1.18 to 1.20 built them',
     )
+    .addOption(
+      new Option('--trace <file>', 'the Go trace of the same time: fold time (ns) under what ran').conflicts(ofSamples),
+    )
+    .addOption(
+      new Option('--by <root>', 'with --trace: what stands at the root (default goroutine)').choices(stackRoots),
+    )
+    .addOption(new Option('--off-cpu', 'fold the time off CPU (ns), with the reason at the leaf').conflicts(ofSamples))
     .action(fold)
 }
 
 async function fold(file: string, flags: FoldFlags): Promise<void> {
+  if (flags.trace !== undefined || flags.by !== undefined || flags.offCpu === true) {
+    const { foldJoined } = await import('./foldJoined.js')
+    return foldJoined(file, flags)
+  }
   const reader = new PerfScriptReader({ internLimit })
   const all = flags.all ?? false
   const event = flags.event === undefined ? undefined : plainEventName(flags.event)
@@ -77,7 +91,7 @@ async function fold(file: string, flags: FoldFlags): Promise<void> {
   symbols.close()
   const samples = new Map(folder.samples.map((count, id) => [reader.eventName(id), count]))
   refuse(file, folder, samples, event, failure)
-  await print(folder.lines())
+  await printLines(folder.lines())
   const notes = problems(reader, file)
   if (failure !== undefined) notes.push(failure)
   if (notes.length > 0) process.exitCode = ExitCode.partial
@@ -175,20 +189,4 @@ function problems(reader: PerfScriptReader, file: string): string[] {
   for (const name of spoiling) all += reader.problemCounts.get(name) ?? 0
   if (all > notes.length) notes.push(`${file}: and ${all - notes.length} more problems`)
   return notes
-}
-
-async function print(lines: Iterable<string>): Promise<void> {
-  let text = ''
-  for (const line of lines) {
-    text += `${line}\n`
-    if (text.length < pieceLength) continue
-    await write(text)
-    text = ''
-  }
-  await write(text)
-}
-
-/** Waits when stdout is full. */
-async function write(text: string): Promise<void> {
-  if (!process.stdout.write(text)) await once(process.stdout, 'drain')
 }

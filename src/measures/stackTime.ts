@@ -23,7 +23,8 @@ export const leafNames: Readonly<Record<StackKind, readonly string[]>> = {
 
 /** What stands at the root: the goroutine's start function, its thread, the type of its user task, or its class. */
 export const stackRoots = ['goroutine', 'thread', 'task', 'state'] as const
-export type StackRoot = (typeof stackRoots)[number]
+/** `comm`: the thread's name alone. */
+export type StackRoot = (typeof stackRoots)[number] | 'comm'
 
 /** Roots where the chosen one is not there. */
 const noGoroutine = '[runtime]'
@@ -112,6 +113,8 @@ export class StackTime implements TimelineListener {
     switch (this.by) {
       case 'thread':
         return `${plain(comm)}/${thread?.tid ?? '?'}`
+      case 'comm':
+        return plain(comm)
       case 'state':
         return goroutine === undefined ? noGoroutine : timeClasses[view.classWith(goroutine, kernel)]!
       case 'task':
@@ -127,6 +130,7 @@ export class StackTime implements TimelineListener {
   private rootWaiting(goroutine: Goroutine, parts: Parts, classId: number): string {
     switch (this.by) {
       case 'thread':
+      case 'comm':
         return noThread
       case 'state':
         return timeClasses[classId]!
