@@ -1,39 +1,11 @@
 import { type Batch, readBatchHeader, readTraceHeader, startsBatch } from './batch.js'
 import type { ByteWindow } from './bytes.js'
-import { Broken, type Problem, type ProblemName } from './problems.js'
+import { type Frame, FrameQueue, type FramerState } from './frames.js'
+import { Broken, type ProblemName } from './problems.js'
 import { findBatch } from './resync.js'
 import { Ev, versions } from './spec.js'
-import { type V1Index, V1Scanner } from './v1/scanner.js'
+import { V1Scanner } from './v1/scanner.js'
 import { isV1 } from './v1/spec.js'
-
-/** A generation cut out of the stream: about a second of the program, readable without what came before it. */
-export interface FramedGeneration {
-  readonly kind: 'generation'
-  readonly gen: number
-  readonly startBytes: number
-  readonly endBytes: number
-  readonly batches: readonly Batch[]
-  /** False when nothing in the stream proves that this is the whole generation (the last one before Go 1.26). */
-  readonly proven: boolean
-  /** True when it does not continue the generation before it: the first of a trace, or after a gap or damage. */
-  readonly fresh: boolean
-  /** Of a trace of format v1, which is one generation without `batches`. */
-  readonly v1?: V1Index
-}
-
-export type Frame =
-  | { readonly kind: 'header'; readonly minor: number; readonly offsetBytes: number }
-  | FramedGeneration
-  | { readonly kind: 'problem'; readonly problem: Problem }
-
-export interface FramerState {
-  /** Minor version of the header, 0 = no header seen. */
-  minor: number
-  /** Last generation delivered, 0 = none. */
-  lastGen: number
-  /** The next generation does not continue the last one. */
-  fresh: boolean
-}
 
 /** Cuts a stream into trace headers and generations by walking over the batches' sizes; it never looks into their data. */
 export class Framer {
@@ -41,14 +13,14 @@ export class Framer {
   private pos: number
   private mode: 'header' | 'batch' | 'search' | 'v1' | 'searchHeader' | 'stopped'
   private v1: V1Scanner | undefined
-  private open: { gen: number; startBytes: number; batches: Batch[]; skip: boolean } | undefined
-  private readonly frames: Frame[] = []
+  private readonly frames: FrameQueue
 
   constructor(
     private readonly window: ByteWindow,
     private readonly state: FramerState,
   ) {
     this.pos = window.start
+    this.frames = new FrameQueue(state)
     this.mode = state.minor === 0 ? 'header' : 'batch'
     if (isV1(state.minor) && state.lastGen === 0) this.beginV1()
   }
@@ -56,17 +28,18 @@ export class Framer {
   /** Bytes before this stream offset are not needed by the framer any more. */
   get neededFrom(): number {
     if (this.mode === 'v1') return this.v1!.startBytes
-    return this.open !== undefined && !this.open.skip ? this.open.startBytes : this.pos
+    const { open } = this.frames
+    return open !== undefined && !open.skip ? open.startBytes : this.pos
   }
 
   /** Damage was met, and what follows it belongs to no generation until the next one begins. */
   get searching(): boolean {
-    return this.mode.startsWith('search') || this.mode === 'stopped' || this.open?.skip === true
+    return this.mode.startsWith('search') || this.mode === 'stopped' || this.frames.open?.skip === true
   }
 
   /** The next frame; undefined when more bytes are needed, or nothing more can come. */
   next(): Frame | undefined {
-    while (this.frames.length === 0) if (!this.step()) return undefined
+    while (this.frames.empty) if (!this.step()) return undefined
     return this.frames.shift()
   }
 
@@ -99,7 +72,7 @@ export class Framer {
       )
     } else {
       Object.assign(this.state, { minor, lastGen: 0, fresh: true })
-      this.frames.push({ kind: 'header', minor, offsetBytes: this.pos })
+      this.frames.header(minor, this.pos)
       this.pos += readTraceHeader.sizeBytes
       this.mode = 'batch'
       if (isV1(minor)) this.beginV1()
@@ -119,14 +92,14 @@ export class Framer {
       const outcome = scanner.scan()
       if (outcome === 'more') return false
       this.mode = outcome === 'header' ? 'header' : 'stopped'
-      this.open = { gen: 1, startBytes: scanner.startBytes, batches: [], skip: false }
+      this.frames.begin(1, scanner.startBytes)
       this.pos = scanner.pos
-      this.close(this.pos, true, scanner.index)
+      this.frames.close(this.pos, true, scanner.index)
     } catch (error) {
       if (!(error instanceof Broken)) throw error
       this.pos = scanner.pos
       this.mode = 'searchHeader'
-      this.drop(error.problem, `the trace is left out: ${error.message}`)
+      this.frames.drop(error.problem, this.pos, `the trace is left out: ${error.message}`)
     }
     this.v1 = undefined
     return true
@@ -156,9 +129,9 @@ export class Framer {
     const batch = readBatchHeader(window.buf, index, limit, window.base)
     if (batch === undefined) return window.ended ? this.cut(undefined) : false
     if (typeof batch === 'string') return this.damaged(batch)
-    if (this.open?.gen !== batch.gen && !this.changeGeneration(batch)) return true
+    if (this.frames.open?.gen !== batch.gen && !this.changeGeneration(batch)) return true
     if (batch.endBytes > window.end) return window.ended ? this.cut(batch) : false
-    if (this.open?.skip === false) this.open.batches.push(batch)
+    if (this.frames.open?.skip === false) this.frames.open.batches.push(batch)
     this.pos = batch.endBytes
     return true
   }
@@ -166,26 +139,27 @@ export class Framer {
   /** A batch of another generation than the open one: closes that and opens the batch's. False when the batch was refused. */
   private changeGeneration(batch: Batch): boolean {
     const { state } = this
-    const last = this.open?.gen ?? state.lastGen
-    if (last !== 0 && batch.gen < last + (this.open === undefined ? 1 : 0))
+    const last = this.frames.open?.gen ?? state.lastGen
+    if (last !== 0 && batch.gen < last + (this.frames.open === undefined ? 1 : 0))
       return !this.damaged(`a batch of generation ${batch.gen} follows generation ${last}`)
-    if (this.open !== undefined && state.minor < 26) this.close(this.pos, batch.gen === last + 1)
-    else if (this.open !== undefined) this.drop('bad_generation', `generation ${last} has no end mark`)
+    if (this.frames.open !== undefined && state.minor < 26) this.frames.close(this.pos, batch.gen === last + 1)
+    else if (this.frames.open !== undefined)
+      this.frames.drop('bad_generation', this.pos, `generation ${last} has no end mark`)
     if (last !== 0 && batch.gen > last + 1) {
       state.fresh = true
       const missing =
         batch.gen === last + 2 ? `generation ${last + 1} is` : `generations ${last + 1} to ${batch.gen - 1} are`
-      this.problem('missing_generation', this.pos, `${missing} missing`)
+      this.frames.problem('missing_generation', this.pos, `${missing} missing`)
     }
-    this.open = { gen: batch.gen, startBytes: this.pos, batches: [], skip: false }
+    this.frames.begin(batch.gen, this.pos)
     // A generation must be handed out before the stream is read further: come back for this batch.
-    return this.frames.length === 0
+    return this.frames.empty
   }
 
   private endGeneration(): boolean {
-    if (this.open === undefined) return this.damaged('an end of generation stands where none is open')
+    if (this.frames.open === undefined) return this.damaged('an end of generation stands where none is open')
     this.pos++
-    this.close(this.pos, true)
+    this.frames.close(this.pos, true)
     return true
   }
 
@@ -201,45 +175,34 @@ export class Framer {
 
   private atEnd(): boolean {
     if (!this.window.ended) return false
-    if (this.open === undefined && this.state.lastGen === 0 && this.state.fresh)
-      this.problem('truncated', this.pos, 'the trace ends before its first generation')
+    if (this.frames.open === undefined && this.state.lastGen === 0 && this.state.fresh)
+      this.frames.problem('truncated', this.pos, 'the trace ends before its first generation')
     this.closeAtEnd()
     this.mode = 'stopped'
     return true
   }
 
   private closeAtEnd(): void {
-    if (this.open === undefined) return
-    if (this.state.minor >= 26)
-      this.drop('truncated', `the trace ends inside generation ${this.open.gen}, which is left out`)
-    else this.close(this.pos, false)
+    const { open } = this.frames
+    if (open === undefined) return
+    if (this.state.minor < 26) this.frames.close(this.pos, false)
+    else this.frames.drop('truncated', this.pos, `the trace ends inside generation ${open.gen}, which is left out`)
   }
 
   /** The stream ends inside a batch: of the open generation when `batch` could be read that far. */
   private cut(batch: Batch | undefined): boolean {
-    const gen = batch?.gen ?? this.open?.gen ?? this.state.lastGen + 1
-    if (batch === undefined && this.state.minor < 26 && this.open !== undefined) this.close(this.pos, false)
-    this.drop('truncated', `the trace ends inside a batch of generation ${gen}`)
+    const gen = batch?.gen ?? this.frames.open?.gen ?? this.state.lastGen + 1
+    if (batch === undefined && this.state.minor < 26 && this.frames.open !== undefined)
+      this.frames.close(this.pos, false)
+    this.frames.drop('truncated', this.pos, `the trace ends inside a batch of generation ${gen}`)
     this.mode = 'stopped'
     return true
   }
 
-  private close(endBytes: number, proven: boolean, v1?: V1Index): void {
-    const { open, state } = this
-    this.open = undefined
-    if (open === undefined) return
-    state.lastGen = open.gen
-    if (open.skip) return
-    const { gen, startBytes, batches } = open
-    const { fresh } = state
-    this.frames.push({ kind: 'generation', gen, startBytes, endBytes, batches, proven, fresh, ...(v1 && { v1 }) })
-    state.fresh = false
-  }
-
   /** What was framed before the damage may be a whole generation: its references will tell. */
   private damaged(detail: string): boolean {
-    if (this.state.minor < 26) this.close(this.pos, false)
-    this.drop('bad_batch', `${detail}: reading goes on at the next generation that can be found`)
+    if (this.state.minor < 26) this.frames.close(this.pos, false)
+    this.frames.drop('bad_batch', this.pos, `${detail}: reading goes on at the next generation that can be found`)
     this.pos++
     this.mode = 'search'
     return true
@@ -261,23 +224,12 @@ export class Framer {
     this.mode = 'batch'
     const batch = readBatchHeader(window.buf, index, limit, window.base)
     // Whether the beginning of this generation got lost with the damage cannot be known: wait for the next one.
-    if (typeof batch === 'object') this.open = { gen: batch.gen, startBytes: this.pos, batches: [], skip: true }
+    if (typeof batch === 'object') this.frames.begin(batch.gen, this.pos, true)
     return true
   }
 
-  private drop(name: ProblemName, detail: string): void {
-    if (this.open !== undefined) this.state.lastGen = this.open.gen
-    this.open = undefined
-    this.state.fresh = true
-    this.problem(name, this.pos, detail)
-  }
-
-  private problem(name: ProblemName, offsetBytes: number, detail: string): void {
-    this.frames.push({ kind: 'problem', problem: { name, offsetBytes, detail } })
-  }
-
   private stop(name: ProblemName, detail: string): void {
-    this.problem(name, this.pos, detail)
+    this.frames.problem(name, this.pos, detail)
     this.mode = 'stopped'
   }
 }

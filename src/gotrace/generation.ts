@@ -1,6 +1,6 @@
 import type { Batch } from './batch.js'
 import type { ByteWindow } from './bytes.js'
-import type { FramedGeneration } from './framer.js'
+import type { FramedGeneration } from './frames.js'
 import { IdTable } from './idTable.js'
 import { Broken } from './problems.js'
 import { Ev, maxFramesPerStack, maxStringBytes } from './spec.js'

@@ -1,6 +1,7 @@
 import { ByteWindow } from './bytes.js'
 import { GoEvent } from './event.js'
-import { type FramedGeneration, Framer, type Frame as StreamFrame } from './framer.js'
+import { Framer } from './framer.js'
+import type { FramedGeneration, Frame as StreamFrame } from './frames.js'
 import type { Frame } from './generation.js'
 import { Broken, type Problem, ProblemLog, type ProblemName } from './problems.js'
 import { type GoReaderState, initialState } from './readerState.js'

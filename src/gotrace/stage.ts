@@ -1,7 +1,7 @@
 import type { ByteWindow } from './bytes.js'
 import { TraceClock } from './clock.js'
 import type { GoEvent } from './event.js'
-import type { FramedGeneration } from './framer.js'
+import type { FramedGeneration } from './frames.js'
 import { GenerationTables } from './generation.js'
 import { Order } from './order/state.js'
 import { Player } from './player.js'

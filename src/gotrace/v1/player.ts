@@ -2,11 +2,12 @@ import type { ByteWindow } from '../bytes.js'
 import type { GoEvent } from '../event.js'
 import type { GenerationTables } from '../generation.js'
 import { Ev, specs } from '../spec.js'
-import { GoState, ProcState, ProcStatus } from '../states.js'
+import { GoState } from '../states.js'
 import { noneOnWire, VarintReader } from '../varint.js'
 import { V1Annotations } from './annotations.js'
 import { V1Check } from './check.js'
 import { conversions } from './convert.js'
+import { setTransition, V1Procs } from './procs.js'
 import type { V1Record } from './record.js'
 import type { V1Index } from './scanner.js'
 import { V1Sequence } from './sequence.js'
@@ -39,9 +40,7 @@ export class V1Player {
   private readonly listed = new Set<number>()
   private readonly toTell: number[] = []
   private listedNs = 0
-  private readonly seenProcs = new Set<number>()
-  /** Thread of each P that runs. */
-  private readonly threads = new Map<number, number>()
+  private readonly procs = new V1Procs()
   private readonly annotations: V1Annotations
   private stopKind = ''
   /** `Ev` type of a second event that the one told last stands for, 0 = none. */
@@ -108,8 +107,8 @@ export class V1Player {
     event.goid = goid === 0 ? -1 : goid
     event.stackId = this.names.stackId(record.stackId)
     event.from = event.to = 0
-    if (type === V1.ProcStart) this.threads.set(p, args[0]!)
-    event.tid = type === V1.CPUSample ? -1 : (this.threads.get(p) ?? -1)
+    if (type === V1.ProcStart) this.procs.start(p, args[0]!)
+    event.tid = type === V1.CPUSample ? -1 : (this.procs.thread(p) ?? -1)
     const conversion = conversions[type]
     if (conversion === undefined) return this.convertSpecial(record, event)
     if (this.listing && (type === V1.GoCreate || type === V1.GoStart || type === V1.GoStartLocal))
@@ -137,7 +136,7 @@ export class V1Player {
         return this.procsChange(record, event)
       case V1.ProcStart:
       case V1.ProcStop:
-        return this.procTurn(record, event)
+        return this.procs.turn(record, event)
       case V1.STWStart:
       case V1.STWDone:
         if (type === V1.STWStart) this.stopKind = this.names.stopKind(args[0]!, this.minor)
@@ -147,8 +146,8 @@ export class V1Player {
         return true
       case V1.GoStartLabel:
         event.type = Ev.GoStart
-        event.tid = this.threads.get(record.p) ?? 0
-        set(event, GoState.Runnable, GoState.Running, goid, args[1]!)
+        event.tid = this.procs.thread(record.p) ?? 0
+        setTransition(event, GoState.Runnable, GoState.Running, goid, args[1]!)
         this.after = Ev.GoLabel
         this.afterLabel = this.names.existing(args[2]!, record.place)
         return true
@@ -200,7 +199,7 @@ export class V1Player {
     event.timeNs = this.listedNs
     event.tid = event.p = event.goid = -1
     event.stackId = 0
-    set(event, GoState.Undetermined, GoState.Runnable, goid, noneOnWire, GoState.Runnable)
+    setTransition(event, GoState.Undetermined, GoState.Runnable, goid, noneOnWire, GoState.Runnable)
     return true
   }
 
@@ -208,22 +207,7 @@ export class V1Player {
     const goid = record.args[0]!
     this.listed.delete(goid)
     event.type = Ev.GoStatus
-    return set(event, GoState.Undetermined, status, goid, noneOnWire, status)
-  }
-
-  /** The first that is heard of a P is its status. */
-  private procTurn(record: V1Record, event: GoEvent): boolean {
-    const { p } = record
-    const starts = record.type === V1.ProcStart
-    if (!starts) this.threads.delete(p)
-    const [from, to] = starts ? [ProcState.Idle, ProcState.Running] : [ProcState.Running, ProcState.Idle]
-    if (this.seenProcs.has(p)) {
-      event.type = starts ? Ev.ProcStart : Ev.ProcStop
-      return set(event, from, to, p, 0)
-    }
-    this.seenProcs.add(p)
-    event.type = Ev.ProcStatus
-    return set(event, ProcState.Undetermined, to, p, starts ? ProcStatus.Running : ProcStatus.Idle)
+    return setTransition(event, GoState.Undetermined, status, goid, noneOnWire, status)
   }
 
   /** One that does not block is a point in time for v1, and lasts 1 ns here. */
@@ -231,9 +215,9 @@ export class V1Player {
     event.type = Ev.GoSyscallBegin
     if (!this.blocked.has(this.calls++)) {
       this.after = Ev.GoSyscallEnd
-      event.tid = this.threads.get(record.p) ?? 0
+      event.tid = this.procs.thread(record.p) ?? 0
     }
-    return set(event, GoState.Running, GoState.Syscall, 0, event.stackId)
+    return setTransition(event, GoState.Running, GoState.Syscall, 0, event.stackId)
   }
 
   private tellAfter(event: GoEvent): boolean {
@@ -250,14 +234,4 @@ export class V1Player {
     this.after = 0
     return true
   }
-}
-
-/** Fills in a transition and its arguments. */
-function set(event: GoEvent, from: number, to: number, arg0: number, arg1: number, arg2 = 0): true {
-  event.from = from
-  event.to = to
-  event.args[0] = arg0
-  event.args[1] = arg1
-  event.args[2] = arg2
-  return true
 }
