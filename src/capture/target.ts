@@ -17,6 +17,8 @@ export interface Target {
   readonly start: string
   /** Settles when the process has ended; the text says how, for a note. */
   readonly exited: Promise<string>
+  /** Whether it runs at this moment. */
+  isAlive(): Promise<boolean>
   /** Lets a launched command run; nothing for a process that was already there. */
   resume(): void
   /** Ends a launched command and waits for it; lets go of a process that was already there. */
@@ -35,9 +37,7 @@ export async function attach(pid: number): Promise<Target> {
   let watching = true
   async function gone(): Promise<string> {
     for (;;) {
-      const now = await readStat(pid)
-      // The same number with another start is another process.
-      if (!isAlive(now) || now.startTicks !== first!.startTicks) return `process ${pid} ended`
+      if (!(await runs(pid, first!.startTicks))) return `process ${pid} ended`
       if (!watching) return ''
       await sleep(pollMs)
     }
@@ -49,6 +49,7 @@ export async function attach(pid: number): Promise<Target> {
     command: await commandLine(pid),
     start: await startTime(first.startTicks),
     exited: gone(),
+    isAlive: () => runs(pid, first.startTicks),
     resume: () => undefined,
     release: () => {
       watching = false
@@ -85,9 +86,16 @@ export async function launch(command: readonly string[]): Promise<Target> {
     command,
     start: await startTime(first.startTicks),
     exited,
+    isAlive: () => runs(pid, first.startTicks),
     resume: () => child.kill('SIGCONT'),
     release: () => terminate(child, exited),
   }
+}
+
+/** The same number with another start is another process. */
+async function runs(pid: number, startTicks: number): Promise<boolean> {
+  const now = await readStat(pid)
+  return isAlive(now) && now.startTicks === startTicks
 }
 
 async function terminate(child: ChildProcess, exited: Promise<string>): Promise<void> {

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { defaultFrequencyHz } from '../capture/livePerf.js'
+import { defaultSyscalls } from '../perf/command.js'
 
 const unitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 const unitsBytes = { kB: 1e3, MB: 1e6, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const
@@ -58,25 +60,67 @@ const CaptureInput = z.strictObject({
     .describe('ships a capture once'),
 })
 
+/** A setting that is absent, or empty because the variable it comes from is. */
+function optional<T extends z.ZodType>(schema: T) {
+  return z.preprocess((value) => (value === '' || value === null ? undefined : value), schema.optional())
+}
+
+const absolutePath = () => z.string().regex(/^\//, 'an absolute path')
+const given = (...values: readonly unknown[]) => values.filter((value) => value !== undefined).length
+
+const syscallNames = z
+  .union([z.string().transform((text) => text.split(',').map((name) => name.trim())), z.array(z.string())])
+  .transform((names) => names.filter((name) => name !== '' && name !== '-'))
+  .pipe(z.array(z.string().regex(/^\w+$/, 'the name of a system call')))
+
 const ProcessInput = z.strictObject({
   process: z
     .strictObject({
-      pid: z.int().positive().describe('the process to watch'),
-      traceUrl: z
-        .url({ protocol: /^https?$/ })
-        .optional()
-        .describe('its pprof endpoint; absent: perf alone'),
+      pid: optional(z.int().positive()).describe('the process to watch, by its number; the collector ends with it'),
+      command: optional(z.string()).describe(
+        '… by the name of the process or of its program; its successors are found too',
+      ),
+      port: optional(z.int().min(1).max(65535)).describe('… by a TCP port it listens on; its successors are found too'),
+      traceUrl: optional(z.url({ protocol: /^https?$/ })).describe(
+        'its pprof endpoint, used when no other place for its traces is named; none at all: perf alone',
+      ),
       traceWindow: duration()
         .prefault('5s')
         .refine((ms) => ms >= 1000 && ms % 1000 === 0, 'it must be a whole number of seconds')
-        .describe('length of one trace; the next one is asked for when it ends'),
+        .describe('length of one trace from the pprof endpoint; the next one is asked for when it ends'),
+      traceFile: optional(absolutePath()).describe('a file the process writes its trace to, read as it grows'),
+      traceSocket: optional(absolutePath()).describe(
+        'a Unix socket to make, to which the process sends its trace (deploy/go)',
+      ),
+      traceDirectory: optional(absolutePath()).describe('a directory in which parts of one trace appear (deploy/go)'),
       perf: z.boolean().default(true).describe('false: the Go trace alone'),
-      service: z.string().min(1).optional().describe('name of the service; absent: the name of the process'),
-      host: z.string().min(1).optional().describe('name of this host; absent: as the system says'),
+      frequency: z.int().min(1).max(10_000).default(defaultFrequencyHz).describe('CPU samples per second'),
+      syscalls: syscallNames
+        .default([...defaultSyscalls])
+        .describe('system calls to record, as a list or one text with commas; - for none'),
+      buffer: size()
+        .prefault('4MiB')
+        .refine(
+          (bytes) => Number.isInteger(Math.log2(bytes)) && bytes >= 4096,
+          'it must be a power of two, 4KiB or more',
+        )
+        .describe("perf's ring buffer for each CPU"),
+      rotateEvery: duration()
+        .prefault('30m')
+        .refine((ms) => ms >= 1000, 'it must be 1s or more')
+        .describe('perf is replaced by a fresh one after so long, with nothing lost in between'),
+      service: optional(z.string()).describe('name of the service; absent: the name of the process'),
+      host: optional(z.string()).describe('name of this host; absent: as the system says'),
     })
+    .refine(({ pid, command, port }) => given(pid, command, port) === 1, 'give exactly one of pid, command and port')
     .refine(
-      (input) => input.perf || input.traceUrl !== undefined,
-      'there is nothing to collect: give traceUrl, or perf: true',
+      ({ traceFile, traceSocket, traceDirectory }) => given(traceFile, traceSocket, traceDirectory) <= 1,
+      'give at most one of traceFile, traceSocket and traceDirectory',
+    )
+    .refine(
+      ({ perf, traceUrl, traceFile, traceSocket, traceDirectory }) =>
+        perf || given(traceUrl, traceFile, traceSocket, traceDirectory) > 0,
+      'there is nothing to collect: say where its traces come from, or perf: true',
     )
     .describe('watches a running process'),
 })
@@ -88,6 +132,25 @@ export const CollectPipeline = z.strictObject({
     .prefault('1000kB')
     .refine((bytes) => bytes >= 100 && bytes <= 1_000_000, 'it must be between 0.1kB and 1000kB')
     .describe('most bytes of a track in one message'),
+  memory: size().prefault('32MiB').describe('messages that wait for Kafka in memory, before they go to the spool'),
+  spool: z
+    .strictObject({
+      directory: z.string().min(1).describe('where messages wait when Kafka is slow or away; one collector each'),
+      maxSize: size().prefault('1GiB').describe('beyond that what comes is left out, and counted'),
+    })
+    .optional()
+    .describe('absent: what does not fit into memory is left out, and counted'),
+  maxCpuPercent: optional(z.number().positive()).describe(
+    'percent of one core that the collector and its perfs may use: above it stacks, then system calls are left out; absent: no limit',
+  ),
+  cpuWindow: duration()
+    .prefault('5s')
+    .refine((ms) => ms >= 1000, 'it must be 1s or more')
+    .describe('the cost is measured over so long'),
+  reportEvery: duration()
+    .prefault('1m')
+    .refine((ms) => ms >= 1000, 'it must be 1s or more')
+    .describe('the state of the collector is logged so often'),
   inputs: z.array(z.union([CaptureInput, ProcessInput], 'either capture: {…} or process: {…}')).min(1),
 })
 export type CollectPipeline = z.infer<typeof CollectPipeline>

@@ -1,11 +1,9 @@
 import { hostname } from 'node:os'
 import { KafkaTransport } from '../transport/kafka.js'
 import { topicNames, topicSpecs } from '../transport/topics.js'
+import { Collector } from './collect/collector.js'
 import type { CollectPipeline, Pipeline } from './config.js'
 import type { Log } from './log.js'
-import { openCapture } from './offline.js'
-import { shipProcess } from './processInput.js'
-import { replay } from './replay.js'
 import { runNormalizer } from './runNormalizer.js'
 
 /** After SIGTERM what is under way gets this long to be written; then it is left to the next start. */
@@ -34,29 +32,20 @@ export async function runPipeline(pipeline: Pipeline, log: Log, signal: AbortSig
 }
 
 async function collect(pipeline: CollectPipeline, log: Log, signal: AbortSignal, giveUp: AbortSignal): Promise<void> {
-  const { kafka, messageSize } = pipeline
-  const topics = topicNames(kafka.topicPrefix)
+  const { kafka } = pipeline
   const transport = new KafkaTransport({
     brokers: kafka.brokers,
     clientId: `dualtrace-collector-${hostname()}`,
     onWarning: (text) => log.warn(text),
     signal: giveUp,
   })
-  await transport.ensureTopics(topicSpecs(topics, kafka.partitions, kafka.retention))
-  const jobs = pipeline.inputs.map(async (input) => {
-    const producer = await transport.producer()
-    if ('capture' in input) {
-      const { directory, speed } = input.capture
-      const options = { topics, sources: 1, speed, messageBytes: messageSize, signal }
-      const { sources, bytes, messages } = await replay(await openCapture(directory), producer, options)
-      log.info({ sources, bytes, messages }, 'shipped the capture')
-    } else {
-      const { pid, traceUrl, traceWindow: traceWindowMs, perf, service, host } = input.process
-      const to = { producer, topics, messageBytes: messageSize, log, signal }
-      await shipProcess({ pid, traceUrl, traceWindowMs, perf, service, host }, to)
-    }
-    await producer.close()
-  })
-  await Promise.all(jobs)
+  // A Kafka that is away keeps nobody from collecting: messages wait until there are topics.
+  const unusable = new AbortController()
+  const ready = transport.ensureTopics(topicSpecs(topicNames(kafka.topicPrefix), kafka.partitions, kafka.retention))
+  ready.catch((error: unknown) => unusable.abort(error))
+  const stop = AbortSignal.any([signal, unusable.signal])
+  const collector = await Collector.open(pipeline, { transport, ready, log, signal: stop })
+  await collector.run()
+  if (!signal.aborted) unusable.signal.throwIfAborted()
   await transport.close()
 }

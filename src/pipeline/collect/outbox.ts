@@ -1,0 +1,205 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { OutMessage, Producer } from '../../transport/transport.js'
+import type { Log } from '../log.js'
+import { Mutex } from '../mutex.js'
+import type { Spool } from './spool.js'
+
+export interface OutboxOptions {
+  readonly producer: Pick<Producer, 'send'>
+  /** Nothing is sent before this. */
+  readonly ready: Promise<void>
+  /** Absent: what does not fit into memory is shed. */
+  readonly spool?: Spool | undefined
+  readonly memoryBytes: number
+  readonly log: Log
+}
+
+/** Plain numbers since the start, except `…WaitingBytes`: what waits now. */
+export interface OutboxCounts {
+  sentMessages: number
+  sentBytes: number
+  /** Left out because there was no room any more. */
+  shedMessages: number
+  shedBytes: number
+  /** Went to disk because Kafka was slow or away. */
+  spooledBytes: number
+  memoryWaitingBytes: number
+  diskWaitingBytes: number
+  /** Left in memory at the end, with no spool to keep it. */
+  abandonedBytes: number
+}
+
+/** Bytes of messages handed to Kafka at once. */
+const batchBytes = 1_800_000
+
+/**
+ * What waits for Kafka, in order: in memory, then on disk, and beyond that it is shed, the newest first, since what was kept belongs
+ * together. Never blocks for longer than the disk takes.
+ */
+export class Outbox {
+  readonly counts: OutboxCounts = {
+    sentMessages: 0,
+    sentBytes: 0,
+    shedMessages: 0,
+    shedBytes: 0,
+    spooledBytes: 0,
+    memoryWaitingBytes: 0,
+    diskWaitingBytes: 0,
+    abandonedBytes: 0,
+  }
+  private readonly memory: OutMessage[] = []
+  private readonly mutex = new Mutex()
+  private underWay: readonly OutMessage[] = []
+  private stopping = false
+  private shedding = false
+  /** Something came, or it is to end, since the sender last looked. */
+  private hasNews = false
+  private wake: () => void = () => undefined
+  private readonly sending: Promise<void>
+
+  constructor(private readonly options: OutboxOptions) {
+    this.updateDisk()
+    this.sending = this.send()
+  }
+
+  /** Takes messages that belong together, all or none. @returns false when there was no room: they are lost, and counted. */
+  async offer(messages: readonly OutMessage[]): Promise<boolean> {
+    const sizeBytes = bytesOf(messages)
+    const kept = await this.mutex.run(() => this.keep(messages, sizeBytes))
+    if (kept) this.notify()
+    else {
+      this.counts.shedMessages += messages.length
+      this.counts.shedBytes += sizeBytes
+    }
+    this.tellShedding(!kept)
+    return kept
+  }
+
+  /** Sends what is left; once the signal has come, for so long at most: then the rest goes to disk, for the next start. */
+  async close(signal: AbortSignal, patienceMs: number): Promise<void> {
+    this.stopping = true
+    this.notify()
+    const sent = new AbortController()
+    const timeIsOver = whenAborted(signal, sent.signal).then(() =>
+      sleep(patienceMs, undefined, { signal: sent.signal }).catch(() => undefined),
+    )
+    await Promise.race([this.sending, timeIsOver])
+    sent.abort()
+    await this.mutex.run(() => this.keepRest())
+    await this.options.spool?.close()
+  }
+
+  private async keep(messages: readonly OutMessage[], sizeBytes: number): Promise<boolean> {
+    const { spool, memoryBytes, log } = this.options
+    const hasRoom = this.counts.memoryWaitingBytes + sizeBytes <= memoryBytes || this.memory.length === 0
+    if (hasRoom && spool?.isEmpty !== false) {
+      this.memory.push(...messages)
+      this.counts.memoryWaitingBytes += sizeBytes
+      return true
+    }
+    if (spool === undefined) return false
+    try {
+      const fits = await spool.append(messages)
+      if (fits) this.counts.spooledBytes += sizeBytes
+      return fits
+    } catch (error) {
+      if (!this.shedding) log.error({ reason: (error as Error).message }, 'the spool cannot be written')
+      return false
+    } finally {
+      this.updateDisk()
+    }
+  }
+
+  private async send(): Promise<void> {
+    for (;;) {
+      const batch = await this.mutex.run(() => this.nextBatch())
+      if (batch === undefined) {
+        if (this.stopping) return
+        if (!this.hasNews) await new Promise<void>((resolve) => (this.wake = resolve))
+        this.hasNews = false
+        continue
+      }
+      this.underWay = batch.fromMemory ? batch.messages : []
+      try {
+        await this.options.ready
+        await this.options.producer.send(batch.messages)
+      } catch (error) {
+        // It waits for ever unless it was told to give up.
+        this.options.log.warn({ reason: (error as Error).message }, 'sending was given up')
+        return
+      }
+      this.underWay = []
+      const sizeBytes = bytesOf(batch.messages)
+      this.counts.sentMessages += batch.messages.length
+      this.counts.sentBytes += sizeBytes
+      if (batch.fromMemory) this.counts.memoryWaitingBytes -= sizeBytes
+      await this.mutex.run(batch.release)
+    }
+  }
+
+  private notify(): void {
+    this.hasNews = true
+    this.wake()
+  }
+
+  private async nextBatch() {
+    const { spool } = this.options
+    if (this.memory.length > 0) {
+      const messages: OutMessage[] = []
+      let sizeBytes = 0
+      while (this.memory.length > 0 && sizeBytes < batchBytes) {
+        const message = this.memory.shift()!
+        messages.push(message)
+        sizeBytes += message.value?.byteLength ?? 0
+      }
+      return { messages, fromMemory: true, release: () => Promise.resolve() }
+    }
+    const batch = await spool?.head(batchBytes)
+    this.updateDisk()
+    if (batch === undefined) return undefined
+    const release = async () => {
+      await batch.release()
+      this.updateDisk()
+    }
+    return { messages: batch.messages, fromMemory: false, release }
+  }
+
+  private async keepRest(): Promise<void> {
+    const rest = [...this.underWay, ...this.memory.splice(0)]
+    if (rest.length === 0) return
+    const { spool, log } = this.options
+    if (spool === undefined) {
+      this.counts.abandonedBytes += bytesOf(rest)
+      log.error({ bytes: bytesOf(rest) }, 'lost: Kafka did not take it in time, and there is no spool')
+      return
+    }
+    await spool.prepend(rest)
+    this.updateDisk()
+    log.warn({ bytes: bytesOf(rest) }, 'kept in the spool for the next start: Kafka did not take it in time')
+  }
+
+  private updateDisk(): void {
+    this.counts.diskWaitingBytes = this.options.spool?.sizeBytes ?? 0
+  }
+
+  /** Says when it begins and when it ends: in between, the counters tell. */
+  private tellShedding(now: boolean): void {
+    if (now === this.shedding) return
+    this.shedding = now
+    const { shedBytes, shedMessages } = this.counts
+    if (now) this.options.log.error('no room for more until Kafka takes messages again: from now on they are lost')
+    else this.options.log.warn({ shedBytes, shedMessages }, 'there is room again; these were lost since the start')
+  }
+}
+
+/** Resolves when the first signal comes; not any more once the second one has come. */
+function whenAborted(signal: AbortSignal, unless: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true, signal: unless })
+  })
+}
+
+function bytesOf(messages: readonly OutMessage[]): number {
+  return messages.reduce((sum, { value }) => sum + (value?.byteLength ?? 0), 0)
+}
