@@ -6,6 +6,8 @@ import { netpollSpikes } from './netpollSpikes.js'
 import { pipelineHealth } from './pipelineHealth.js'
 import { samples } from './samples.js'
 import { schedLatency } from './schedLatency.js'
+import { syscalls } from './syscalls.js'
+import { syscallWakeups } from './syscallWakeups.js'
 import { tasks } from './tasks.js'
 import { timeClasses } from './timeClasses.js'
 
@@ -15,6 +17,8 @@ export const measures: readonly Measure[] = [
   netpollDelays,
   netpollSpikes,
   schedLatency,
+  syscalls,
+  syscallWakeups,
   timeClasses,
   tasks,
   samples,

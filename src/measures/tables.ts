@@ -8,6 +8,8 @@ import { pipelineHealthTable } from './pipelineHealth.js'
 import { samplesTable } from './samples.js'
 import { schedLatencyTable } from './schedLatency.js'
 import { stacksTable } from './stacks.js'
+import { syscallsTable } from './syscalls.js'
+import { syscallWakeupsTable } from './syscallWakeups.js'
 import type { Table } from './table.js'
 import { regionsTable, tasksTable, unfinishedTasksTable } from './tasks.js'
 import { timeClassesTable } from './timeClasses.js'
@@ -18,6 +20,8 @@ export const tables: readonly Table[] = [
   netpollDelaysTable,
   netpollSpikesTable,
   schedLatencyTable,
+  syscallsTable,
+  syscallWakeupsTable,
   timeClassesTable,
   tasksTable,
   regionsTable,

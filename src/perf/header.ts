@@ -16,6 +16,8 @@ export interface PerfHeader {
   readonly present: boolean
   readonly hostname: string | undefined
   readonly osRelease: string | undefined
+  /** Machine, as uname says it: x86_64, aarch64. */
+  readonly arch: string | undefined
   readonly cmdline: string | undefined
   /** clockid_t of the record times: 1 = CLOCK_MONOTONIC; undefined = not said, so perf's own clock. */
   readonly clockId: number | undefined
@@ -32,6 +34,7 @@ export const emptyHeader: PerfHeader = {
   present: false,
   hostname: undefined,
   osRelease: undefined,
+  arch: undefined,
   cmdline: undefined,
   clockId: undefined,
   reference: undefined,
@@ -49,6 +52,7 @@ type Reading = (header: PerfHeader, match: RegExpExecArray) => PerfHeader
 const lineForms: readonly (readonly [RegExp, Reading])[] = [
   [/^# hostname : (.*)$/, (header, [, text]) => ({ ...header, hostname: header.hostname ?? text })],
   [/^# os release : (.*)$/, (header, [, text]) => ({ ...header, osRelease: header.osRelease ?? text })],
+  [/^# arch : (.*)$/, (header, [, text]) => ({ ...header, arch: header.arch ?? text?.trimEnd() })],
   [/^# cmdline : (.*)$/, (header, [, text]) => ({ ...header, cmdline: header.cmdline ?? text?.trimEnd() })],
   [/^# clockid: .*\((\d+)\)\s*$/, (header, [, id]) => ({ ...header, clockId: header.clockId ?? Number(id) })],
   [

@@ -1,5 +1,6 @@
 export { perfScriptArgs } from './command.js'
 export { lastRecordBoundary } from './boundary.js'
+export { errnoName, isErrno } from './errnos.js'
 export { plainEventName } from './events.js'
 export type { PerfFrame } from './frame.js'
 export { isSampledTracepoint, type PerfEventHeader, type PerfHeader } from './header.js'
@@ -10,6 +11,7 @@ export { countRecords, lastRecordTime, lostRecordText } from './pieces.js'
 export { RecordGate } from './recordGate.js'
 export { PerfScriptReader, type PerfReaderOptions, type PerfReaderState } from './reader.js'
 export { PerfKind, perfKindNames, PerfRecord } from './record.js'
+export { syscallName, takesFd } from './syscallNames.js'
 export {
   parseSchedSwitch,
   parseSchedWakeup,

@@ -1,6 +1,6 @@
 import { TextCache } from './byteTable.js'
 import { slackBytes, viewOf, type ByteSource } from './bytes.js'
-import { SchedSwitch, SchedWakeup, syscallNumberOf, syscallReturnOf } from './tracepoints.js'
+import { SchedSwitch, SchedWakeup, syscallFdOf, syscallNumberOf, syscallReturnOf } from './tracepoints.js'
 import { EventTrait } from './events.js'
 import type { Head } from './head.js'
 
@@ -160,6 +160,11 @@ export class PerfRecord {
   syscallReturn(): number {
     if ((this.traits & EventTrait.SyscallExit) === 0) return NaN
     return syscallReturnOf(this.source.bytes, this.traceStart, this.traceEnd)
+  }
+
+  /** First argument of a raw_syscalls:sys_enter sample, or of a syscalls:sys_enter_… when it is a file descriptor; -1 for other records. */
+  syscallFd(): number {
+    return syscallFdOf(this.source.bytes, this.traceStart, this.traceEnd)
   }
 
   /** Number of the system call of a raw_syscalls sample; -1 for other records. */

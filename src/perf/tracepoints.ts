@@ -146,6 +146,26 @@ export function syscallNumberOf(bytes: Uint8Array, start: number, end: number): 
   return Number.isNaN(value) ? -1 : value
 }
 
+/** Names the kernel gives to a first argument that is a file descriptor (format files of the tracepoints; `dfd` is a directory). */
+const fdNames = ['fd', 'epfd', 'fildes', 'ufd', 'mqdes', 'fd_in', 'out_fd'].map((name) => literal(`${name}: 0x`))
+
+/** The first argument in `fd: 0x…, …`, or in `NR n (…, …)` whatever it is; -1 for any other text, or when it is no file descriptor's number. */
+export function syscallFdOf(bytes: Uint8Array, start: number, end: number): number {
+  let at = start
+  if (startsWith(bytes, start, end, syscallNumber)) {
+    while (at < end && bytes[at] !== Byte.openParen) at++
+    at++
+  } else {
+    const name = fdNames.find((candidate) => startsWith(bytes, start, end, candidate))
+    if (name === undefined) return -1
+    at += name.length
+  }
+  let value = 0
+  let digits = 0
+  for (; at < end && hexDigit(bytes[at]!) >= 0; at++, digits++) value = value * 16 + hexDigit(bytes[at]!)
+  return digits > 0 && value < 2 ** 31 ? value : -1
+}
+
 function signedHex(bytes: Uint8Array, start: number, end: number): number {
   if (end === start || end - start > 16) return NaN
   let high = 0

@@ -1,4 +1,4 @@
-import type { NetworkReady } from './model.js'
+import type { NetworkReady, TimelineView } from './model.js'
 import type { TimelineCore } from './state.js'
 import type { StopTheWorldTracker } from './stopTheWorld.js'
 
@@ -8,6 +8,16 @@ const busyFuncsShown = 4
 /** Wire values of ProcStatus. Source: tracev2 ProcStatus. */
 const procRunning = 1
 const procSyscall = 3
+
+/** How many Ps run a goroutine, of how many. */
+export function procLoad({ procs, threads }: Pick<TimelineView, 'procs' | 'threads'>): {
+  busyPs: number
+  totalPs: number
+} {
+  let busyPs = 0
+  for (const tid of procs.values()) if (tid >= 0 && (threads.get(tid)?.goid ?? -1) >= 0) busyPs++
+  return { busyPs, totalPs: procs.size }
+}
 
 /** Which thread holds which P. */
 export class ProcTrack {
@@ -44,11 +54,8 @@ export class ProcTrack {
 
   /** How many Ps run a goroutine, of how many; when all do, also what they run. */
   load(): Pick<NetworkReady, 'busyPs' | 'totalPs' | 'busyFuncs'> {
-    const { state } = this.core
-    const totalPs = state.procs.size
-    let busyPs = 0
-    for (const tid of state.procs.values()) if (tid >= 0 && (state.threads.get(tid)?.goid ?? -1) >= 0) busyPs++
-    return { busyPs, totalPs, busyFuncs: busyPs === totalPs ? this.runningFuncs() : [] }
+    const load = procLoad(this.core)
+    return { ...load, busyFuncs: load.busyPs === load.totalPs ? this.runningFuncs() : [] }
   }
 
   /** What the Ps run right now, by start function. */

@@ -1,0 +1,256 @@
+import { Ev, GoState } from '../gotrace/index.js'
+import { errnoName, isErrno } from '../perf/index.js'
+import type { Goroutine, StopTheWorld, Thread } from '../timeline/model.js'
+import { procLoad } from '../timeline/procTrack.js'
+import type { Measure, Sink } from './measure.js'
+import { isSyscallEvent, offNs, type OpenSyscall, Pairing, SyscallPairs } from './syscallPairs.js'
+import type { Table } from './table.js'
+import { type LateWake, verdictOf } from './wakeVerdicts.js'
+
+export const syscallWakeupsTable: Table = {
+  name: 'syscall_wakeups',
+  doc: 'One return from the kernel whose goroutine did not run within the threshold, counted from the poller’s wake-up; or that nobody polled for as long while all Ps were busy. ts is the return',
+  columns: [
+    { name: 'kind', type: 'symbol', doc: 'call: the goroutine’s own system call; poll: epoll reported its socket' },
+    { name: 'tid', type: 'long', doc: 'thread that returned' },
+    {
+      name: 'name',
+      type: 'symbol',
+      doc: 'system call; null when perf did not record it: ts is then Go’s note of the return',
+    },
+    { name: 'ret', type: 'long', doc: 'return value, an errno negative; null when not recorded' },
+    { name: 'errno', type: 'symbol', doc: 'name of the error; null when there was none' },
+    { name: 'goroutine', type: 'long', doc: 'who waited' },
+    { name: 'function', type: 'text', doc: 'the function it was started with; null when not known' },
+    { name: 'state', type: 'symbol', doc: 'Go state it spent most of the delay in: syscall, waiting or runnable' },
+    { name: 'ran', type: 'boolean', doc: 'false: it had not run when the trace ended' },
+    { name: 'delta_ns', type: 'long', doc: 'from the return until it ran, or until the trace ended, ns' },
+    { name: 'unnoticed_ns', type: 'long', doc: 'of this, until Go took note: back in Go, or made runnable, ns' },
+    { name: 'wait_for_p_ns', type: 'long', doc: 'of this, runnable and no P took it, ns' },
+    { name: 'wait_for_cpu_ns', type: 'long', doc: 'of this, its thread woken for it but not on a CPU, ns' },
+    { name: 'stw_ns', type: 'long', doc: 'of this, held by a stop-the-world, ns' },
+    { name: 'poller_wait_ns', type: 'long', doc: 'before: the polling thread was woken and not on a CPU, ns' },
+    {
+      name: 'unpolled_ns',
+      type: 'long',
+      doc: 'before: nobody polled; the data may have been there as long, ns; null for call',
+    },
+    { name: 'busy_ps', type: 'long', doc: 'Ps that ran a goroutine when it became runnable' },
+    { name: 'total_ps', type: 'long', doc: 'of so many' },
+    { name: 'verdict', type: 'symbol', doc: 'why, see WakeVerdict in src/measures/wakeVerdicts.ts' },
+  ],
+  keys: ['goroutine', 'kind'],
+  ttlDays: 30,
+}
+
+/** The last return of a thread from the kernel. */
+interface Return {
+  readonly name: string | null
+  readonly ret: number
+  readonly exitNs: number
+  /** The thread's time off the CPU until then. */
+  readonly offNs: number
+  readonly pollerWaitNs: number
+  readonly unpolledNs: number
+}
+
+/** A goroutine that is runnable since the kernel returned to a thread. */
+interface Pending extends Return {
+  readonly kind: LateWake['kind']
+  readonly tid: number
+  readonly readyNs: number
+  readonly unnoticedOffCpuNs: number
+  readonly busyPs: number
+  readonly totalPs: number
+}
+
+interface State {
+  readonly open: Map<number, OpenSyscall>
+  /** By thread. */
+  readonly returns: Map<number, Return>
+  /** By goroutine. */
+  readonly pending: Map<number, Pending>
+  /** The latest stop-the-worlds: begin, end. */
+  readonly stops: [beginNs: number, endNs: number][]
+  /** Return of the last poll on any thread. */
+  lastPollNs: number
+  /** Goroutines that have been late for long enough already, with what is needed when they never run. */
+  readonly late: Map<number, { readonly startFunc: string; readonly untilNs: number }>
+}
+
+/** More than can follow each other while one goroutine waits to run, in any case worth a verdict. */
+const stopsKept = 64
+const polls = /^epoll_p?wait2?$/
+
+export const syscallWakeups: Measure = {
+  name: 'syscall_wakeups',
+  tables: [syscallWakeupsTable],
+  create(sink, thresholds, saved) {
+    const state = (saved ?? newState()) as State
+    const pairs = new SyscallPairs(state.open)
+    const limitNs = thresholds.syscallWakeupNs
+    return {
+      state,
+      wantsPerfEvent: isSyscallEvent,
+      perfSample(record, reader, atNs, view) {
+        const found = pairs.sample(record, reader, atNs, view)
+        const thread = view.threads.get(record.tid)
+        if (found === Pairing.Finished && thread !== undefined) noteReturn(state, pairs, thread)
+      },
+      lost() {
+        pairs.forget()
+        state.returns.clear()
+        state.lastPollNs = NaN
+      },
+      goTypes: [Ev.GoSyscallEnd, Ev.GoSyscallEndBlocked, Ev.GoUnblock],
+      goEvent(event, _reader, atNs, view) {
+        const polled = event.type === Ev.GoUnblock
+        // A running goroutine wakes others for reasons of its own; the poller has none.
+        if (polled && event.goid >= 0) return
+        const goroutine = view.goroutines.get(polled ? event.args[0]! : event.goid)
+        const thread = view.threads.get(event.tid)
+        if (goroutine === undefined || thread === undefined) return
+        const pending = polled
+          ? pollOf(state, goroutine, thread, atNs)
+          : callOf(state, goroutine, thread, atNs, event.type === Ev.GoSyscallEndBlocked)
+        if (pending === undefined) return
+        const made = { ...pending, ...procLoad(view) }
+        if (event.type !== Ev.GoSyscallEnd) state.pending.set(goroutine.goid, made)
+        else if (atNs - made.exitNs >= limitNs)
+          tell(sink, goroutine.goid, goroutine.startFunc, lateWake(state, made, atNs, 0), made, true)
+      },
+      segment({ goid, startFunc, state: goState }, _fromNs, toNs) {
+        if (state.pending.size === 0 || goState !== GoState.Runnable) return
+        const pending = state.pending.get(goid)
+        if (pending !== undefined && isLate(pending, toNs, limitNs)) state.late.set(goid, { startFunc, untilNs: toNs })
+      },
+      started({ goid, startFunc }, runnableNs, startNs, kernelNs) {
+        const pending = state.pending.get(goid)
+        if (pending === undefined) return
+        state.pending.delete(goid)
+        state.late.delete(goid)
+        // Another trace began in between.
+        if (pending.readyNs !== runnableNs || !isLate(pending, startNs, limitNs)) return
+        tell(sink, goid, startFunc, lateWake(state, pending, startNs, kernelNs), pending, true)
+      },
+      stopTheWorld({ beginNs, endNs }: StopTheWorld) {
+        state.stops.push([beginNs, endNs])
+        if (state.stops.length > stopsKept) state.stops.shift()
+      },
+      flush(beforeNs) {
+        if (beforeNs !== Infinity) return
+        for (const [goid, { startFunc, untilNs }] of [...state.late].sort((a, b) => a[0] - b[0])) {
+          const pending = state.pending.get(goid)!
+          tell(sink, goid, startFunc, lateWake(state, pending, untilNs, 0), pending, false)
+        }
+        state.late.clear()
+        state.pending.clear()
+      },
+    }
+  },
+}
+
+function newState(): State {
+  return { open: new Map(), returns: new Map(), pending: new Map(), stops: [], lastPollNs: NaN, late: new Map() }
+}
+
+function noteReturn(state: State, { finished }: SyscallPairs, thread: Thread): void {
+  const { name, tid, enterNs, exitNs, ret } = finished
+  const isPoll = polls.test(name)
+  // It slept in the call and was woken: by what it waited for.
+  const woken = isPoll && thread.lastInNs > enterNs && thread.lastWakeNs >= enterNs
+  state.returns.set(tid, {
+    name,
+    ret,
+    exitNs,
+    offNs: offNs(thread),
+    pollerWaitNs: woken ? thread.lastInNs - thread.lastWakeNs : 0,
+    unpolledNs: isPoll && enterNs > state.lastPollNs ? enterNs - state.lastPollNs : 0,
+  })
+  if (isPoll) state.lastPollNs = exitNs
+}
+
+type Unplaced = Omit<Pending, 'busyPs' | 'totalPs'>
+
+function pollOf({ returns }: State, goroutine: Goroutine, thread: Thread, atNs: number): Unplaced | undefined {
+  const last = returns.get(thread.tid)
+  if (goroutine.state !== GoState.Waiting || last?.exitNs !== thread.pollNs) return undefined
+  return { ...last, kind: 'poll', tid: thread.tid, readyNs: atNs, unnoticedOffCpuNs: offNs(thread) - last.offNs }
+}
+
+function callOf(
+  { returns }: State,
+  goroutine: Goroutine,
+  thread: Thread,
+  atNs: number,
+  blocked: boolean,
+): Unplaced | undefined {
+  if (goroutine.state !== GoState.Syscall) return undefined
+  const last = returns.get(thread.tid)
+  const common = { kind: 'call', tid: thread.tid, readyNs: atNs } as const
+  if (last !== undefined && last.exitNs >= goroutine.stateSinceNs) {
+    return { ...last, ...common, pollerWaitNs: 0, unpolledNs: 0, unnoticedOffCpuNs: offNs(thread) - last.offNs }
+  }
+  if (!blocked) return undefined
+  const unseen = { name: null, ret: NaN, exitNs: atNs, offNs: 0, pollerWaitNs: 0, unpolledNs: 0, unnoticedOffCpuNs: 0 }
+  return { ...unseen, ...common }
+}
+
+/** Late for certain; or its data may have been there for that long, because nobody polled while all Ps were busy. */
+function isLate(pending: Pending, atNs: number, limitNs: number): boolean {
+  const lateNs = atNs - pending.exitNs + pending.pollerWaitNs
+  return lateNs >= limitNs || (pending.busyPs === pending.totalPs && pending.unpolledNs >= limitNs)
+}
+
+/** `untilNs`: when it ran, or when the trace ended. */
+function lateWake(state: State, pending: Pending, untilNs: number, waitForCpuNs: number): LateWake {
+  const { kind, ret, exitNs, readyNs, unnoticedOffCpuNs, pollerWaitNs, unpolledNs, busyPs, totalPs } = pending
+  const runnableNs = Math.max(0, untilNs - readyNs)
+  const stwNs = Math.min(overlapNs(state.stops, readyNs, untilNs), runnableNs - waitForCpuNs)
+  return {
+    kind,
+    ret,
+    unnoticedNs: readyNs - exitNs,
+    unnoticedOffCpuNs,
+    waitForPNs: runnableNs - waitForCpuNs - stwNs,
+    waitForCpuNs,
+    stwNs,
+    pollerWaitNs,
+    unpolledNs,
+    allBusy: totalPs > 0 && busyPs === totalPs,
+  }
+}
+
+function overlapNs(stops: State['stops'], fromNs: number, toNs: number): number {
+  let ns = 0
+  for (const [beginNs, endNs] of stops) ns += Math.max(0, Math.min(endNs, toNs) - Math.max(beginNs, fromNs))
+  return ns
+}
+
+function tell(sink: Sink, goid: number, startFunc: string, wake: LateWake, pending: Pending, ran: boolean): void {
+  const { kind, tid, name, ret, exitNs, busyPs, totalPs } = pending
+  const { unnoticedNs, waitForPNs, waitForCpuNs, stwNs, pollerWaitNs, unpolledNs } = wake
+  const deltaNs = unnoticedNs + waitForPNs + waitForCpuNs + stwNs
+  const stateBefore = kind === 'call' ? 'syscall' : 'waiting'
+  sink.row(syscallWakeupsTable, exitNs, {
+    kind,
+    tid,
+    name,
+    ret: Number.isNaN(ret) ? null : ret,
+    errno: isErrno(ret) ? errnoName(ret) : null,
+    goroutine: goid,
+    function: startFunc === '' ? null : startFunc,
+    state: unnoticedNs > deltaNs / 2 ? stateBefore : 'runnable',
+    ran,
+    delta_ns: deltaNs,
+    unnoticed_ns: unnoticedNs,
+    wait_for_p_ns: waitForPNs,
+    wait_for_cpu_ns: waitForCpuNs,
+    stw_ns: stwNs,
+    poller_wait_ns: pollerWaitNs,
+    unpolled_ns: kind === 'poll' ? unpolledNs : null,
+    busy_ps: busyPs,
+    total_ps: totalPs,
+    verdict: verdictOf(wake),
+  })
+}

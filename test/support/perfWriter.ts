@@ -1,0 +1,45 @@
+/** Writes perf script's text by hand; times are ms after CLOCK_MONOTONIC's `startSeconds`. */
+export class PerfWriter {
+  private readonly lines: [ms: number, text: string][] = []
+
+  constructor(private readonly startSeconds: number) {}
+
+  /** Any record of a thread. */
+  add(tid: number, ms: number, text: string): void {
+    const ns = this.startSeconds * 1e9 + Math.round(ms * 1e6)
+    const time = `${Math.floor(ns / 1e9)}.${String(ns % 1e9).padStart(9, '0')}`
+    this.lines.push([ms, `svc 99/${tid} [000] ${time}: ${text}`])
+  }
+
+  into(tid: number, ms: number): void {
+    this.add(tid, ms, 'PERF_RECORD_SWITCH IN')
+  }
+
+  out(tid: number, ms: number, state: string): void {
+    const change = `prev_comm=svc prev_pid=${tid} prev_prio=120 prev_state=${state} ==> next_comm=hog next_pid=900 next_prio=120`
+    this.add(tid, ms, `1 sched:sched_switch: ${change}`)
+  }
+
+  /** Somebody wakes the thread. */
+  wake(tid: number, ms: number): void {
+    this.add(99, ms, `1 sched:sched_waking: comm=svc pid=${tid} prio=120 target_cpu=000`)
+  }
+
+  enter(tid: number, ms: number, name: string, args = ''): void {
+    this.add(tid, ms, `1 syscalls:sys_enter_${name}: ${args}`.trimEnd())
+  }
+
+  exit(tid: number, ms: number, name: string, ret: number): void {
+    this.add(tid, ms, `1 syscalls:sys_exit_${name}: 0x${BigInt.asUintN(64, BigInt(ret)).toString(16)}`)
+  }
+
+  /** The thread is sampled: it is on a CPU. */
+  sample(tid: number, ms: number): void {
+    this.add(tid, ms, '1 cpu-clock:')
+  }
+
+  bytes(): Uint8Array {
+    const text = this.lines.sort((a, b) => a[0] - b[0]).map(([, line]) => line)
+    return Buffer.from(['# arch : x86_64', '# clockid: monotonic (1)', ...text, ''].join('\n'))
+  }
+}
