@@ -10,6 +10,7 @@ import { syscalls } from './syscalls.js'
 import { syscallWakeups } from './syscallWakeups.js'
 import { tasks } from './tasks.js'
 import { timeClasses } from './timeClasses.js'
+import { wakeChains } from './wakeChains.js'
 
 /** Every measure. A new one is one file and one line here (and its table in tables.ts). */
 export const measures: readonly Measure[] = [
@@ -21,6 +22,7 @@ export const measures: readonly Measure[] = [
   syscallWakeups,
   timeClasses,
   tasks,
+  wakeChains,
   samples,
   clockFits,
   pipelineHealth,

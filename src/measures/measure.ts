@@ -12,6 +12,8 @@ export interface Thresholds {
   readonly stolenNs: number
   /** … when it is also at least this share of the time that goroutines were Running. */
   readonly stolenShare: number
+  /** A wait for a channel or lock from here on gets a row in wake_chains, ns. */
+  readonly wakeChainNs: number
   /** A goroutine that runs so long after the kernel returned is a row of syscall_wakeups, ns. */
   readonly syscallWakeupNs: number
 }
@@ -21,6 +23,7 @@ export const defaultThresholds: Thresholds = {
   stopTheWorldNs: 10e6,
   stolenNs: 100e6,
   stolenShare: 0.2,
+  wakeChainNs: 50e6,
   syscallWakeupNs: 50e6,
 }
 

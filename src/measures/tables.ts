@@ -13,6 +13,7 @@ import { syscallWakeupsTable } from './syscallWakeups.js'
 import type { Table } from './table.js'
 import { regionsTable, tasksTable, unfinishedTasksTable } from './tasks.js'
 import { timeClassesTable } from './timeClasses.js'
+import { wakeChainsTable } from './wakeChains.js'
 
 /** Every table there is, in the order they are shown. */
 export const tables: readonly Table[] = [
@@ -26,6 +27,7 @@ export const tables: readonly Table[] = [
   tasksTable,
   regionsTable,
   unfinishedTasksTable,
+  wakeChainsTable,
   findingsTable,
   stacksTable,
   samplesTable,

@@ -115,7 +115,7 @@ function childLines({ children }: FollowedTaskResult): string[] {
 function chainLines({ wake_chains: chains }: FollowedTaskResult): string[] {
   return chains.map((chain) => {
     const steps = (chain['chain'] as ChainStep[]).map((step) => {
-      const waited = step.class === null ? 'was busy' : `waited ${formatNs(step.waited_ns)} (${step.class})`
+      const waited = step.class === null ? 'did not wait' : `waited ${formatNs(step.waited_ns)} (${step.class})`
       return `${nameGoroutine(step.goroutine, step.function)} ${waited}${wokenBy(step)}`
     })
     return `${offset(chain['at_ns'] as number)}  ${steps.join(' → ')}`
