@@ -178,7 +178,7 @@ export class Player {
         return value
       }
     }
-    throw new Broken('bad_event', 'a number is longer than 64 bits', pos)
+    throw new Broken('bad_event', 'a number is longer than 64 bits', pos - 3)
   }
 
   /** Reads type and time of a thread's next event at index `from`, or in its next batch. False when it has none. */

@@ -121,3 +121,47 @@ ProcSteal dt=50 p=0 p_seq=2 m=7`),
   for (const [title, events, problem] of contradictions)
     it(`refuses ${title}`, () => assert.deepEqual(told(trace(events)).problems, [problem]))
 })
+
+describe('numbers', () => {
+  /** The smallest and the largest of every length in bytes. */
+  const values = Array.from({ length: 10 }, (_, i) => [
+    i === 0 ? 0n : 1n << BigInt(7 * i),
+    (1n << BigInt(7 * i + 7)) - 1n,
+  ])
+    .flat()
+    .filter((value) => value < 1n << 64n)
+
+  it('of every length are arguments without loss', () => {
+    const { events, problems } = told(
+      trace(`Batch m=7\n${running}\n${values.map((value) => `HeapAlloc dt=1 heapalloc_value=${value}`).join('\n')}`),
+    )
+    assert.deepEqual(problems, [])
+    const printed = events.slice(2).map((line) => BigInt(/Value=Value\{Uint64\((\d+)\)\}/.exec(line)?.[1] ?? -1))
+    assert.deepEqual(printed, values)
+  })
+
+  it('of up to seven bytes are times since the event before', () => {
+    const steps = values.filter((value) => value > 0n && value < 1n << 49n)
+    const { lines, reader } = read([
+      trace(`Batch m=7\n${running}\n${steps.map((dt) => `HeapAlloc dt=${dt} heapalloc_value=1`).join('\n')}`),
+    ])
+    assert.deepEqual(names(reader), [])
+    let timeNs = 102n
+    const expected = steps.map((dt) => (timeNs += dt))
+    const times = lines.filter((line) => line.includes(' Metric ')).map((line) => BigInt(/Time=(\d+)/.exec(line)![1]!))
+    assert.deepEqual(times, expected)
+  })
+
+  it('of eleven bytes are refused where they begin', () => {
+    const bytes = trace(`Batch m=7\n${running}\nHeapAlloc dt=1 heapalloc_value=${(1n << 64n) - 1n}\nProcStop dt=1`)
+    const at = Buffer.from(bytes).indexOf(
+      Buffer.of(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0x0b, 0x01),
+    )
+    const longer = Buffer.from(bytes)
+    longer[at + 9] = 0xff
+    const { reader } = read([longer])
+    assert.deepEqual(names(reader), ['bad_event'])
+    assert.equal(reader.problems[0]!.offsetBytes, at)
+    assert.match(reader.problems[0]!.detail, /longer than 64 bits/)
+  })
+})
