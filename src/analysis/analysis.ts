@@ -1,4 +1,5 @@
-import { decideClock } from '../clock/ladder.js'
+import { type ClockDecision, decideClock } from '../clock/ladder.js'
+import { offsetAt } from '../clock/map.js'
 import { chooseWall, type Wall, type WallPair } from '../clock/wall.js'
 import type { Finding } from '../findings/finding.js'
 import { type GoReaderState, GoTraceReader } from '../gotrace/index.js'
@@ -17,6 +18,8 @@ export interface AnalysisOptions extends SourceNames {
   readonly clock?: { readonly monotonicNs: string; readonly wallNs: string } | undefined
   /** What is known of perf's clock besides its own header. */
   readonly perfClock?: 'CLOCK_MONOTONIC' | 'unknown' | undefined
+  /** How the tracks are joined, found out beforehand from all of both; else it is decided by what they say of their clocks. */
+  readonly clockDecision?: ClockDecision | undefined
   /** Which tracks there are. A track that is announced holds the other one back until it is fed or ended. */
   readonly tracks: Readonly<Record<Track, boolean>>
   readonly thresholds?: Partial<Thresholds> | undefined
@@ -125,7 +128,7 @@ export class Analysis {
     const axis = this.run?.axis
     return {
       gotrace: axis === undefined ? -Infinity : this.go.event.timeNs + axis.goShiftNs,
-      perf: axis === undefined ? -Infinity : this.perf.record.timeNs + axis.perfShiftNs,
+      perf: axis === undefined ? -Infinity : this.run!.perfNs(this.perf.record.timeNs),
     }
   }
 
@@ -169,6 +172,13 @@ export class Analysis {
     return this.run?.sink.wallNs(atNs) ?? '0'
   }
 
+  /** First and last event on the axis; undefined when there was none. */
+  get spanNs(): { readonly fromNs: number; readonly toNs: number } | undefined {
+    const progress = this.run?.progress
+    if (progress === undefined || progress.lastNs < progress.firstNs) return undefined
+    return { fromNs: progress.firstNs, toNs: progress.lastNs }
+  }
+
   get summary(): AnalysisSummary {
     const clock = this.run?.clock ?? decideClock(this.evidence())
     return summarize(clock, this.options.tracks, this.go, this.perf, this.run)
@@ -200,24 +210,38 @@ export class Analysis {
 
   private start(): Run {
     const { go, perf } = this
-    const clock = decideClock({ ...this.evidence(), goVersion: this.goReady ? go.version : undefined })
+    const known = this.goReady && this.perfReady ? this.options.clockDecision : undefined
+    const clock = known ?? decideClock({ ...this.evidence(), goVersion: this.goReady ? go.version : undefined })
     const baseNs = (this.goReady ? go.baseNs : perf.baseNs) ?? 0n
-    const wall = this.goReady && !go.clockIsMonotonic ? this.wallOfOwnClock(baseNs) : this.wallOfMonotonic()
+    const wall = this.goReady && !go.clockIsMonotonic ? this.wallOfOwnClock(baseNs, clock) : this.wallOfMonotonic(clock)
     const run = Run.start(this.options, go, perf, clock, wall, baseNs)
     run.timeline.listThreads(this.listedThreads)
     return run
   }
 
-  private wallOfMonotonic(): Wall {
+  private wallOfMonotonic(joint: ClockDecision): Wall {
     const manifest = this.options.clock
     const { clock } = this.go.event
     const snapshot = this.goReady && clock !== undefined ? clock : undefined
-    return chooseWall(snapshot, this.perf.header.reference, manifest && parsePair(manifest))
+    return chooseWall(snapshot, this.perfReference(joint), manifest && parsePair(manifest))
   }
 
-  /** An old trace counts from a moment that only the recorder knew: it began when the recording did, as nearly as we can say. */
-  private wallOfOwnClock(baseNs: bigint): Wall {
+  /** Perf's reading of the wall clock, on the clock of the axis. */
+  private perfReference({ fit }: ClockDecision): WallPair | undefined {
+    const { reference } = this.perf.header
+    if (reference === undefined || fit === undefined) return reference
+    const offsetNs = fit.baseOffsetNs + BigInt(Math.round(offsetAt(fit.pieces[0]!, this.perf.record.timeNs)))
+    return { wallNs: reference.wallNs, monotonicNs: reference.monotonicNs - offsetNs }
+  }
+
+  /**
+   * An old trace counts from a moment that only perf's clock, once fitted to it, can tell. Without that it began when the recording did, as
+   * nearly as we can say.
+   */
+  private wallOfOwnClock(baseNs: bigint, joint: ClockDecision): Wall {
     const manifest = this.options.clock
+    const perf = joint.fit && this.perfReference(joint)
+    if (perf !== undefined) return chooseWall(undefined, perf, undefined)
     if (manifest === undefined) return { originNs: 0n, source: 'none' }
     const firstNs = baseNs + BigInt(Math.round(this.go.event.timeNs))
     return { originNs: BigInt(manifest.wallNs) - firstNs, source: 'manifest' }
@@ -233,7 +257,7 @@ export class Analysis {
       run.timeline.endGo()
     }
     const goNs = this.goReady ? this.go.event.timeNs + run.axis.goShiftNs : Infinity
-    const perfNs = this.perfReady ? this.perf.record.timeNs + run.axis.perfShiftNs : Infinity
+    const perfNs = this.perfReady ? run.perfNs(this.perf.record.timeNs) : Infinity
     if (perfNs < goNs) {
       const { offsetBytes, bytes } = this.perf.record
       run.gap('perf', perfNs, this.gaps.perf.takeUpTo(offsetBytes + bytes - 1))

@@ -14,6 +14,10 @@ export const noFit: Fit = { pairs: 0, unmatched: 0, residualP50Ns: null, residua
 const bucketsPerDoubling = 16
 const bucketCount = 60 * bucketsPerDoubling
 
+const enoughPairs = 50
+const leastMatched = 0.9
+const leastMatchedAfterLoss = 0.5
+
 export interface FitState {
   unmatched: number
   /** Pairs by the logarithm of their residual: memory does not grow with the input. */
@@ -31,6 +35,13 @@ export class FitCheck implements TimelineListener {
     }
     const bucket = Math.floor(Math.log2(Math.max(1, residualNs)) * bucketsPerDoubling)
     this.state.buckets[Math.min(bucket, bucketCount - 1)]!++
+  }
+
+  /** Whether what must coincide does not, although the clocks are the same. What perf lost cannot be found. */
+  contradicts(perfLost: number): boolean {
+    const { pairs, unmatched } = this.summary
+    const least = perfLost > 0 ? leastMatchedAfterLoss : leastMatched
+    return pairs + unmatched >= enoughPairs && pairs < (pairs + unmatched) * least
   }
 
   get summary(): Fit {

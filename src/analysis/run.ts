@@ -1,4 +1,5 @@
-import { type ClockDecision, noCommonThread } from '../clock/ladder.js'
+import { type ClockDecision, noCommonThread, unaligned } from '../clock/ladder.js'
+import { ClockMap } from '../clock/map.js'
 import type { Wall, WallSource } from '../clock/wall.js'
 import { detectors } from '../findings/index.js'
 import type { GoTraceReader } from '../gotrace/index.js'
@@ -9,6 +10,7 @@ import type { TimelineListener } from '../timeline/model.js'
 import type { TimelineState } from '../timeline/state.js'
 import { Timeline } from '../timeline/timeline.js'
 import { FitCheck, type FitState } from './fit.js'
+import { renameThreads } from './threads.js'
 import { gatedListener, gatedReducer } from './gated.js'
 import type { Gate, SelectableAxis } from './selection.js'
 import type { Gaps } from './gaps.js'
@@ -76,6 +78,8 @@ export class Run {
   private readonly counting: readonly Pick<Required<Reducer>, 'input'>[]
   /** perf's records are applied to the timeline. */
   private readonly perfOnAxis: boolean
+  private readonly clockMap: ClockMap | undefined
+  private readonly threads: ReadonlyMap<number, number> | undefined
   private goProblems: number
   private perfProblems: number
 
@@ -106,6 +110,9 @@ export class Run {
       [...this.reducers.map(([, reducer]) => reducer), this.fit, ...listeners, ...(options.observers ?? [])],
       saved.timeline,
     )
+    const { fit } = saved.sink.clock
+    this.clockMap = fit && new ClockMap(fit.pieces)
+    this.threads = fit?.threads
     this.perfOnAxis = saved.sink.clock.joined || saved.sink.clock.method === 'no_gotrace'
     this.goProblems = go.problems.length
     this.perfProblems = perf.problemTotal
@@ -154,7 +161,8 @@ export class Run {
     const { progress } = this
     if (this.go.event.gen !== progress.gen) this.enterGeneration(atNs, shipments, gaps)
     this.advance(atNs)
-    this.timeline.goEvent(this.go.event, this.go, atNs)
+    if (this.threads === undefined) this.timeline.goEvent(this.go.event, this.go, atNs)
+    else renameThreads(this.go.event, this.threads, (event) => this.timeline.goEvent(event, this.go, atNs))
     progress.goEvents++
     progress.lastGoNs = Math.max(progress.lastGoNs, atNs)
     for (const reducer of this.counting) reducer.input('gotrace', atNs, 1, 0, 0)
@@ -226,7 +234,15 @@ export class Run {
 
   get clock(): ClockDecision {
     const { clock } = this.sink.state
-    return clock.joined && this.timeline.state.commonThreads === 0 ? noCommonThread : clock
+    if (!clock.joined) return clock
+    if (this.timeline.state.commonThreads === 0) return noCommonThread
+    return this.fit.contradicts(this.progress.perfLost) ? unaligned : clock
+  }
+
+  /** The axis' time of a time of the perf reader. */
+  perfNs(timeNs: number): number {
+    const { clockMap, axis } = this
+    return clockMap === undefined ? timeNs + axis.perfShiftNs : clockMap.goNs(timeNs) + axis.goShiftNs
   }
 
   /** Time passes a wall-clock second: what lies before is told and, when nothing can be added to it any more, written. */

@@ -1,3 +1,5 @@
+import { type ClockPiece, offsetAt } from './map.js'
+
 /**
  * Whether the two tracks can be put on one axis, and how. A rung is never guessed: what cannot be shown to share a clock is not
  * joined, and the reason is part of the result.
@@ -8,9 +10,36 @@ export interface ClockDecision {
   readonly joined: boolean
   /** One sentence for the person who reads the result; empty when all is well. */
   readonly reason: string
+  /** Of an inferred join, 0 to 1: the share of what happened on Go's threads that perf's threads confirm. */
+  readonly confidence?: number
+  /** How perf's clock lies against Go's, when it is not the same. */
+  readonly fit?: FittedClock
 }
 
-export type ClockMethod = 'monotonic' | 'no_perf' | 'no_gotrace' | 'v1_trace' | 'other_clock' | 'no_common_thread'
+/** Plain data. */
+export interface FittedClock {
+  readonly pieces: readonly ClockPiece[]
+  /** Perf's base minus Go's: with a piece's offset, which is between times since the bases, the difference of the clocks. ns */
+  readonly baseOffsetNs: bigint
+  /** Thread of the Go trace → thread of perf, when they go by different names. */
+  readonly threads: ReadonlyMap<number, number> | undefined
+}
+
+export type ClockMethod =
+  | 'monotonic'
+  /** Offset and drift were fitted from events that both tracks tell of. */
+  | 'fitted'
+  /** The same, and the threads were found out as well: approximate. */
+  | 'inferred'
+  /** The offset is that of two readings of the wall clock: there was too little to fit it to. */
+  | 'reference'
+  | 'no_perf'
+  | 'no_gotrace'
+  | 'v1_trace'
+  | 'other_clock'
+  | 'no_common_thread'
+  | 'fit_failed'
+  | 'unaligned'
 
 export interface ClockEvidence {
   /** Version in the header of the Go trace; undefined without a Go trace. */
@@ -59,4 +88,30 @@ export const noCommonThread: ClockDecision = {
   reason:
     'no thread of the Go trace occurs in perf’s records: perf recorded another process or another time (or another pid ' +
     'namespace); each track is reported alone',
+}
+
+/** Both say CLOCK_MONOTONIC, and what must coincide does not. */
+export const unaligned: ClockDecision = {
+  method: 'unaligned',
+  joined: false,
+  reason:
+    'both tracks say CLOCK_MONOTONIC, but most network unblocks have no epoll_pwait just before: captures of different ' +
+    'processes or times',
+}
+
+/**
+ * Perf's time minus Go's before a moment of the axis, and its drift; undefined when not joined. The difference is null where it is too
+ * large for a float64 to hold every ns.
+ */
+export function offsetBefore(
+  { joined, fit }: ClockDecision,
+  atNs: number,
+): { readonly offsetNs: number | null; readonly driftPpm: number } | undefined {
+  if (!joined) return undefined
+  if (fit === undefined) return { offsetNs: 0, driftPpm: 0 }
+  const { pieces, baseOffsetNs } = fit
+  const piece = pieces.findLast((each) => each.fromPerfNs - each.offsetNs < atNs) ?? pieces[0]!
+  const perfNs = Number.isFinite(atNs) ? atNs + piece.offsetNs : piece.anchorPerfNs
+  const offsetNs = Number(baseOffsetNs) + Math.round(offsetAt(piece, perfNs))
+  return { offsetNs: Number.isSafeInteger(offsetNs) ? offsetNs : null, driftPpm: piece.driftPpm }
 }

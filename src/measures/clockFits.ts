@@ -1,3 +1,4 @@
+import { type ClockDecision, offsetBefore } from '../clock/ladder.js'
 import type { Measure } from './measure.js'
 import { quantile } from './quantiles.js'
 import type { Table } from './table.js'
@@ -11,6 +12,11 @@ export const clockFitsTable: Table = {
     { name: 'unmatched', type: 'long', doc: 'network unblocks of the poller without such an exit' },
     { name: 'offset_ns', type: 'long', doc: 'perf time minus Go time, ns; null when not joined' },
     { name: 'drift_ppm', type: 'double', doc: 'rate of perf’s clock against Go’s, ppm; null when not joined' },
+    {
+      name: 'confidence',
+      type: 'double',
+      doc: 'of an inferred join: share of Go’s events that perf’s threads confirm; else null',
+    },
     { name: 'residual_p50_ns', type: 'long', doc: 'network unblock minus epoll_pwait exit, median, ns' },
     { name: 'residual_p99_ns', type: 'long', doc: 'the same, 99th percentile, ns' },
   ],
@@ -58,13 +64,13 @@ export const clockFits: Measure = {
           const { residualsNs, unmatched } = state.get(key)!
           state.delete(key)
           residualsNs.sort((a, b) => a - b)
-          const { method, joined } = sink.clock
+          const { method } = sink.clock
           sink.row(clockFitsTable, endOf(key) - windowSeconds * 1e9, {
             method,
             pairs: residualsNs.length,
             unmatched,
-            offset_ns: joined ? 0 : null,
-            drift_ppm: joined ? 0 : null,
+            ...offsetOf(sink.clock, endOf(key)),
+            confidence: sink.clock.confidence ?? null,
             residual_p50_ns: quantile(residualsNs, 0.5),
             residual_p99_ns: quantile(residualsNs, 0.99),
           })
@@ -72,4 +78,10 @@ export const clockFits: Measure = {
       },
     }
   },
+}
+
+/** Of the last piece of the fit that reaches into the window. */
+function offsetOf(clock: ClockDecision, endNs: number) {
+  const { offsetNs, driftPpm } = offsetBefore(clock, endNs) ?? { offsetNs: null, driftPpm: null }
+  return { offset_ns: offsetNs, drift_ppm: driftPpm }
 }

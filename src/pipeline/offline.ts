@@ -3,10 +3,12 @@ import type { Gate } from '../analysis/selection.js'
 import type { AnalysisSummary } from '../analysis/summary.js'
 import { readCapture } from '../capture/directory.js'
 import { type Input, openInput } from '../capture/input.js'
+import type { ClockDecision } from '../clock/ladder.js'
 import { UserError } from '../errors.js'
 import type { Finding } from '../findings/finding.js'
 import type { OutRow, Thresholds, Track } from '../measures/measure.js'
 import type { TimelineListener } from '../timeline/model.js'
+import { prepareClock } from './clockPass.js'
 
 export interface OfflineSource {
   readonly names: Pick<AnalysisOptions, 'source' | 'service' | 'host' | 'clock' | 'perfClock'>
@@ -102,9 +104,22 @@ function notA(input: Input, wanted: string): string {
 
 /** The whole analysis in this process: reads both tracks side by side, never more of one than the other needs. */
 export async function analyzeOffline(source: OfflineSource, options: OfflineOptions = {}): Promise<OfflineResult> {
-  const { names, inputs } = source
+  const prepared = await prepareClock(source)
+  try {
+    return await analyzePrepared({ names: source.names, inputs: prepared.inputs }, prepared.clockDecision, options)
+  } finally {
+    await prepared.dispose()
+  }
+}
+
+async function analyzePrepared(
+  { names, inputs }: OfflineSource,
+  clockDecision: ClockDecision | undefined,
+  options: OfflineOptions,
+): Promise<OfflineResult> {
   const analysis = new Analysis({
     ...names,
+    clockDecision,
     tracks: { gotrace: inputs.gotrace !== undefined, perf: inputs.perf !== undefined },
     thresholds: options.thresholds,
     gate: options.gate,

@@ -1,3 +1,4 @@
+import { offsetBefore } from '../clock/ladder.js'
 import type { OfflineResult } from '../pipeline/offline.js'
 import type { Row } from '../measures/table.js'
 import { tables } from '../measures/tables.js'
@@ -10,6 +11,7 @@ export function toJsonResult(result: OfflineResult, followed?: FollowedTaskResul
   const byTable = Object.fromEntries(tables.map((table) => [table.name, [] as Row[]]))
   for (const { table, row } of rows) byTable[table]!.push(row)
   const { clock } = summary
+  const offset = offsetBefore(clock, Infinity)
   return {
     schemaVersion: resultSchemaVersion,
     capture: {
@@ -31,6 +33,10 @@ export function toJsonResult(result: OfflineResult, followed?: FollowedTaskResul
       method: clock.method,
       joined: clock.joined,
       reason: clock.reason,
+      offset_ns: offset?.offsetNs ?? null,
+      drift_ppm: offset?.driftPpm ?? null,
+      pieces: clock.fit?.pieces.length ?? 0,
+      confidence: clock.confidence ?? null,
       common_threads: summary.commonThreads,
       pairs: summary.fit.pairs,
       unmatched: summary.fit.unmatched,

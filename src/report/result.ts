@@ -68,6 +68,13 @@ export const DiagnoseResult = z.strictObject({
     joined: z.boolean(),
     /** Why the tracks are not joined; empty when they are. */
     reason: z.string(),
+    /** Of the last piece of the fit: perf's time minus Go's, and its drift; null when not joined. */
+    offset_ns: z.int().nullable(),
+    drift_ppm: z.number().nullable(),
+    /** Pieces of the fit; 0 when nothing had to be fitted. More than one: a clock was set, or its rate changed. */
+    pieces: z.int(),
+    /** Of an inferred join, 0 to 1: how much of what Go tells perf's threads confirm; else null. */
+    confidence: z.number().nullable(),
     common_threads: z.int(),
     pairs: z.int(),
     unmatched: z.int(),

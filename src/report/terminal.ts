@@ -1,4 +1,5 @@
 import picocolors from 'picocolors'
+import { type ClockDecision, offsetBefore } from '../clock/ladder.js'
 import { formatCount, formatNs, formatShare } from '../findings/units.js'
 import { severities } from '../findings/finding.js'
 import type { DatedFinding, OfflineResult, Window } from '../pipeline/offline.js'
@@ -70,7 +71,19 @@ function clockLine({ clock, fit, commonThreads }: OfflineResult['summary'], pc: 
     fit.residualP50Ns === null
       ? 'no network unblocks to check it with'
       : `${formatCount(fit.pairs, 'network wake-up')} check it, residual p50 ${formatNs(fit.residualP50Ns)}, p99 ${formatNs(fit.residualP99Ns ?? 0)}`
-  return `joined, both on CLOCK_MONOTONIC, ${formatCount(commonThreads, 'common thread')}; ${residual}`
+  return `${joinText(clock)}, ${formatCount(commonThreads, 'common thread')}; ${residual}`
+}
+
+function joinText(clock: ClockDecision): string {
+  const { fit } = clock
+  if (fit === undefined) return 'joined, both on CLOCK_MONOTONIC'
+  const { offsetNs, driftPpm } = offsetBefore(clock, Infinity)!
+  const ahead = offsetNs === null ? '' : ` by ${formatNs(offsetNs)} and ${driftPpm.toFixed(2)} ppm`
+  const steps = fit.pieces.length > 1 ? ` (the last of ${fit.pieces.length} pieces)` : ''
+  const fitted = `perf’s clock differs from Go’s${ahead}${steps}`
+  if (clock.method === 'reference') return `joined by readings of the wall clock, ${fitted}`
+  if (clock.method === 'fitted') return `joined by events that both tell of, ${fitted}`
+  return `joined approximately, clock and threads inferred with confidence ${formatShare(clock.confidence ?? 0)}, ${fitted}`
 }
 
 function notes(summary: OfflineResult['summary']): string[] {

@@ -209,7 +209,10 @@ export class GoTrack {
   private networkReady(event: GoEvent, atNs: number): NetworkReady {
     const thread = this.core.goThread(event.tid)
     const residualNs = atNs - thread.pollNs
-    for (const listener of this.core.listeners) listener.clockPair?.(atNs, residualNs)
+    // Only while perf is seen to record the returns of epoll_pwait is a missing one a contradiction.
+    if (!Number.isNaN(this.core.state.lastPollNs)) {
+      for (const listener of this.core.listeners) listener.clockPair?.(atNs, residualNs)
+    }
     return {
       readyNs: atNs,
       pollNs: thread.pollNs,

@@ -100,6 +100,7 @@ export class PerfTrack {
   /** From here on perf says nothing: it ended. Nothing is known of any thread until its next record. */
   forget(atNs: number): void {
     for (const thread of this.core.state.threads.values()) this.forgetThread(thread, atNs)
+    this.core.state.lastPollNs = NaN
   }
 
   private forgetThread(thread: Thread, atNs: number): void {

@@ -1,0 +1,133 @@
+import { Marks, MarkKind } from '../clock/fit/marks.js'
+import { Ev, type GoEvent, GoState, GoTraceReader } from '../gotrace/index.js'
+import { PerfKind, PerfScriptReader } from '../perf/index.js'
+import { waitClassOfReason } from '../timeline/waits.js'
+import { ClassId } from '../timeline/classes.js'
+
+/** Reads a Go trace for the moments that perf must have seen as well. */
+export class GoMarks {
+  readonly reader = new GoTraceReader()
+  readonly marks = new Marks()
+  /** Wall time of CLOCK_MONOTONIC's zero, from the first snapshot of the trace. */
+  wallOriginNs: bigint | undefined
+  private readonly inNetwork = new Set<number>()
+
+  push(bytes: Uint8Array): void {
+    this.reader.push(bytes)
+    this.read()
+  }
+
+  end(): void {
+    this.reader.end()
+    this.read()
+  }
+
+  private read(): void {
+    const { reader } = this
+    while (reader.next()) this.see(reader.event)
+  }
+
+  private see(event: GoEvent): void {
+    const { type, tid, timeNs } = event
+    switch (type) {
+      case Ev.Sync:
+        if (event.clock !== undefined) this.wallOriginNs ??= event.clock.wallNs - event.clock.monotonicNs
+        return
+      case Ev.GoBlock:
+        if (waitClassOfReason(this.reader.string(event.args[0]!)) === ClassId.net_wait) this.inNetwork.add(event.goid)
+        return
+      case Ev.GoUnblock:
+        // From a running goroutine it is a deadline or a close, not the poller (reference: joining).
+        if (this.inNetwork.delete(event.args[0]!) && event.goid < 0 && tid >= 0)
+          this.marks.add(MarkKind.Poll, tid, timeNs)
+        return
+      case Ev.GoSyscallBegin:
+        if (event.from === GoState.Running) this.marks.add(MarkKind.Enter, tid, timeNs)
+        return
+      case Ev.GoSyscallEnd:
+        // An old trace says only of calls that blocked when they ended.
+        if (this.reader.threadsAreTids) this.marks.add(MarkKind.Exit, tid, timeNs)
+        return
+      case Ev.ProcStop:
+        this.marks.add(MarkKind.Park, tid, timeNs)
+        return
+      case Ev.ProcStart:
+        this.marks.add(MarkKind.Unpark, tid, timeNs)
+        return
+    }
+  }
+}
+
+const Role = { Other: 0, Enter: 1, Exit: 2, PollExit: 3, Switch: 4 } as const
+
+/** System calls that the runtime makes for itself: the Go trace does not tell of them. */
+const runtimeCalls = /_(?:futex|nanosleep|epoll_p?wait2?|sched_yield|madvise|mmap|munmap|tgkill|rt_sigreturn)$/
+
+function roleOf(name: string): number {
+  if (name === 'sched:sched_switch') return Role.Switch
+  if (/^syscalls:sys_exit_epoll_p?wait$/.test(name)) return Role.PollExit
+  if (runtimeCalls.test(name)) return Role.Other
+  if (name.startsWith('syscalls:sys_enter_') || name === 'raw_syscalls:sys_enter') return Role.Enter
+  if (name.startsWith('syscalls:sys_exit_') || name === 'raw_syscalls:sys_exit') return Role.Exit
+  return Role.Other
+}
+
+/** Reads perf's text for the same moments. */
+export class PerfMarks {
+  readonly reader = new PerfScriptReader()
+  readonly marks = new Marks()
+  /** Process of each thread. */
+  readonly pids = new Map<number, number>()
+  private readonly roles: number[] = []
+  /** perf says that it lost records. */
+  hasLost = false
+  private hasSwitches = false
+
+  push(bytes: Uint8Array): void {
+    this.reader.push(bytes)
+    this.read()
+  }
+
+  end(): void {
+    this.reader.end()
+    this.read()
+  }
+
+  private read(): void {
+    const { reader, marks } = this
+    const { record } = reader
+    while (reader.next()) {
+      if (!record.hasTime) continue
+      if (record.kind === PerfKind.Sample) this.sample()
+      else if (record.kind === PerfKind.SwitchIn) marks.add(MarkKind.Unpark, record.tid, record.timeNs)
+      else if (record.kind === PerfKind.SwitchOut && !record.preempt && !this.hasSwitches)
+        marks.add(MarkKind.Park, record.tid, record.timeNs)
+      else {
+        if (record.kind === PerfKind.Lost || record.kind === PerfKind.LostSamples) this.hasLost = true
+        continue
+      }
+      if (!this.pids.has(record.tid)) this.pids.set(record.tid, record.pid)
+    }
+  }
+
+  private sample(): void {
+    const { reader, marks } = this
+    const { record } = reader
+    const { tid, timeNs } = record
+    switch ((this.roles[record.eventId] ??= roleOf(reader.eventName(record.eventId)))) {
+      case Role.Enter:
+        return marks.add(MarkKind.Enter, tid, timeNs)
+      case Role.Exit:
+        return marks.add(MarkKind.Exit, tid, timeNs)
+      case Role.PollExit:
+        if (record.syscallReturn() > 0) marks.add(MarkKind.Poll, tid, timeNs)
+        return
+      case Role.Switch: {
+        const change = record.schedSwitch()
+        if (change?.prevTid !== tid || !change.prevState.startsWith('S')) return
+        this.hasSwitches = true
+        return marks.add(MarkKind.Park, tid, timeNs)
+      }
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import { checkPolls } from './fit/check.js'
+import { fitClock } from './fit/fit.js'
+import { type Marks, pairLanes, toLanes } from './fit/marks.js'
+import { matchThreads } from './fit/threads.js'
+import { type ClockDecision, noCommonThread } from './ladder.js'
+import type { ClockPiece } from './map.js'
+
+export interface FitInput {
+  readonly go: Marks
+  readonly perf: Marks
+  /** Both name threads by the system's ids. */
+  readonly sameThreads: boolean
+  /** perf says that it lost records. */
+  readonly hasLost: boolean
+  /** Perf's base minus Go's, ns. */
+  readonly baseOffsetNs: bigint
+  /** Perf's time minus Go's, since their bases, as far as readings of the wall clock tell; ns. */
+  readonly guessNs: number | undefined
+}
+
+const enoughPolls = 50
+/** Share of network unblocks that must have their epoll_pwait. What perf lost cannot be found. */
+const leastMatched = 0.9
+const leastMatchedAfterLoss = 0.5
+const leastCovered = 0.5
+const leastConfidence = 0.6
+/** With fewer marks than this a difference cannot stand out. */
+const marksToFit = 100
+
+/** Fits perf's clock, and when need be its threads, to the Go trace. */
+export function fitTracks(input: FitInput): ClockDecision {
+  const { sameThreads, guessNs, baseOffsetNs } = input
+  const go = toLanes(input.go, !sameThreads)
+  const perf = toLanes(input.perf, !sameThreads)
+  const pairs = pairLanes(go, perf)
+  if (pairs.length === 0)
+    return sameThreads ? noCommonThread : failed('there is nothing in one of them that the other could have seen')
+  const marks = pairs.reduce((sum, pair) => sum + pair.go.times.length, 0)
+  if (marks < marksToFit && sameThreads && guessNs !== undefined) {
+    const piece = { fromPerfNs: -Infinity, anchorPerfNs: 0, offsetNs: guessNs, driftPpm: 0 }
+    return { method: 'reference', joined: true, reason: '', fit: { pieces: [piece], baseOffsetNs, threads: undefined } }
+  }
+  const joint = fitClock(go, perf, guessNs === undefined ? [] : [guessNs])
+  if (joint === undefined) return failed(`no shift of the clocks puts them together, so they are ${others}`)
+  if (joint.coveredShare < leastCovered) return failed(`most of the time no shift of the clocks puts them together`)
+  const threads = sameThreads ? undefined : matchThreads(pairs, joint.pieces)
+  if (threads !== undefined && threads.confidence < leastConfidence)
+    return failed(`only ${percent(threads.confidence)} of what happened on Go’s threads is found on threads of perf`)
+  const met = metPolls(input, joint.pieces, threads?.tids)
+  if (met < (input.hasLost ? leastMatchedAfterLoss : leastMatched))
+    return failed(`only ${percent(met)} of the network unblocks have their epoll_pwait, so they are ${others}`)
+  const fit = { pieces: joint.pieces, baseOffsetNs, threads: threads?.tids }
+  return threads === undefined
+    ? { method: 'fitted', joined: true, reason: '', fit }
+    : { method: 'inferred', joined: true, reason: '', confidence: threads.confidence, fit }
+}
+
+/** Share of the network unblocks that have their epoll_pwait; 1 when there are too few to tell. */
+function metPolls(
+  input: FitInput,
+  pieces: readonly ClockPiece[],
+  threads: ReadonlyMap<number, number> | undefined,
+): number {
+  const { pairs, unmatched } = checkPolls(toLanes(input.go, false), toLanes(input.perf, false), pieces, threads)
+  return pairs + unmatched < enoughPolls ? 1 : pairs / (pairs + unmatched)
+}
+
+const others = 'captures of different processes or times, or too short'
+
+function failed(why: string): ClockDecision {
+  return {
+    method: 'fit_failed',
+    joined: false,
+    reason: `the two tracks share no clock, and ${why}; each track is reported alone`,
+  }
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`
+}
