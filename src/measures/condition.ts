@@ -100,12 +100,12 @@ const known =
 
 function subjectOf(text: string): Condition['subject'] | undefined {
   const name = text.replaceAll(/\s+/g, ' ')
-  const className = timeClasses.find((each) => each === name || each.replaceAll('_', ' ') === name)
-  if (className !== undefined) return piece(className)()
   for (const [form, make] of subjects) {
     const match = form.exec(name)
     if (match !== null) return make(match[1] ?? '')
   }
+  const className = timeClasses.find((each) => each === name || each.replaceAll('_', ' ') === name)
+  if (className !== undefined) return piece(className)()
   const [tableName, column] = name.split('.')
   const table = tables.find((each) => each.name === tableName)
   const isNs = table?.columns.some((each) => each.name === column && (column === 'ns' || column.endsWith('_ns')))
