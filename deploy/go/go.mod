@@ -1,0 +1,3 @@
+module dualtrace.local/tracestream
+
+go 1.22
