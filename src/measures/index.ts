@@ -1,5 +1,6 @@
 import { clockFits } from './clockFits.js'
 import { gcPauses } from './gcPauses.js'
+import { goroutines } from './goroutines.js'
 import type { Measure } from './measure.js'
 import { netpollDelays } from './netpollDelays.js'
 import { netpollSpikes } from './netpollSpikes.js'
@@ -23,6 +24,7 @@ export const measures: readonly Measure[] = [
   timeClasses,
   tasks,
   wakeChains,
+  goroutines,
   samples,
   clockFits,
   pipelineHealth,

@@ -2,6 +2,7 @@ import { clockFitsTable } from './clockFits.js'
 import { findingsTable } from './findings.js'
 import { flamesTable } from './flames.js'
 import { gcPausesTable } from './gcPauses.js'
+import { goroutinesTable, goroutineStartsTable } from './goroutines.js'
 import { netpollDelaysTable } from './netpollDelays.js'
 import { netpollSpikesTable } from './netpollSpikes.js'
 import { pipelineHealthTable } from './pipelineHealth.js'
@@ -28,6 +29,8 @@ export const tables: readonly Table[] = [
   regionsTable,
   unfinishedTasksTable,
   wakeChainsTable,
+  goroutinesTable,
+  goroutineStartsTable,
   findingsTable,
   stacksTable,
   samplesTable,
