@@ -1,3 +1,4 @@
+import { Kernel } from '../timeline/classes.js'
 import type { Measure } from './measure.js'
 import { quantileColumns, quantileValues } from './quantiles.js'
 import { bucketAt, type Seconds, takeEnded } from './seconds.js'
@@ -9,8 +10,16 @@ export const schedLatencyTable: Table = {
   columns: [
     { name: 'count', type: 'long', doc: 'goroutines that went from Runnable to Running in this second' },
     ...quantileColumns('runnable_to_running', 'Go: goroutine runnable to running'),
+    { name: 'runnable_ns', type: 'long', doc: 'these waits summed, ns' },
+    {
+      name: 'runnable_kernel_ns',
+      type: 'long',
+      doc: 'of this, the thread had been woken for it or preempted and had no CPU; the rest had no P, ns; null without perf',
+    },
     { name: 'wake_count', type: 'long', doc: 'threads switched in after a wake-up in this second' },
     ...quantileColumns('wake_to_switch_in', 'kernel: thread woken to switched in (needs perf)'),
+    { name: 'preempt_count', type: 'long', doc: 'threads switched in after a preemption in this second' },
+    ...quantileColumns('preempted_to_switch_in', 'kernel: thread preempted to switched in again (needs perf)'),
   ],
   keys: [],
   ttlDays: 30,
@@ -18,7 +27,9 @@ export const schedLatencyTable: Table = {
 
 interface Bucket {
   readonly runnableNs: number[]
+  kernelNs: number
   readonly wakeNs: number[]
+  readonly preemptedNs: number[]
 }
 
 export const schedLatency: Measure = {
@@ -26,22 +37,31 @@ export const schedLatency: Measure = {
   tables: [schedLatencyTable],
   create(sink, _thresholds, saved) {
     const state = (saved ?? new Map()) as Seconds<Bucket>
-    const newBucket = (): Bucket => ({ runnableNs: [], wakeNs: [] })
+    const newBucket = (): Bucket => ({ runnableNs: [], kernelNs: 0, wakeNs: [], preemptedNs: [] })
     return {
       state,
-      started(_goroutine, runnableNs, startNs) {
-        bucketAt(state, sink, startNs, newBucket).runnableNs.push(startNs - runnableNs)
+      started(_goroutine, runnableNs, startNs, kernelNs) {
+        const bucket = bucketAt(state, sink, startNs, newBucket)
+        bucket.runnableNs.push(startNs - runnableNs)
+        bucket.kernelNs += kernelNs
       },
       switchedIn(_thread, wakeNs, inNs) {
         bucketAt(state, sink, inNs, newBucket).wakeNs.push(inNs - wakeNs)
+      },
+      offCpu({ fromNs, toNs, kernel }) {
+        if (kernel === Kernel.Preempted) bucketAt(state, sink, toNs, newBucket).preemptedNs.push(toNs - fromNs)
       },
       flush(beforeNs) {
         for (const { startNs, bucket } of takeEnded(state, sink, beforeNs)) {
           sink.row(schedLatencyTable, startNs, {
             count: bucket.runnableNs.length,
             ...quantileValues('runnable_to_running', bucket.runnableNs),
+            runnable_ns: bucket.runnableNs.reduce((sum, ns) => sum + ns, 0),
+            runnable_kernel_ns: sink.clock.joined ? bucket.kernelNs : null,
             wake_count: bucket.wakeNs.length,
             ...quantileValues('wake_to_switch_in', bucket.wakeNs),
+            preempt_count: bucket.preemptedNs.length,
+            ...quantileValues('preempted_to_switch_in', bucket.preemptedNs),
           })
         }
       },

@@ -61,6 +61,17 @@ export const Kernel = {
   Off: 6,
 } as const
 
+/** Names of the kernel states in rows, by number; undefined for what is not known. */
+export const kernelNames: readonly (string | undefined)[] = [
+  undefined,
+  'on_cpu',
+  'preempted',
+  'asleep',
+  'disk',
+  'stopped',
+  'off',
+]
+
 /**
  * Kernel state behind sched_switch's `prev_state`, e.g. `R+`, `S`, `D|W`.
  * Source: sched_switch's format file; the first letter decides, the rest are modifiers.

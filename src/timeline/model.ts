@@ -123,6 +123,10 @@ export interface LastToStop {
   readonly stack: string
   /** What its thread did in the kernel between the request and its stop; undefined without perf. */
   readonly kernel: KernelTotals | undefined
+  /** Kernel.* of its thread at the request. */
+  readonly kernelAtBegin: number
+  /** Stacks of perf's CPU samples of that thread meanwhile, functions root first, joined by ';', most frequent first. */
+  readonly sampleStacks: readonly { readonly stack: string; readonly count: number }[]
   /** Leaf functions of perf's CPU samples of that thread meanwhile, most frequent first. */
   readonly samples: readonly { readonly func: string; readonly count: number }[]
 }

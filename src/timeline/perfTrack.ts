@@ -127,8 +127,8 @@ export class PerfTrack {
     } else if (role === Role.CpuSample) {
       thread.comm = record.comm
       if (this.core.state.stop === undefined) return
-      const leaf = reader.stack(record.stackId)[0]?.symbol ?? ''
-      this.stops.sample(thread.tid, leaf === '' ? '[unknown]' : leaf)
+      const stack = joinPerfFrames(reader.stack(record.stackId))
+      this.stops.sample(thread.tid, stack === '' ? '[unknown]' : stack)
     }
   }
 

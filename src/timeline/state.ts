@@ -6,9 +6,9 @@ import { type Listed, takeListed } from './listed.js'
 /** The open stop-the-world, with what is needed to say who was last to stop. */
 export interface OpenStop {
   readonly stop: StopTheWorld
-  /** Kernel totals of every thread at the request. */
-  readonly totalsAtBegin: Map<number, KernelTotals>
-  /** CPU samples since the request: thread → leaf function → count. */
+  /** Kernel state and totals of every thread at the request. */
+  readonly atBegin: Map<number, { readonly kernel: number; readonly totals: KernelTotals }>
+  /** CPU samples since the request: thread → stack, functions root first, joined by ';' → count. */
   readonly samples: Map<number, Map<string, number>>
   /** Set once the last P so far has stopped; the thread it held. */
   lastTid: number
@@ -16,6 +16,7 @@ export interface OpenStop {
   lastFunc: string
   lastStack: string
   lastKernel: KernelTotals | undefined
+  lastKernelAtBegin: number
 }
 
 /** Plain data: see model.ts. */

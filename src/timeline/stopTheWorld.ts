@@ -1,3 +1,4 @@
+import { Kernel } from './classes.js'
 import type { KernelTotals, LastToStop, Thread } from './model.js'
 import type { OpenStop, TimelineCore } from './state.js'
 
@@ -16,10 +17,10 @@ export class StopTheWorldTracker {
   begin(text: string, tid: number, goid: number, atNs: number): void {
     this.end(atNs)
     this.cutHeld(atNs)
-    const totalsAtBegin = new Map<number, KernelTotals>()
+    const atBegin: OpenStop['atBegin'] = new Map()
     for (const thread of this.core.state.threads.values()) {
       this.core.account(thread, atNs)
-      totalsAtBegin.set(thread.tid, { ...thread.totals })
+      atBegin.set(thread.tid, { kernel: thread.kernel, totals: { ...thread.totals } })
     }
     const reason = text.replace(/^stop-the-world \((.*)\)$/, '$1')
     this.core.state.stop = {
@@ -33,13 +34,14 @@ export class StopTheWorldTracker {
         stoppedNs: atNs,
         last: undefined,
       },
-      totalsAtBegin,
+      atBegin,
       samples: new Map(),
       lastTid: -1,
       lastGoid: -1,
       lastFunc: '',
       lastStack: '',
       lastKernel: undefined,
+      lastKernelAtBegin: Kernel.Unknown,
     }
   }
 
@@ -55,16 +57,18 @@ export class StopTheWorldTracker {
     open.lastFunc = onIt?.startFunc ?? (leftInside ? thread.lastFunc : '')
     open.lastStack = leftInside ? thread.lastStack : ''
     this.core.account(thread, atNs)
-    open.lastKernel = thread.seenByPerf ? difference(thread.totals, open.totalsAtBegin.get(thread.tid)) : undefined
+    const before = open.atBegin.get(thread.tid)
+    open.lastKernel = thread.seenByPerf ? difference(thread.totals, before?.totals) : undefined
+    open.lastKernelAtBegin = before?.kernel ?? Kernel.Unknown
   }
 
   /** A CPU sample of perf during a stop. */
-  sample(tid: number, leaf: string): void {
+  sample(tid: number, stack: string): void {
     const open = this.core.state.stop
     if (open === undefined) return
     let counts = open.samples.get(tid)
     if (counts === undefined) open.samples.set(tid, (counts = new Map<string, number>()))
-    counts.set(leaf, (counts.get(leaf) ?? 0) + 1)
+    counts.set(stack, (counts.get(stack) ?? 0) + 1)
   }
 
   end(atNs: number): void {
@@ -92,18 +96,28 @@ export class StopTheWorldTracker {
 
 function lastToStop(open: OpenStop): LastToStop | undefined {
   if (open.lastTid < 0) return undefined
-  const samples = [...(open.samples.get(open.lastTid) ?? [])]
-    .map(([func, count]) => ({ func, count }))
-    .sort((a, b) => b.count - a.count || (a.func < b.func ? -1 : 1))
-    .slice(0, samplesShown)
+  const stacks = open.samples.get(open.lastTid) ?? new Map<string, number>()
+  const leaves = new Map<string, number>()
+  for (const [stack, count] of stacks) {
+    const leaf = stack.slice(stack.lastIndexOf(';') + 1)
+    leaves.set(leaf, (leaves.get(leaf) ?? 0) + count)
+  }
   return {
     tid: open.lastTid,
     goid: open.lastGoid,
     startFunc: open.lastFunc,
     stack: open.lastStack,
     kernel: open.lastKernel,
-    samples,
+    kernelAtBegin: open.lastKernelAtBegin,
+    sampleStacks: mostFrequent(stacks).map(([stack, count]) => ({ stack, count })),
+    samples: mostFrequent(leaves)
+      .slice(0, samplesShown)
+      .map(([func, count]) => ({ func, count })),
   }
+}
+
+function mostFrequent(counts: ReadonlyMap<string, number>): [string, number][] {
+  return [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))
 }
 
 function difference(now: KernelTotals, before: KernelTotals | undefined): KernelTotals {

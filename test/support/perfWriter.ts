@@ -33,9 +33,10 @@ export class PerfWriter {
     this.add(tid, ms, `1 syscalls:sys_exit_${name}: 0x${BigInt.asUintN(64, BigInt(ret)).toString(16)}`)
   }
 
-  /** The thread is sampled: it is on a CPU. */
-  sample(tid: number, ms: number): void {
-    this.add(tid, ms, '1 cpu-clock:')
+  /** The thread is sampled: it is on a CPU. Frames leaf first: `function (file)`. */
+  sample(tid: number, ms: number, ...frames: readonly string[]): void {
+    const lines = frames.map((frame, i) => `\n\t${(0x1000 + i).toString(16).padStart(16)} ${frame}`)
+    this.add(tid, ms, `1 cpu-clock:${lines.join('')}${lines.length > 0 ? '\n' : ''}`)
   }
 
   bytes(): Uint8Array {

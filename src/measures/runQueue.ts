@@ -1,0 +1,113 @@
+import { Kernel } from '../timeline/classes.js'
+import type { Measure } from './measure.js'
+import { bucketAt, type Seconds, takeEnded } from './seconds.js'
+import type { Table } from './table.js'
+import { topAndOther } from './top.js'
+
+export const runQueueTable: Table = {
+  name: 'run_queue',
+  doc: 'Threads that wanted a CPU and had none, in the second in which they got one: the worst, and the rest as one',
+  columns: [
+    { name: 'tid', type: 'long', doc: 'thread; -1 = the rest' },
+    { name: 'wait_ns', type: 'long', doc: 'woken or preempted until switched in, summed, ns' },
+    { name: 'wakes', type: 'long', doc: 'times it was woken and switched in' },
+    { name: 'woken_ns', type: 'long', doc: 'of wait_ns, woken to switched in, ns' },
+    { name: 'preemptions', type: 'long', doc: 'times it was preempted and switched in again' },
+    { name: 'preempted_ns', type: 'long', doc: 'of wait_ns, preempted to switched in, ns' },
+    { name: 'max_ns', type: 'long', doc: 'longest single wait, ns' },
+    {
+      name: 'instead',
+      type: 'symbol',
+      doc: 'thread name that the kernel switched to when it preempted this one, that with the most time; null when not told',
+    },
+  ],
+  keys: ['tid'],
+  ttlDays: 30,
+}
+
+/** So many threads a second have a row of their own. */
+const threadsShown = 20
+
+interface Waits {
+  wakes: number
+  wokenNs: number
+  preemptions: number
+  preemptedNs: number
+  maxNs: number
+  /** Thread name → ns. */
+  readonly instead: Map<string, number>
+}
+
+export const runQueue: Measure = {
+  name: 'run_queue',
+  tables: [runQueueTable],
+  create(sink, _thresholds, saved) {
+    const state = (saved ?? new Map()) as Seconds<Map<number, Waits>>
+    const newBucket = () => new Map<number, Waits>()
+    const waitsOf = (tid: number, atNs: number): Waits => {
+      const byThread = bucketAt(state, sink, atNs, newBucket)
+      let waits = byThread.get(tid)
+      if (waits === undefined) byThread.set(tid, (waits = noWaits()))
+      return waits
+    }
+    return {
+      state,
+      switchedIn({ tid }, wakeNs, inNs) {
+        const waits = waitsOf(tid, inNs)
+        waits.wakes++
+        waits.wokenNs += inNs - wakeNs
+        waits.maxNs = Math.max(waits.maxNs, inNs - wakeNs)
+      },
+      offCpu({ thread, fromNs, toNs, kernel }) {
+        if (kernel !== Kernel.Preempted) return
+        const waits = waitsOf(thread.tid, toNs)
+        const ns = toNs - fromNs
+        waits.preemptions++
+        waits.preemptedNs += ns
+        waits.maxNs = Math.max(waits.maxNs, ns)
+        if (thread.nextTid > 0) waits.instead.set(thread.nextComm, (waits.instead.get(thread.nextComm) ?? 0) + ns)
+      },
+      flush(beforeNs) {
+        for (const { startNs, bucket } of takeEnded(state, sink, beforeNs)) {
+          const { top, other } = topAndOther(bucket, threadsShown, totalNs, (a, b) => a - b, merge)
+          for (const [tid, waits] of top) sink.row(runQueueTable, startNs, { tid, ...valuesOf(waits) })
+          if (other !== undefined) sink.row(runQueueTable, startNs, { tid: -1, ...valuesOf(other) })
+        }
+      },
+    }
+  },
+}
+
+function noWaits(): Waits {
+  return { wakes: 0, wokenNs: 0, preemptions: 0, preemptedNs: 0, maxNs: 0, instead: new Map() }
+}
+
+function totalNs({ wokenNs, preemptedNs }: Waits): number {
+  return wokenNs + preemptedNs
+}
+
+function valuesOf(waits: Waits) {
+  const instead = [...waits.instead].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))
+  return {
+    wait_ns: totalNs(waits),
+    wakes: waits.wakes,
+    woken_ns: waits.wokenNs,
+    preemptions: waits.preemptions,
+    preempted_ns: waits.preemptedNs,
+    max_ns: waits.maxNs,
+    instead: instead[0]?.[0] ?? null,
+  }
+}
+
+function merge(all: readonly Waits[]): Waits {
+  const sum = noWaits()
+  for (const { wakes, wokenNs, preemptions, preemptedNs, maxNs, instead } of all) {
+    sum.wakes += wakes
+    sum.wokenNs += wokenNs
+    sum.preemptions += preemptions
+    sum.preemptedNs += preemptedNs
+    sum.maxNs = Math.max(sum.maxNs, maxNs)
+    for (const [comm, ns] of instead) sum.instead.set(comm, (sum.instead.get(comm) ?? 0) + ns)
+  }
+  return sum
+}
