@@ -8,8 +8,8 @@ const chunkBytes = 1 << 18
 export interface PlainFile {
   readonly kind: Input['kind']
   readonly sizeBytes: number
-  /** All bytes from the start. Every chunk is the same memory: it holds until the next one is asked for. */
-  readonly chunks: Iterable<Uint8Array>
+  /** Reads all bytes from the start into the memory that `room` gives for so many. @returns how many came, again and again */
+  readonly readInto: (room: (sizeBytes: number) => Uint8Array) => Iterable<number>
 }
 
 /**
@@ -27,7 +27,7 @@ export function openPlainFile(path: string): PlainFile | undefined {
     closeSync(fd)
     return undefined
   }
-  return { kind, sizeBytes: fstatSync(fd).size, chunks: chunksOf(fd) }
+  return { kind, sizeBytes: fstatSync(fd).size, readInto: (room) => readAll(fd, room) }
 }
 
 function openForReading(path: string): number | undefined {
@@ -38,13 +38,12 @@ function openForReading(path: string): number | undefined {
   }
 }
 
-function* chunksOf(fd: number): Iterable<Uint8Array> {
-  const buffer = Buffer.allocUnsafe(chunkBytes)
+function* readAll(fd: number, room: (sizeBytes: number) => Uint8Array): Iterable<number> {
   try {
     for (;;) {
-      const bytes = readSync(fd, buffer, 0, chunkBytes, null)
+      const bytes = readSync(fd, room(chunkBytes), 0, chunkBytes, null)
       if (bytes === 0) return
-      yield buffer.subarray(0, bytes)
+      yield bytes
     }
   } finally {
     closeSync(fd)

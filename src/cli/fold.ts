@@ -105,14 +105,16 @@ async function read(file: string, reader: PerfScriptReader, drain: () => void): 
   const input = (file === '-' ? undefined : openPlainFile(file)) ?? (await openInput(file))
   refuseKind(file, input.kind)
   const progress = await startProgress('fold', input.sizeBytes)
-  const take = (chunk: Uint8Array, readBytes: number) => {
-    reader.push(chunk)
+  const take = (readBytes: number) => {
     drain()
     progress.advance(readBytes)
   }
   try {
-    if ('damage' in input) return await readInput(input, take)
-    for (const chunk of input.chunks) take(chunk, chunk.length)
+    if ('damage' in input) return await readInput(input, reader, take)
+    for (const bytes of input.readInto((sizeBytes) => reader.room(sizeBytes))) {
+      reader.fill(bytes)
+      take(bytes)
+    }
   } catch (error) {
     // What came before perf script failed is worth having.
     return error instanceof UserError ? error.message : `${file}: ${(error as Error).message}`
@@ -124,15 +126,17 @@ async function read(file: string, reader: PerfScriptReader, drain: () => void): 
   return undefined
 }
 
-/** `take` gets every chunk, and how many bytes of the file it took (of the chunk itself where there is no file). */
+/** `take` is told after every chunk how many bytes of the file it took (of the chunk itself where there is no file). */
 async function readInput(
   input: Input,
-  take: (chunk: Uint8Array, readBytes: number) => void,
+  reader: PerfScriptReader,
+  take: (readBytes: number) => void,
 ): Promise<string | undefined> {
   let before = 0
   for await (const chunk of input.chunks) {
     const { readBytes } = input
-    take(chunk, input.sizeBytes === undefined ? chunk.length : readBytes - before)
+    reader.push(chunk)
+    take(input.sizeBytes === undefined ? chunk.length : readBytes - before)
     before = readBytes
   }
   const [damage] = input.damage

@@ -157,12 +157,25 @@ export class PerfScriptReader {
   }
 
   push(chunk: Uint8Array): void {
+    this.room(chunk.length).set(chunk)
+    this.fill(chunk.length)
+  }
+
+  /** Memory for the next bytes of the stream, for those who can write there and spare a copy: `fill` takes as many as came. */
+  room(sizeBytes: number): Uint8Array {
     const { lines, record } = this
+    const { window } = lines
     if (lines.ended) throw new Error('push after end')
     this.samples.forgetHead()
     // Of an open sample only the first line is kept: the frames read so far are interned.
-    if (lines.inRecord) record.shift(lines.window.push(chunk, record.headStart, record.headEnd))
-    else lines.window.push(chunk)
+    if (lines.inRecord) record.shift(window.makeRoom(sizeBytes, record.headStart, record.headEnd))
+    else window.makeRoom(sizeBytes)
+    return window.bytes.subarray(window.end, window.end + sizeBytes)
+  }
+
+  /** The first bytes of `room` are written; nothing else was asked of the reader since. */
+  fill(sizeBytes: number): void {
+    this.lines.window.end += sizeBytes
   }
 
   /** No more chunks: the last line counts even without its newline. */

@@ -14,16 +14,19 @@ export class ByteWindow implements ByteSource {
   /** @param streamPos position of `pos` in the stream */
   constructor(public streamPos: number) {}
 
-  /**
-   * Appends a chunk. What lies before `pos` goes, except [keepStart, keepEnd), which moves to the front.
-   * @returns how far `keepStart` moved to the left
-   */
-  push(chunk: Uint8Array, keepStart = 0, keepEnd = 0): number {
-    let moved = 0
-    if (this.end + chunk.length + slackBytes > this.bytes.length) moved = this.compact(chunk.length, keepStart, keepEnd)
+  /** Appends a chunk. What lies before `pos` may go. */
+  push(chunk: Uint8Array): void {
+    this.makeRoom(chunk.length)
     this.bytes.set(chunk, this.end)
     this.end += chunk.length
-    return moved
+  }
+
+  /**
+   * Makes room for so many bytes behind `end`. What lies before `pos` may go, except [keepStart, keepEnd), which then moves to the front.
+   * @returns how far `keepStart` moved to the left
+   */
+  makeRoom(sizeBytes: number, keepStart = 0, keepEnd = 0): number {
+    return this.end + sizeBytes + slackBytes > this.bytes.length ? this.compact(sizeBytes, keepStart, keepEnd) : 0
   }
 
   /** Position behind the last byte of the line at `pos`, newline excluded; -1 when its newline has not come yet. */
