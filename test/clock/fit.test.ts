@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { gunzipSync } from 'node:zlib'
+import fc from 'fast-check'
+import { GoMarks, PerfMarks } from '../../src/analysis/clockMarks.js'
+import { fitTracks } from '../../src/clock/clockFit.js'
+import { Marks, markKinds, MarkKind, goComesFirst } from '../../src/clock/fit/marks.js'
+import type { ClockDecision } from '../../src/clock/ladder.js'
+import { ClockMap } from '../../src/clock/map.js'
+import { onClock } from '../support/perfTimes.js'
+
+interface Recorded {
+  readonly go: GoMarks
+  readonly perf: PerfMarks
+  readonly text: string
+}
+
+function readPerf(text: string): PerfMarks {
+  const perf = new PerfMarks()
+  perf.push(Buffer.from(text, 'latin1'))
+  perf.end()
+  return perf
+}
+
+function readCapture(name: string): Recorded {
+  const go = new GoMarks()
+  go.push(readFileSync(`test/captures/${name}/go.trace`))
+  go.end()
+  const text = gunzipSync(readFileSync(`test/captures/${name}/perf.script.gz`)).toString('latin1')
+  return { go, perf: readPerf(text), text }
+}
+
+function fit(go: GoMarks, perf: PerfMarks, options: { sameThreads?: boolean } = {}): ClockDecision {
+  return fitTracks({
+    go: go.marks,
+    perf: perf.marks,
+    sameThreads: options.sameThreads ?? true,
+    hasLost: false,
+    baseOffsetNs: perf.reader.baseNs! - go.reader.baseNs!,
+    guessNs: undefined,
+  })
+}
+
+/** 99th percentile of how far the fitted axis puts perf's marks from where they were recorded, ns. */
+function errorP99(decision: ClockDecision, shifted: PerfMarks, { go, perf }: Recorded): number {
+  assert.equal(decision.reason, '')
+  const map = new ClockMap(decision.fit!.pieces)
+  const baseNs = Number(perf.reader.baseNs! - go.reader.baseNs!)
+  const errors = Array.from({ length: perf.marks.size }, (_, i) =>
+    Math.abs(map.goNs(shifted.marks.times[i]!) - (perf.marks.times[i]! + baseNs)),
+  )
+  return errors.sort((a, b) => a - b)[Math.floor(errors.length * 0.99)]!
+}
+
+const hourNs = 3600e9
+
+describe('the fit of two clocks, on real captures', () => {
+  const captures = new Map<string, Recorded>()
+  before(() => {
+    for (const name of ['stw-netpoll', 'healthy']) captures.set(name, readCapture(name))
+  })
+
+  const cases: [capture: string, shift: string, shiftNs: number, driftPpm: number][] = [
+    ['healthy', '3 ms', 3e6, 0],
+    ['healthy', '−40 min', -2400e9, 100],
+    ['healthy', '7 h', 7 * hourNs, -100],
+    ['stw-netpoll', '−3 ms', -3e6, 20],
+    ['stw-netpoll', '5 h', 5 * hourNs, 100],
+  ]
+  for (const [name, shift, shiftNs, driftPpm] of cases) {
+    it(`recovers a shift of ${shift} and a drift of ${driftPpm} ppm (${name})`, () => {
+      const recorded = captures.get(name)!
+      const startNs = Number(recorded.go.reader.baseNs)
+      const clock = (ns: number) => ns + shiftNs + (ns - startNs) * driftPpm * 1e-6
+      const shifted = readPerf(onClock(recorded.text, clock))
+      const decision = fit(recorded.go, shifted)
+      assert.equal(decision.method, 'fitted')
+      assert.equal(decision.fit!.pieces.length, 1)
+      const found = decision.fit!.pieces[0]!.driftPpm
+      assert.ok(Math.abs(found - driftPpm) < 1, `drift ${found} ppm`)
+      const ns = errorP99(decision, shifted, recorded)
+      assert.ok(ns < 20e3, `p99 of the error is ${ns} ns`)
+    })
+  }
+
+  it('finds the two pieces of a clock that went on while the machine was suspended', () => {
+    const recorded = captures.get('stw-netpoll')!
+    const middleNs = Number(recorded.go.reader.baseNs) + 3.2e9
+    const clock = (ns: number) => ns + 2e6 + (ns > middleNs ? hourNs : 0)
+    const shifted = readPerf(onClock(recorded.text, clock))
+    const decision = fit(recorded.go, shifted)
+    assert.equal(decision.fit?.pieces.length, 2)
+    assert.ok(errorP99(decision, shifted, recorded) < 20e3)
+    const [before, after] = decision.fit.pieces
+    assert.ok(Math.abs(after!.offsetNs - before!.offsetNs - hourNs) < 20e3)
+  })
+
+  it('follows a clock whose rate changes', () => {
+    const recorded = captures.get('stw-netpoll')!
+    const middleNs = Number(recorded.go.reader.baseNs) + 3.5e9
+    const clock = (ns: number) => ns + Math.max(0, ns - middleNs) * 80e-6
+    const shifted = readPerf(onClock(recorded.text, clock))
+    const decision = fit(recorded.go, shifted)
+    assert.ok(decision.fit!.pieces.length > 1)
+    assert.ok(errorP99(decision, shifted, recorded) < 20e3)
+  })
+
+  it('finds out which thread is which when they go by other names', () => {
+    const recorded = captures.get('healthy')!
+    const renamed = new Marks()
+    const { marks } = recorded.go
+    const nameOf = (tid: number) => tid % 1000
+    for (let i = 0; i < marks.size; i++) {
+      const lane = marks.lanes[i]!
+      renamed.add((lane % markKinds) as MarkKind, nameOf(Math.floor(lane / markKinds)), marks.times[i]!)
+    }
+    const decision = fitTracks({
+      go: renamed,
+      perf: recorded.perf.marks,
+      sameThreads: false,
+      hasLost: false,
+      baseOffsetNs: 0n,
+      guessNs: undefined,
+    })
+    assert.equal(decision.method, 'inferred')
+    assert.ok(decision.confidence! > 0.8)
+    const { threads } = decision.fit!
+    assert.ok(threads!.size >= 4)
+    for (const [name, tid] of threads!) assert.equal(nameOf(tid), name)
+  })
+
+  it('refuses captures of different processes', () => {
+    const { go } = captures.get('stw-netpoll')!
+    const { perf } = captures.get('healthy')!
+    assert.deepEqual([fit(go, perf).method, fit(go, perf).joined], ['no_common_thread', false])
+    const pooled = fit(go, perf, { sameThreads: false })
+    assert.equal(pooled.joined, false)
+    assert.match(pooled.reason, /different processes or times|on threads of perf/)
+  })
+
+  it('refuses captures of the same process at different times', () => {
+    for (const { go, perf } of captures.values()) {
+      const middle = (Math.min(...go.marks.times.slice(0, 100)) + go.marks.times[go.marks.size - 1]!) / 2
+      const early = new Marks()
+      const late = new Marks()
+      for (let i = 0; i < go.marks.size; i++) {
+        const { times, lanes } = go.marks
+        const lane = lanes[i]!
+        if (times[i]! < middle) early.add((lane % markKinds) as MarkKind, Math.floor(lane / markKinds), times[i]!)
+      }
+      for (let i = 0; i < perf.marks.size; i++) {
+        const { times, lanes } = perf.marks
+        const lane = lanes[i]!
+        if (times[i]! > middle) late.add((lane % markKinds) as MarkKind, Math.floor(lane / markKinds), times[i]!)
+      }
+      for (const sameThreads of [true, false]) {
+        const decision = fitTracks({
+          go: early,
+          perf: late,
+          sameThreads,
+          hasLost: false,
+          baseOffsetNs: 0n,
+          guessNs: undefined,
+        })
+        assert.deepEqual([decision.method, decision.joined], ['fit_failed', false])
+        assert.match(decision.reason, /different processes or times|most of the time/)
+      }
+    }
+  })
+})
+
+describe('the fit of two clocks, on made-up pairs', () => {
+  it('recovers any offset and drift when a third of the marks are outliers', () => {
+    const offsets = fc.double({ min: -5e12, max: 5e12, noNaN: true })
+    const drifts = fc.double({ min: -150, max: 150, noNaN: true })
+    fc.assert(
+      fc.property(offsets, drifts, fc.integer(), (offsetNs, driftPpm, seed) => {
+        const { go, perf, clock } = madeUp(offsetNs, driftPpm, seed)
+        const decision = fitTracks({
+          go,
+          perf,
+          sameThreads: true,
+          hasLost: true,
+          baseOffsetNs: 0n,
+          guessNs: undefined,
+        })
+        assert.equal(decision.method, 'fitted', decision.reason)
+        const map = new ClockMap(decision.fit!.pieces)
+        for (const ns of [0.5e9, 2e9, 3.5e9]) assert.ok(Math.abs(map.goNs(clock(ns)) - ns) < 10e3)
+        assert.ok(Math.abs(decision.fit!.pieces[0]!.driftPpm - driftPpm) < 2)
+      }),
+      { numRuns: 30 },
+    )
+  })
+
+  it('says that nothing fits when nothing does', () => {
+    const { go } = madeUp(0, 0, 1)
+    const { perf } = madeUp(0, 0, 2)
+    const decision = fitTracks({ go, perf, sameThreads: true, hasLost: true, baseOffsetNs: 0n, guessNs: undefined })
+    assert.equal(decision.method, 'fit_failed')
+  })
+
+  it('takes the wall clock’s word when there is too little to fit', () => {
+    const go = new Marks()
+    const perf = new Marks()
+    go.add(MarkKind.Enter, 7, 1e9)
+    perf.add(MarkKind.Enter, 7, 6e9)
+    const decision = fitTracks({ go, perf, sameThreads: true, hasLost: false, baseOffsetNs: 0n, guessNs: 5e9 })
+    assert.equal(decision.method, 'reference')
+    assert.equal(new ClockMap(decision.fit!.pieces).goNs(6e9), 1e9)
+  })
+})
+
+/** Four seconds on three threads; every third mark of either side, save for network unblocks, has no partner. */
+function madeUp(offsetNs: number, driftPpm: number, seed: number) {
+  let state = seed >>> 0
+  const random = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state / 2 ** 32
+  }
+  const clock = (ns: number) => ns + offsetNs + ns * driftPpm * 1e-6
+  const go = new Marks()
+  const perf = new Marks()
+  const kinds = Object.values(MarkKind)
+  for (let i = 0; i < 3000; i++) {
+    const atNs = random() * 4e9
+    const tid = 100 + Math.floor(random() * 3)
+    const kind = kinds[Math.floor(random() * kinds.length)]!
+    const delayNs = 500 + random() * 4000
+    const partner = goComesFirst[kind] ? atNs + delayNs : atNs - delayNs
+    // Those with one side only are the outliers; network unblocks are what a fit is judged by.
+    const whole = kind === MarkKind.Poll
+    if (whole || i % 3 !== 1) go.add(kind, tid, atNs)
+    if (whole || i % 3 !== 2) perf.add(kind, tid, clock(partner))
+  }
+  return { go, perf, clock }
+}
