@@ -17,7 +17,7 @@ const rules: Readonly<
 
 /** Time by stack, leaf first as in the trace; the empty stack where an event has none. */
 export interface ProfileRecord {
-  readonly frames: readonly Frame[]
+  frames: readonly Frame[]
   count: number
   ns: number
 }
@@ -112,11 +112,15 @@ export class BlockingProfile implements TimelineListener {
     else early.push({ record, ns })
   }
 
-  /** Stacks are equal when their addresses are. */
+  /** As there, stacks are equal when their addresses are, without zeros at the end, and the last one seen is shown. */
   private recordOf(frames: readonly Frame[]): ProfileRecord {
-    const key = frames.map(({ pc }) => pc.toString(36)).join()
+    const key = frames
+      .map(({ pc }) => pc.toString(36))
+      .join()
+      .replace(/(?:(?:^|,)0)+$/, '')
     let record = this.records.get(key)
     if (record === undefined) this.records.set(key, (record = { frames, count: 0, ns: 0 }))
+    record.frames = frames
     return record
   }
 }

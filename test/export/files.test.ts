@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Ajv } from 'ajv'
+import { z } from 'zod'
+import type { Row } from '../../src/measures/table.js'
+import { DiagnoseResult } from '../../src/report/result.js'
+import { runCli } from '../support/cli.js'
+import { temporaryDirectory } from '../gotrace/support/goTool.js'
+
+const capture = 'test/captures/stw-netpoll'
+const kinds = ['folded', 'folded-off-cpu', 'folded-blocked', 'speedscope', 'firefox', 'perfetto']
+
+const numbers = z.array(z.number())
+const index = z.array(z.int())
+/** The columns of version 48 that we fill, as the Firefox Profiler reads them. */
+const FirefoxProfile = z.object({
+  meta: z.object({
+    version: z.int(),
+    preprocessedProfileVersion: z.literal(48),
+    categories: z.array(z.object({ name: z.string() })),
+  }),
+  libs: z.array(z.never()),
+  threads: z.array(
+    z.object({
+      name: z.string(),
+      tid: z.int(),
+      pid: z.string(),
+      isMainThread: z.boolean(),
+      samples: z.object({
+        length: z.int(),
+        stack: index,
+        time: numbers,
+        weight: numbers,
+        weightType: z.literal('tracing-ms'),
+      }),
+      markers: z.object({
+        length: z.int(),
+        name: index,
+        startTime: numbers,
+        endTime: numbers,
+        phase: index,
+        category: index,
+        data: z.array(z.object({ type: z.literal('Text'), name: z.string() })),
+      }),
+      stackTable: z.object({
+        length: z.int(),
+        frame: index,
+        prefix: z.array(z.int().nullable()),
+        category: index,
+        subcategory: index,
+      }),
+      frameTable: z.object({ length: z.int(), func: index, address: index }),
+      funcTable: z.object({ length: z.int(), name: index, resource: index }),
+      stringArray: z.array(z.string()),
+    }),
+  ),
+})
+
+const TraceEvents = z.object({
+  traceEvents: z.array(
+    z.discriminatedUnion('ph', [
+      z.strictObject({
+        ph: z.literal('M'),
+        pid: z.int(),
+        tid: z.int().optional(),
+        name: z.enum(['process_name', 'thread_name']),
+        args: z.object({ name: z.string() }),
+      }),
+      z.strictObject({
+        ph: z.literal('X'),
+        pid: z.int(),
+        tid: z.int(),
+        name: z.string(),
+        ts: z.number(),
+        dur: z.number().nonnegative(),
+        args: z.object({ goroutine: z.int() }).optional(),
+      }),
+    ]),
+  ),
+})
+
+describe('exported files', () => {
+  const directory = temporaryDirectory()
+  const path = (kind: string) => join(directory, kind)
+  const json = (kind: string): unknown => JSON.parse(readFileSync(path(kind), 'utf8'))
+  let tables: Record<string, Row[]>
+  before(async () => {
+    const flags = kinds.flatMap((kind) => ['--export', `${kind}=${path(kind)}`])
+    const { code, stderr } = await runCli(['diagnose', capture, '--json', path('result'), ...flags])
+    assert.deepEqual([code, stderr], [0, ''])
+    tables = DiagnoseResult.parse(json('result')).tables
+  })
+
+  const foldedTotals = (kind: string) => {
+    const lines = readFileSync(path(kind), 'utf8').trimEnd().split('\n')
+    return new Map(
+      lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
+    )
+  }
+  const sum = (values: Iterable<number>) => [...values].reduce((total, value) => total + value, 0)
+
+  it('hold as folded stacks what the table samples holds', () => {
+    const frames = new Map(tables['stacks']!.map((row) => [row['stack_id'], String(row['frames'])]))
+    for (const [file, kind] of [
+      ['folded', 'on_cpu'],
+      ['folded-off-cpu', 'off_cpu'],
+      ['folded-blocked', 'blocked'],
+    ] as const) {
+      const rows = tables['samples']!.filter((row) => row['kind'] === kind)
+      const folded = foldedTotals(file)
+      assert.equal(sum(folded.values()), sum(rows.map((row) => Number(row['ns']))), kind)
+      const [largest] = [...folded].sort((a, b) => b[1] - a[1])[0]!
+      const ofLargest = rows.filter((row) => frames.get(row['stack_id'] as string) === largest)
+      assert.equal(sum(ofLargest.map((row) => Number(row['ns']))), folded.get(largest))
+      const root = tables['flames']!.filter((row) => row['scope'] === kind && row['level'] === 0)
+      assert.equal(sum(root.map((row) => Number(row['value']))), sum(folded.values()))
+    }
+  })
+
+  it('for speedscope satisfy its schema, and hold what the folded stacks hold', () => {
+    const schema = JSON.parse(
+      readFileSync('node_modules/speedscope/dist/release/file-format-schema.json', 'utf8'),
+    ) as object
+    const validate = new Ajv({ strict: false }).compile(schema)
+    const file = json('speedscope')
+    assert.ok(validate(file), JSON.stringify(validate.errors?.slice(0, 3)))
+    const { shared, profiles } = file as {
+      shared: { frames: { name: string }[] }
+      profiles: { samples: number[][]; weights: number[]; endValue: number }[]
+    }
+    ;['folded', 'folded-off-cpu', 'folded-blocked'].forEach((kind, i) => {
+      const { samples, weights, endValue } = profiles[i]!
+      const stacks = samples.map((stack) => stack.map((frame) => shared.frames[frame]!.name).join(';'))
+      assert.deepEqual(new Map(stacks.map((stack, at) => [stack, weights[at]!])), foldedTotals(kind))
+      assert.equal(endValue, sum(weights))
+    })
+  })
+
+  it('for the Firefox Profiler have tables that fit together, and the time of the folded stacks', () => {
+    const { threads, meta } = FirefoxProfile.parse(json('firefox'))
+    assert.ok(threads.length >= 5)
+    let ms = 0
+    for (const { samples, markers, stackTable, frameTable, funcTable, stringArray } of threads) {
+      for (const table of [samples, markers, stackTable, frameTable, funcTable]) {
+        for (const column of Object.values(table)) if (Array.isArray(column)) assert.equal(column.length, table.length)
+      }
+      assert.deepEqual(
+        samples.time,
+        [...samples.time].sort((a, b) => a - b),
+      )
+      assert.ok(samples.time.every((time) => time >= 0))
+      assert.ok(samples.stack.every((stack) => stack >= 0 && stack < stackTable.length))
+      stackTable.prefix.forEach((prefix, row) => assert.ok(prefix === null || (prefix >= 0 && prefix < row)))
+      assert.ok(stackTable.frame.every((frame) => frame >= 0 && frame < frameTable.length))
+      assert.ok(stackTable.category.every((category) => category < meta.categories.length))
+      assert.ok(frameTable.func.every((func) => func < funcTable.length))
+      assert.ok([...funcTable.name, ...markers.name].every((name) => stringArray[name] !== undefined))
+      markers.startTime.forEach((start, at) => assert.ok(start <= markers.endTime[at]!))
+      ms += sum(samples.weight)
+    }
+    const expected = (sum(foldedTotals('folded').values()) + sum(foldedTotals('folded-off-cpu').values())) / 1e6
+    assert.ok(Math.abs(ms - expected) < 1e-3, `${ms} ms, not ${expected} ms`)
+    assert.ok(
+      threads.some(({ markers, stringArray }) => markers.name.some((name) => stringArray[name] === 'stop-the-world')),
+    )
+  })
+
+  it('for Perfetto have tracks without overlap, and on those of goroutines the time of each class', () => {
+    const { traceEvents } = TraceEvents.parse(json('perfetto'))
+    const tracks = new Map<string, { fromUs: number; toUs: number }[]>()
+    const classes = new Map<string, number>()
+    for (const event of traceEvents) {
+      if (event.ph !== 'X') continue
+      const key = `${event.pid} ${event.tid}`
+      tracks.set(key, [...(tracks.get(key) ?? []), { fromUs: event.ts, toUs: event.ts + event.dur }])
+      if (event.pid === 1) classes.set(event.name, (classes.get(event.name) ?? 0) + Math.round(event.dur * 1e3))
+    }
+    for (const [key, pieces] of tracks) {
+      pieces.sort((a, b) => a.fromUs - b.fromUs)
+      pieces.forEach(({ fromUs }, i) => assert.ok(i === 0 || fromUs >= pieces[i - 1]!.toUs - 1e-3, key))
+    }
+    const expected = new Map<string, number>()
+    for (const row of tables['time_classes']!) {
+      const name = String(row['class'])
+      expected.set(name, (expected.get(name) ?? 0) + Number(row['ns']))
+    }
+    assert.deepEqual(new Map([...classes].sort()), new Map([...expected].sort()))
+    const names = traceEvents.flatMap((event) => (event.ph === 'M' ? [event.args.name] : []))
+    assert.ok(names.some((name) => /^main\.main \(goroutine 1\)$|\(goroutine 1\)$/.test(name)))
+  })
+
+  it('are refused in one sentence when they cannot be written, and leave nothing behind', async () => {
+    const place = join(directory, 'place')
+    mkdirSync(join(place, 'taken'), { recursive: true })
+    const cases: [args: string[], says: RegExp][] = [
+      [['--export', `folded=${join(place, 'nowhere', 'x')}`], /^dualtrace: cannot write .*nowhere\/x: ENOENT/],
+      [
+        ['--export', `speedscope=${join(place, 'fine')}`, '--export', `folded=${join(place, 'no', 'x')}`],
+        /cannot write/,
+      ],
+      [['--export', `folded=${join(place, 'taken')}`], /^dualtrace: cannot write .*taken: /],
+      [['--export', 'folded'], /^dualtrace: --export folded is not KIND=FILE\n$/],
+      [['--export', 'svg=x'], /^dualtrace: --export svg=x: there is no kind svg, but folded, /],
+    ]
+    for (const [args, says] of cases) {
+      const { code, stdout, stderr } = await runCli(['diagnose', 'test/captures/healthy', ...args])
+      assert.deepEqual([code, stdout, stderr.trimEnd().split('\n').length], [2, '', 1], stderr)
+      assert.match(stderr, says)
+    }
+    assert.deepEqual(readdirSync(place), ['taken'])
+  })
+})
