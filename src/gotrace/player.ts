@@ -34,6 +34,9 @@ class Cursor {
 /**
  * Tells one generation's events in order: the next event of each thread waits in a heap by time; the earliest that the scheduler's
  * state allows is told. Decodes in place, straight into the one event.
+ *
+ * Hot, so numbers must not be boxed: what a call returned must not meet a local number in one variable (the engine would box both), and what is
+ * kept in a field must be a small integer from the start.
  */
 export class Player {
   private readonly frontier = new Frontier()

@@ -10,6 +10,19 @@ import { encodeTextTrace } from './support/textTrace.js'
 
 const toolchains = ['go1.22.12', 'go1.23.12', 'go1.24.9', 'go1.25.4', 'go1.26.8']
 
+/** What a trace must contain for the comparison to mean something; coroutines are created blocked. */
+const wanted = [
+  'GoCreate',
+  'GoDestroy',
+  'GoSyscallEndBlocked',
+  'ProcSteal',
+  'GCBegin',
+  'GCMarkAssistBegin',
+  'UserTaskEnd',
+  'UserRegionEnd',
+  'StackSample',
+] as const
+
 describe('reading what Go writes', function () {
   before(function () {
     requireGo(this)
@@ -22,7 +35,11 @@ describe('reading what Go writes', function () {
       const program = goBuild(directory, 'traces', toolchain)
       const path = join(directory, `${toolchain}.trace`)
       execFileSync(program, ['-out', path, '-cpuprofile', '-for', '1500ms'])
-      assertLikeGoTool(readFileSync(path), goToolParsed(path))
+      const bytes = readFileSync(path)
+      assertLikeGoTool(bytes, goToolParsed(path))
+      const { types } = kindsIn(bytes)
+      const coroutines = toolchain === 'go1.22.12' ? [] : (['GoCreateBlocked'] as const)
+      for (const name of [...wanted, ...coroutines]) assert.ok(types.has(Ev[name]), name)
     })
 
   it('tells many threads with equal times in the order Go does', () => {
