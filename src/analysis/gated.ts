@@ -1,3 +1,4 @@
+import { Ev } from '../gotrace/index.js'
 import type { InputListener, Reducer } from '../measures/measure.js'
 import type { TimelineListener, TimelineView } from '../timeline/model.js'
 import { type Gate, overlaps } from './selection.js'
@@ -13,7 +14,9 @@ type Gates<Listener> = {
 const timelineGates: Gates<TimelineListener> = {
   goTypes: (to) => to.goTypes,
   goEvent: (to, gate) => (event, reader, atNs, view) => {
-    if (gate.of(event.goid, atNs) || gate.of(event.args[0]!, atNs)) to.goEvent(event, reader, atNs, view)
+    // Where a generation begins is about nobody: who follows events over generations has to know.
+    if (event.type === Ev.Sync || gate.of(event.goid, atNs) || gate.of(event.args[0]!, atNs))
+      to.goEvent(event, reader, atNs, view)
   },
   wantsPerfEvent: (to) => (name) => to.wantsPerfEvent(name),
   perfSample: (to, gate) => (record, reader, atNs, view) => {
