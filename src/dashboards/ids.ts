@@ -24,4 +24,7 @@ export const panelIds = {
   pipelineEvents: 17,
   pipelineTrouble: 18,
   pipelineLag: 19,
+  flamesOnCpu: 20,
+  flamesOffCpu: 21,
+  flamesBlocked: 22,
 } as const

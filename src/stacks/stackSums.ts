@@ -64,7 +64,12 @@ export function* stackTotals(sums: StackSums, leafNames: readonly string[]): Ite
 
 /** The largest ones, and the sum of all the others. Order and choice depend on the stacks only. */
 export function largest(totals: Iterable<StackTotal>, count: number): { shown: StackTotal[]; otherNs: number } {
-  const sorted = [...totals].sort((a, b) => b.ns - a.ns || (a.text < b.text ? -1 : 1))
+  // What differs in where its root ends is one stack all the same.
+  const byText = new Map<string, number>()
+  for (const { text, ns } of totals) byText.set(text, (byText.get(text) ?? 0) + ns)
+  const sorted = [...byText]
+    .map(([text, ns]) => ({ text, ns }))
+    .sort((a, b) => b.ns - a.ns || (a.text < b.text ? -1 : 1))
   const others = sorted.filter(({ text }, rank) => rank >= count || text === otherRoot)
   return {
     shown: sorted.slice(0, count).filter(({ text }) => text !== otherRoot),

@@ -136,7 +136,7 @@ const place = { id: z.int().positive(), title: z.string().min(1), gridPos }
 const Row = z.strictObject({ ...place, type: z.literal('row'), collapsed: z.literal(false), panels: z.tuple([]) })
 const Panel = z.strictObject({
   ...place,
-  type: z.enum(['timeseries', 'stat', 'table']),
+  type: z.enum(['timeseries', 'stat', 'table', 'flamegraph']),
   description: z.string().min(20),
   transparent: z.boolean(),
   repeatDirection: z.literal('h'),

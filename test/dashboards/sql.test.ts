@@ -164,6 +164,7 @@ function sampleRows(table: Table): Row[] {
       const tsNs = BigInt(startMs + i * 1000) * 1_000_000n
       const columns = table.columns.map(({ name, type }): [string, Value] => {
         if (name === 'class') return [name, ['on_cpu', 'cpu_stolen', 'net_wait'][i % 3]!]
+        if (name === 'scope') return [name, ['on_cpu', 'off_cpu', 'blocked'][i % 3]!]
         if (type === 'symbol' || type === 'text') return [name, `${name} ${i % 4}`]
         if (type === 'boolean') return [name, i % 2 === 1]
         if (type === 'timestamp') return [name, String(tsNs + (name === 'to' ? 5_000_000n : 0n))]

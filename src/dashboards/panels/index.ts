@@ -1,5 +1,6 @@
 import { clockFits, clockResidual } from './clockFits.js'
 import { findings } from './findings.js'
+import { flames } from './flames.js'
 import { gcPauses } from './gcPauses.js'
 import type { PanelSpec } from './kit.js'
 import { netpollDelays } from './netpollDelays.js'
@@ -17,6 +18,7 @@ export const rows: readonly { title: string; panels: readonly PanelSpec[] }[] = 
   { title: 'Garbage collector', panels: [gcPauses, timeToStop] },
   { title: 'Network poller', panels: [...netpollDelays, netpollSpikes] },
   { title: 'Where the time went', panels: [timeClasses] },
+  { title: 'Flame graphs', panels: flames },
   { title: 'Schedulers: Go and kernel', panels: schedLatency },
   { title: 'Can these numbers be trusted', panels: [clockResidual, clockFits, ...pipelineHealth] },
 ]

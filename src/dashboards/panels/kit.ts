@@ -147,6 +147,26 @@ export function tablePanel(options: TableOptions): PanelSpec {
   return panel
 }
 
+/** Boxes of a flame graph of times: rows with level, label, value and self, depth first. The SDK has no builder for this panel. */
+export function flameGraphPanel(options: Omit<Common, 'unit'>): PanelSpec {
+  const panel = new TableBuilder()
+    .id(options.id)
+    .title(options.title)
+    .description(options.description)
+    .datasource(datasource)
+    .withTarget(query(options.sql, 'table'))
+    .unit('ns')
+    .span(options.width)
+    .height(options.height ?? 8)
+  return {
+    build: () => {
+      const { fieldConfig, ...built } = panel.build()
+      const defaults = { unit: fieldConfig?.defaults.unit ?? 'ns' }
+      return { ...built, type: 'flamegraph', options: {}, fieldConfig: { defaults, overrides: [] } }
+    },
+  }
+}
+
 function tableOverrides(options: TableOptions): Map<string, DynamicConfigValue[]> {
   const byColumn = new Map<string, DynamicConfigValue[]>()
   const add = (column: string, property: DynamicConfigValue) => {
