@@ -27,4 +27,9 @@ export const panelIds = {
   flamesOnCpu: 20,
   flamesOffCpu: 21,
   flamesBlocked: 22,
+  taskDuration: 30,
+  taskParts: 31,
+  longestTasks: 32,
+  goroutines: 33,
+  goroutineStarts: 34,
 } as const

@@ -2,12 +2,14 @@ import { clockFits, clockResidual } from './clockFits.js'
 import { findings } from './findings.js'
 import { flames } from './flames.js'
 import { gcPauses } from './gcPauses.js'
+import { goroutines } from './goroutines.js'
 import type { PanelSpec } from './kit.js'
 import { netpollDelays } from './netpollDelays.js'
 import { netpollSpikes } from './netpollSpikes.js'
 import { pipelineHealth } from './pipelineHealth.js'
 import { schedLatency } from './schedLatency.js'
 import { statPanels } from './stats.js'
+import { tasks } from './tasks.js'
 import { timeClasses } from './timeClasses.js'
 import { timeToStop } from './timeToStop.js'
 
@@ -18,6 +20,8 @@ export const rows: readonly { title: string; panels: readonly PanelSpec[] }[] = 
   { title: 'Garbage collector', panels: [gcPauses, timeToStop] },
   { title: 'Network poller', panels: [...netpollDelays, netpollSpikes] },
   { title: 'Where the time went', panels: [timeClasses] },
+  { title: 'User tasks', panels: tasks },
+  { title: 'Goroutines', panels: goroutines },
   { title: 'Flame graphs', panels: flames },
   { title: 'Schedulers: Go and kernel', panels: schedLatency },
   { title: 'Can these numbers be trusted', panels: [clockResidual, clockFits, ...pipelineHealth] },
