@@ -62,8 +62,6 @@ export class Analysis {
   private finished = false
   /** Threads that perf listed before its first record. */
   private listedThreads: number[] = []
-  /** Problems met while reading the perf record that waits for its turn. */
-  private heldProblems = 0
   /** Position in the Go trace of the last checkpoint. */
   private checkpointBytes = 0
 
@@ -81,6 +79,8 @@ export class Analysis {
     this.perf = PerfScriptReader.restore({ ...saved.state.perf, consumedBytes: saved.position.perf })
     this.fedBytes = { ...saved.position }
     this.run = new Run(options, this.go, this.perf, saved.state)
+    this.perfClosed = saved.state.progress.perfEnded
+    this.goClosed = saved.state.progress.goEnded
   }
 
   /** Consecutive bytes of a track; after a restore, from `saved.position` on. `shippedAtMs`: wall time at which they left the host. */
@@ -186,13 +186,11 @@ export class Analysis {
 
   /** The next record with a time; the others (synthesised at the start, time 0) list the threads that there are. */
   private nextPerf(): boolean {
-    const before = this.perf.problemTotal
     while (this.perf.next()) {
       if (!this.perf.record.hasTime) {
         if (this.perf.record.kind === PerfKind.Comm) this.listedThreads.push(this.perf.record.childTid)
         continue
       }
-      this.heldProblems = this.perf.problemTotal - before
       return true
     }
     return false
@@ -254,7 +252,7 @@ export class Analysis {
     }
     if (!this.goReady && !this.goClosed) {
       this.goClosed = true
-      run.timeline.endGo()
+      run.endGo()
     }
     const goNs = this.goReady ? this.go.event.timeNs + run.axis.goShiftNs : Infinity
     const perfNs = this.perfReady ? run.perfNs(this.perf.record.timeNs) : Infinity
@@ -263,7 +261,6 @@ export class Analysis {
       run.gap('perf', perfNs, this.gaps.perf.takeUpTo(offsetBytes + bytes - 1))
       run.perfRecord(perfNs, this.shipments.perf.at(this.perf.record.offsetBytes))
       this.perfReady = false
-      this.heldProblems = 0
     } else {
       run.goEvent(goNs, this.shipments.gotrace, this.gaps.gotrace)
       this.goReady = false
@@ -283,10 +280,8 @@ export class Analysis {
     if (!this.ended.gotrace && go.consumedBytes === this.checkpointBytes) return
     this.checkpointBytes = go.consumedBytes
     const perf = this.perfReady ? this.perf.record.offsetBytes : this.perf.consumedBytes
-    onCheckpoint({
-      position: { gotrace: go.consumedBytes, perf },
-      state: { go: go.save(), perf: this.perf.save(), ...run.save(this.heldProblems) },
-    })
+    const position = { gotrace: go.consumedBytes, perf }
+    onCheckpoint({ position, state: { go: go.save(), perf: this.perf.save(), ...run.save(position) } })
   }
 }
 

@@ -14,6 +14,7 @@ import { renameThreads } from './threads.js'
 import { gatedListener, gatedReducer } from './gated.js'
 import type { Gate, SelectableAxis } from './selection.js'
 import type { Gaps } from './gaps.js'
+import { PendingProblems } from './pendingProblems.js'
 import type { Shipments } from './shipments.js'
 import { RowSink, type SinkState, type SourceNames } from './sink.js'
 
@@ -40,6 +41,7 @@ interface Progress {
   goBytes: number
   /** perf is over, or has been silent for so long that it is taken for over. */
   perfEnded: boolean
+  goEnded: boolean
   /** Wall time of CLOCK_MONOTONIC's zero as the latest snapshot of the Go trace says, ns. */
   wallOriginNs: bigint | undefined
 }
@@ -54,6 +56,8 @@ export interface RunState {
   readonly progress: Progress
   readonly reducers: Readonly<Record<string, unknown>>
   readonly fit: FitState | undefined
+  /** Met and not told of yet; undefined at the start: what could not be read before the first event counts too. */
+  readonly problems: Readonly<Record<Track, number>> | undefined
 }
 
 export interface RunOptions extends SourceNames {
@@ -80,8 +84,7 @@ export class Run {
   private readonly perfOnAxis: boolean
   private readonly clockMap: ClockMap | undefined
   private readonly threads: ReadonlyMap<number, number> | undefined
-  private goProblems: number
-  private perfProblems: number
+  private readonly problems: Readonly<Record<Track, PendingProblems>>
 
   constructor(
     options: RunOptions,
@@ -114,8 +117,11 @@ export class Run {
     this.clockMap = fit && new ClockMap(fit.pieces)
     this.threads = fit?.threads
     this.perfOnAxis = saved.sink.clock.joined || saved.sink.clock.method === 'no_gotrace'
-    this.goProblems = go.problems.length
-    this.perfProblems = perf.problemTotal
+    const { problems } = saved
+    this.problems = {
+      gotrace: new PendingProblems(go, problems?.gotrace),
+      perf: new PendingProblems(perf, problems?.perf),
+    }
   }
 
   static start(
@@ -126,7 +132,7 @@ export class Run {
     wall: Wall,
     baseNs: bigint,
   ): Run {
-    const run = new Run(options, go, perf, {
+    return new Run(options, go, perf, {
       timeline: undefined,
       sink: { baseWallNs: wall.originNs + baseNs, shownStacks: new Set(), clock },
       axis: {
@@ -146,15 +152,13 @@ export class Run {
         gen: -1,
         goBytes: 0,
         perfEnded: false,
+        goEnded: false,
         wallOriginNs: undefined,
       },
       reducers: {},
       fit: undefined,
+      problems: undefined,
     })
-    // What could not be read before the first event counts too.
-    run.goProblems = 0
-    run.perfProblems = 0
-    return run
   }
 
   goEvent(atNs: number, shipments: Shipments, gaps: Gaps): void {
@@ -177,6 +181,7 @@ export class Run {
       this.advance(atNs)
       late = this.timeline.perfRecord(record, this.perf, atNs)
     }
+    this.tellProblems('perf', atNs)
     progress.perfRecords++
     for (const reducer of this.counting) reducer.input('perf', atNs, 1, record.bytes, late ? 1 : 0)
     if (record.kind === PerfKind.Lost || record.kind === PerfKind.LostSamples) {
@@ -202,28 +207,35 @@ export class Run {
     if (this.perfOnAxis) this.timeline.endPerf()
   }
 
-  finish(gaps: Readonly<Record<Track, Gaps>>): void {
+  endGo(): void {
+    this.progress.goEnded = true
     this.timeline.endGo()
+  }
+
+  finish(gaps: Readonly<Record<Track, Gaps>>): void {
+    this.endGo()
     this.endPerf()
-    this.noteProblems()
     this.countGoBytes()
     const { lastNs } = this.progress
-    for (const track of ['gotrace', 'perf'] as const) this.gap(track, lastNs, gaps[track].takeUpTo(Infinity))
+    for (const track of ['gotrace', 'perf'] as const) {
+      this.tellProblems(track, lastNs)
+      this.gap(track, lastNs, gaps[track].takeUpTo(Infinity))
+    }
     this.flush(Infinity)
   }
 
-  /**
-   * Live state: valid until the next event. `heldPerfProblems`: those of the record that has been read and waits; it is read
-   * again after a restore.
-   */
-  save(heldPerfProblems: number): RunState {
-    this.noteProblems(heldPerfProblems)
+  /** Live state: valid until the next event. `position`: where both tracks will be read on from. */
+  save(position: Readonly<Record<Track, number>>): RunState {
     return {
       timeline: this.timeline.state,
       sink: this.sink.state,
       axis: this.axis,
       progress: this.progress,
       fit: this.fit.state,
+      problems: {
+        gotrace: this.problems.gotrace.before(position.gotrace),
+        perf: this.problems.perf.before(position.perf),
+      },
       reducers: Object.fromEntries(this.reducers.map(([name, reducer]) => [name, reducer.state])),
     }
   }
@@ -252,7 +264,6 @@ export class Run {
     if (atNs > progress.lastNs) progress.lastNs = atNs
     if (atNs < progress.boundaryNs) return
     if (progress.boundaryNs !== -Infinity) {
-      this.noteProblems()
       this.timeline.settle(progress.boundaryNs)
       this.flush(Math.min(progress.boundaryNs, this.timeline.completeBeforeNs))
     }
@@ -273,7 +284,7 @@ export class Run {
     this.countGoBytes()
     this.gap('gotrace', atNs, gaps.takeUpTo(progress.goBytes))
     this.noteWallClock(atNs)
-    if (progress.goBytes > 0) this.shipped('gotrace', progress.lastGoNs, shipments.at(progress.goBytes - 1))
+    if (progress.goBytes > 0) this.shipped('gotrace', this.lastOpenGoNs, shipments.at(progress.goBytes - 1))
   }
 
   /** Rows keep the wall time of the start: what was set in between is counted, and nothing moves. */
@@ -293,19 +304,20 @@ export class Run {
     const bytes = this.go.consumedBytes - progress.goBytes
     progress.goBytes = this.go.consumedBytes
     if (progress.lastGoNs === -Infinity) return
-    for (const reducer of this.counting) reducer.input('gotrace', progress.lastGoNs, 0, bytes, 0)
+    for (const reducer of this.counting) reducer.input('gotrace', this.lastOpenGoNs, 0, bytes, 0)
   }
 
-  private noteProblems(heldPerfProblems = 0): void {
-    const { lastNs } = this.progress
-    if (lastNs === -Infinity) return
-    this.goProblems = this.unreadable('gotrace', this.goProblems, this.go.problems.length, lastNs)
-    this.perfProblems = this.unreadable('perf', this.perfProblems, this.perf.problemTotal - heldPerfProblems, lastNs)
+  /** The last Go event, or the start of the current second when the second of that event may have been written already. */
+  private get lastOpenGoNs(): number {
+    const { lastGoNs, boundaryNs } = this.progress
+    return lastGoNs === -Infinity ? lastGoNs : Math.max(lastGoNs, boundaryNs - 1e9)
   }
 
-  private unreadable(track: Track, before: number, now: number, atNs: number): number {
-    if (now > before) for (const [, reducer] of this.reducers) reducer.unreadable?.(track, atNs, now - before)
-    return now
+  private tellProblems(track: Track, atNs: number): void {
+    const count = this.problems[track].take()
+    // Without any event there is no second to count them in.
+    if (count === 0 || atNs === -Infinity) return
+    for (const [, reducer] of this.reducers) reducer.unreadable?.(track, atNs, count)
   }
 
   private shipped(track: Track, atNs: number, shippedAtMs: number | undefined): void {

@@ -24,8 +24,11 @@ const keptProblems = 100
 export class ProblemLog {
   readonly list: Problem[] = []
   readonly counts = new Map<ProblemName, number>()
+  /** Sum of `counts`. */
+  total = 0
 
   note(problem: Problem): void {
+    this.total++
     if (this.list.length < keptProblems) this.list.push(problem)
     this.counts.set(problem.name, (this.counts.get(problem.name) ?? 0) + 1)
   }

@@ -87,6 +87,11 @@ export class GoTraceReader {
     return this.log.counts
   }
 
+  /** Sum of `problemCounts`, cheap enough to look at after every event. */
+  get problemTotal(): number {
+    return this.log.total
+  }
+
   get generationsRead(): number {
     return this.state.generationsRead
   }

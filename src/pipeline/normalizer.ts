@@ -91,8 +91,7 @@ export class Normalizer {
     clearInterval(this.ticker)
     try {
       await this.mutex.run(async () => {
-        for (const partition of this.partitions.values())
-          for (const run of partition.openRuns) partition.pump(run, monotonicMs(), 0)
+        for (const partition of this.partitions.values()) partition.takeCheckpoints(monotonicMs())
         await this.flush()
       })
     } finally {
@@ -214,13 +213,18 @@ export class Normalizer {
     if (assignment !== this.assignment) return
     const partition = new Partition(number, this.options, loading, committed, monotonicMs())
     counts.checkpointsUnusable += partition.problems.length
-    for (const problem of partition.problems) log.warn({ partition: number }, problem)
+    this.tellProblems(partition)
     this.loading.delete(number)
     this.partitions.set(number, partition)
     this.read(partition, partition.startOffset)
     const { gotrace, perf } = partition.startOffset
     const runs = [...partition.openRuns].length
     log.info({ partition: number, gotrace: String(gotrace), perf: String(perf), runs }, 'reading')
+  }
+
+  private tellProblems(partition: Partition): void {
+    for (const problem of partition.problems) this.options.log.warn({ partition: partition.number }, problem)
+    partition.problems = []
   }
 
   private read({ number }: Partition, from: Readonly<Record<Track, bigint>>): void {
@@ -240,6 +244,7 @@ export class Normalizer {
     for (const partition of partitions) for (const run of partition.openRuns) run.countInto(counts)
     for (const partition of partitions)
       await this.silentTracks.end(partition, this.paused.get(partition.number), this.consumer!, this.writer!)
+    for (const partition of partitions) this.tellProblems(partition)
     await this.flush()
     for (const partition of this.partitions.values()) this.steer(partition)
     if (monotonicMs() - this.expiredMs < expireEveryMs) return

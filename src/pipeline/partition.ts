@@ -28,8 +28,8 @@ export class Partition {
   checkpoints: TakenCheckpoint[] = []
   /** Offset after the last message handled. */
   readonly consumed: Record<Track, bigint>
-  /** Checkpoints that could not be resumed from, one sentence each. */
-  readonly problems: string[] = []
+  /** Checkpoints that could not be resumed from, and runs given up, one sentence each. */
+  problems: string[] = []
   private readonly runs = new Map<string, SourceRun>()
   private readonly finished = new Map<string, FinishedRun>()
   /** Runs whose analysis failed. */
@@ -80,19 +80,30 @@ export class Partition {
       last: last === true,
       end: end === true,
     }
-    run.accept(track, piece, shippedAtMs, nowMs)
-    this.pump(run, nowMs)
-    // A later run of the same source ships this track now: earlier ones have said all they will.
+    // A later run of the same source ships this track now: earlier ones have said all they will, and their rows come first.
     for (const other of this.runs.values())
       if (other.source === source && other.stream < stream && !other.isEnded(track)) this.endTrack(other, track, nowMs)
-  }
-
-  endTrack(run: SourceRun, track: Track, nowMs: number): void {
-    run.end(track)
+    run.accept(track, piece, shippedAtMs, nowMs)
     this.pump(run, nowMs)
   }
 
-  pump(run: SourceRun, nowMs: number, checkpointEveryMs = this.options.checkpointEveryMs): void {
+  /** Ends a track that no message ends. A run that fails by that is given up, and nobody else is. */
+  endTrack(run: SourceRun, track: Track, nowMs: number): void {
+    try {
+      run.end(track)
+      this.pump(run, nowMs)
+    } catch (error) {
+      this.abandon(run)
+      this.problems.push(`the analysis of ${run.source} failed: ${(error as Error).stack ?? String(error)}`)
+    }
+  }
+
+  /** Takes a checkpoint of every run that stands where one can be taken. */
+  takeCheckpoints(nowMs: number): void {
+    for (const run of this.runs.values()) this.pump(run, nowMs, 0)
+  }
+
+  private pump(run: SourceRun, nowMs: number, checkpointEveryMs = this.options.checkpointEveryMs): void {
     const { rows, checkpoint } = run.pump(nowMs, checkpointEveryMs)
     for (const row of rows) this.rows.push(row)
     if (checkpoint === undefined) return
@@ -101,7 +112,7 @@ export class Partition {
   }
 
   /** Leaves the rest of a run out. Not remembered: after a restart it is tried again from its last checkpoint. */
-  abandon({ source, stream }: Envelope): void {
+  abandon({ source, stream }: Pick<Envelope, 'source' | 'stream'>): void {
     const key = runKey(source, stream)
     this.runs.delete(key)
     this.abandoned.add(key)

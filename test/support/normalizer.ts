@@ -26,6 +26,10 @@ export class NormalizerProcess {
     void this.exited.then(() => this.wake())
   }
 
+  get pid(): number | undefined {
+    return this.child.exitCode === null && this.child.signalCode === null ? this.child.pid : undefined
+  }
+
   /** Resolves with the first line holding all the texts. @throws Error with the log when the process ends before that. */
   async said(...texts: string[]): Promise<string> {
     for (;;) {

@@ -1,0 +1,105 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Analysis } from '../../src/analysis/analysis.js'
+import type { OutRow } from '../../src/measures/measure.js'
+import { decodeEnvelope, type Envelope, type Track } from '../../src/transport/envelope.js'
+import { KafkaTransport } from '../../src/transport/kafka.js'
+import { type Topics, tracks } from '../../src/transport/topics.js'
+import type { InMessage } from '../../src/transport/transport.js'
+import { computedRows, type RowsByTable } from '../support/storedRows.js'
+import { tables } from '../../src/measures/tables.js'
+import { upsertKeys } from '../../src/store/ddl.js'
+
+interface Stream {
+  readonly envelope: Envelope
+  readonly bytes: Record<Track, Buffer[]>
+  readonly positions: Record<Track, number>
+}
+
+/**
+ * What must be stored, by source, told by nothing but the messages that lie in Kafka at the end: every stream of a source is put
+ * together byte by byte and analysed in one piece; where streams have rows of the same key, the later stream's stays.
+ */
+export async function expectedRows(brokers: readonly string[], topics: Topics): Promise<Map<string, RowsByTable>> {
+  const sources = new Map<string, Map<string, Stream>>()
+  const newest = new Map<string, string>()
+  for (const track of tracks)
+    for (const message of await allMessages(brokers, topics[track])) {
+      const envelope = decodeEnvelope(message.headers)
+      if (typeof envelope === 'string') throw new Error(envelope)
+      const { source, stream } = envelope
+      // What comes of a stream after a newer one has begun is late.
+      const newestKey = `${track} ${source}`
+      if (stream < (newest.get(newestKey) ?? '')) continue
+      newest.set(newestKey, stream)
+      const streams = sources.get(source) ?? new Map<string, Stream>()
+      sources.set(source, streams)
+      const known = streams.get(stream) ?? newStream(envelope)
+      streams.set(stream, known)
+      append(known, track, envelope.position, message.value)
+    }
+  return new Map([...sources].map(([source, streams]) => [source, rowsOf(source, streams)]))
+}
+
+function newStream(envelope: Envelope): Stream {
+  return { envelope, bytes: { gotrace: [], perf: [] }, positions: { gotrace: 0, perf: 0 } }
+}
+
+function append(stream: Stream, track: Track, position: number, value: Uint8Array): void {
+  const known = stream.positions[track]
+  if (position > known)
+    throw new Error(`${stream.envelope.source}: bytes ${known} to ${position} of ${track} are missing`)
+  if (position + value.length <= known) return
+  stream.bytes[track].push(Buffer.from(value.subarray(known - position)))
+  stream.positions[track] = position + value.length
+}
+
+function rowsOf(source: string, streams: ReadonlyMap<string, Stream>): RowsByTable {
+  const merged = new Map<string, OutRow>()
+  const keys = new Map(tables.map((table) => [table.name, upsertKeys(table)]))
+  for (const [, stream] of [...streams].sort(([a], [b]) => (a < b ? -1 : 1)))
+    for (const out of analyse(stream)) {
+      const key = keys.get(out.table)!.map((name) => String(out.row[name]))
+      merged.set(JSON.stringify([out.table, ...key]), out)
+    }
+  return computedRows([...merged.values()], source)
+}
+
+function analyse({ envelope, bytes }: Stream): OutRow[] {
+  const { source, service, host, perfClock, clockMonotonicNs, clockWallNs } = envelope
+  const present = envelope.tracks.split(',')
+  const clock =
+    clockMonotonicNs === undefined || clockWallNs === undefined
+      ? undefined
+      : { monotonicNs: clockMonotonicNs, wallNs: clockWallNs }
+  const has = { gotrace: present.includes('gotrace'), perf: present.includes('perf') }
+  const analysis = new Analysis({ source, service, host, clock, perfClock, tracks: has })
+  for (const track of tracks) {
+    for (const piece of bytes[track]) analysis.feed(track, piece)
+    analysis.end(track)
+  }
+  analysis.pump()
+  return analysis.takeRows()
+}
+
+/** Every message of a topic, each partition in its order. */
+async function allMessages(brokers: readonly string[], topic: string): Promise<InMessage[]> {
+  const transport = new KafkaTransport({ brokers, clientId: 'oracle', onWarning: () => undefined })
+  const found = new Map<number, InMessage[]>()
+  const consumer = await transport.consume({
+    group: `oracle-${process.pid}-${Date.now()}`,
+    sessionTimeoutMs: 30_000,
+    topics: [topic],
+    onAssigned: () => undefined,
+    onMessages: (_topic, partition, messages) => {
+      found.set(partition, [...(found.get(partition) ?? []), ...messages])
+      return Promise.resolve()
+    },
+  })
+  const ends = await consumer.endOffsets(topic)
+  const complete = () =>
+    [...ends].every(([partition, end]) => end === 0n || (found.get(partition)?.at(-1)?.offset ?? -1n) >= end - 1n)
+  while (!complete()) await sleep(50)
+  await consumer.stop()
+  await transport.close()
+  return [...found].sort(([a], [b]) => a - b).flatMap(([, messages]) => messages)
+}
