@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import kafkajs from 'kafkajs'
+import { analyzeCapture } from '../../src/pipeline/offline.js'
+import type { LocalStack } from '../../src/stack/local.js'
+import { packageRoot } from '../../src/stack/paths.js'
+import { querySql } from '../../src/store/sql.js'
+import { encodeEnvelope } from '../../src/transport/envelope.js'
+import type { OutMessage } from '../../src/transport/transport.js'
+import { Deployment } from '../support/deployment.js'
+import { requireJava } from '../support/requirements.js'
+import { sharedStack } from '../support/stack.js'
+import { computedRows, storedRows } from '../support/storedRows.js'
+
+const capture = join(packageRoot(), 'test/captures/stw-netpoll')
+const ended = 'the source has ended'
+
+describe('what is wrong with a stream through the real Kafka', function () {
+  let stack: LocalStack
+  let deployment: Deployment
+
+  before(async function () {
+    requireJava(this)
+    stack = await sharedStack()
+  })
+
+  afterEach(async function () {
+    await deployment.killAll()
+    if (this.currentTest?.isFailed() === true) process.stderr.write(`${deployment.log.slice(-40).join('\n')}\n`)
+  })
+
+  /** A message that a normalizer takes for a piece of perf text, but for what is changed in it. */
+  function perfMessage(headers: Record<string, string> = {}, value = Buffer.from('text\n')): OutMessage {
+    const names = { source: 'test/other/1/2026', service: 'other', host: 'test', stream: '1' }
+    const good = encodeEnvelope({ ...names, track: 'perf', tracks: 'perf', position: 0 })
+    return { topic: deployment.topics.perf, partition: 1, key: 'other', headers: { ...good, ...headers }, value }
+  }
+
+  it('is counted by name, and the rest goes on', async () => {
+    deployment = new Deployment(stack, 'counted')
+    const normalizer = await deployment.start()
+    await normalizer.said('reading', '"partition":3')
+    let perf = 0
+    let held: OutMessage | undefined
+    await deployment.ship(capture, {
+      messageBytes: 100_000,
+      alter: (messages) =>
+        messages.flatMap((message) => {
+          if (message.topic !== deployment.topics.perf || message.value?.length === 0) return [message]
+          perf++
+          // The third comes twice; the fifth comes after the ninth.
+          if (perf === 3) return [message, message]
+          if (perf === 5) held = message
+          return perf === 5 ? [] : perf === 9 ? [message, held!] : [message]
+        }),
+    })
+    await deployment.withProducer(async (producer) => {
+      await producer.send([perfMessage({ schema: '2' }), perfMessage({ position: 'x' })])
+      await producer.send([{ ...perfMessage(), topic: deployment.topics.gotrace }])
+      await producer.send([perfMessage({}, Buffer.alloc(3_000_000))])
+    })
+    await sendRaw(kafkajs.CompressionTypes.GZIP, { value: Buffer.alloc(80_000_000) })
+    await sendRaw(kafkajs.CompressionTypes.Snappy, { value: Buffer.from('snap') })
+    await normalizer.said(ended, deployment.source)
+    await normalizer.said('"kind":"unreadable"', 'Snappy')
+    const metrics = await deployment.metrics()
+    const lostBytes = held!.value!.length
+    const expected = {
+      'duplicate_messages_total{track="perf"}': 1,
+      'gaps_total{track="perf"}': 1,
+      'lost_bytes_total{track="perf"}': lostBytes,
+      'late_messages_total{track="perf"}': 1,
+      'dead_letters_total{reason="future_schema"}': 1,
+      'dead_letters_total{reason="malformed"}': 1,
+      'dead_letters_total{reason="wrong_topic"}': 1,
+      'dead_letters_total{reason="too_large"}': 1,
+      'dead_letters_total{reason="unreadable"}': 2,
+      'stuck_total{cause="consumer"}': 0,
+    }
+    for (const [name, value] of Object.entries(expected)) assert.equal(metrics.get(`dualtrace_${name}`), value, name)
+    assert.ok(metrics.get('dualtrace_rows_total{table="time_classes"}')! > 0)
+    assert.ok(metrics.get('dualtrace_kafka_compression_ratio')! > 1)
+    assert.ok(metrics.get('dualtrace_checkpoints_total')! > 0)
+    assert.deepEqual(await deployment.status('/healthz'), { status: 200, text: 'ok\n' })
+    assert.deepEqual(await deployment.status('/readyz'), { status: 200, text: 'ready\n' })
+    const health = (await storedRows(stack.questdb.url, deployment.source))['pipeline_health']!
+    const lost = health.map((row) => Number(row['lost_bytes'])).reduce((sum, bytes) => sum + bytes, 0)
+    assert.equal(lost, lostBytes)
+  })
+
+  it('is nothing when names look like SQL or paths: they are data', async () => {
+    deployment = new Deployment(stack, 'hostile')
+    const normalizer = await deployment.start()
+    await normalizer.said('reading', '"partition":3')
+    const service = `x'; DROP TABLE gc_pauses; --`
+    const name = `test/${service}/1/2026`
+    await deployment.ship(capture, {
+      messageBytes: 100_000,
+      alter: (messages) =>
+        messages.map((message) => ({ ...message, headers: { ...message.headers, source: name, service } })),
+    })
+    await normalizer.said(ended, 'DROP TABLE')
+    const offline = await analyzeCapture(capture)
+    const expected = computedRows(
+      offline.rows.map(({ table, row }) => ({ table, row: { ...row, service } })),
+      name,
+    )
+    const stored = await storedRows(stack.questdb.url, name.replaceAll("'", "''"))
+    assert.deepEqual(stored, expected)
+    const { rows } = await querySql(stack.questdb.url, "select count() from tables() where table_name = 'gc_pauses'")
+    assert.deepEqual(rows, [[1]])
+  })
+
+  it('is forgotten, as every run that is over, when Kafka has forgotten it too', async () => {
+    deployment = new Deployment(stack, 'expiring', { DUALTRACE_RETENTION: '3s' })
+    const normalizer = await deployment.start()
+    await normalizer.said('reading', '"partition":3')
+    await deployment.ship(capture, { messageBytes: 300_000 })
+    await normalizer.said(ended, deployment.source)
+    await normalizer.said('forgot runs that were over long ago')
+    assert.equal((await deployment.metrics()).get('dualtrace_checkpoints_expired_total'), 1)
+  })
+
+  /** Sends one message to partition 2 of perf as another program might. */
+  async function sendRaw(type: kafkajs.CompressionTypes, message: { value: Buffer }) {
+    const codecs = kafkajs.CompressionCodecs as Record<number, () => unknown>
+    const own = codecs[type]!
+    if (type === kafkajs.CompressionTypes.Snappy)
+      codecs[type] = () => ({ compress: ({ buffer }: { buffer: Buffer }) => Promise.resolve(snappy(buffer)) })
+    const kafka = new kafkajs.Kafka({ brokers: [...stack.kafka.brokers], logLevel: kafkajs.logLevel.NOTHING })
+    const producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner })
+    await producer.connect()
+    const topic = deployment.topics.perf
+    await producer.send({ topic, compression: type, messages: [{ partition: 2, key: 'raw', ...message }] })
+    await producer.disconnect()
+    codecs[type] = own
+    await sleep(1)
+  }
+})
+
+/** Snappy without compressing: the length, and one literal. */
+function snappy(bytes: Buffer): Buffer {
+  const length: number[] = []
+  let rest = bytes.length
+  for (; rest > 0x7f; rest >>>= 7) length.push((rest & 0x7f) | 0x80)
+  length.push(rest)
+  const literal = Buffer.of(61 << 2, (bytes.length - 1) & 0xff, (bytes.length - 1) >> 8)
+  return Buffer.concat([Buffer.from(length), literal, bytes])
+}
