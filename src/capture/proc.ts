@@ -6,6 +6,8 @@ const ticksPerSecond = 100
 export interface ProcessStat {
   readonly comm: string
   readonly state: string
+  /** Number of the process it is a child of. */
+  readonly parent: number
   readonly startTicks: number
   /** CPU time it has used itself, and that of its children it has waited for. */
   readonly cpuMs: number
@@ -22,6 +24,7 @@ export async function readStat(pid: number | 'self'): Promise<ProcessStat | unde
   return {
     comm: text.slice(text.indexOf('(') + 1, end),
     state: fields[0]!,
+    parent: Number(fields[1]),
     startTicks: Number(fields[19]),
     cpuMs: ms(11),
     childrenCpuMs: ms(13),

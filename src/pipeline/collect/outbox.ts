@@ -31,6 +31,8 @@ export interface OutboxCounts {
 
 /** Bytes of messages handed to Kafka at once. */
 const batchBytes = 1_800_000
+/** At the limit single messages find room between others that do not. */
+const sheddingIsOverMs = 2000
 
 /**
  * What waits for Kafka, in order: in memory, then on disk, and beyond that it is shed, the newest first, since what was kept belongs
@@ -51,7 +53,8 @@ export class Outbox {
   private readonly mutex = new Mutex()
   private underWay: readonly OutMessage[] = []
   private stopping = false
-  private shedding = false
+  /** Runs out when nothing has been left out for a while; undefined when nothing is being left out. */
+  private shedding: NodeJS.Timeout | undefined
   /** Something came, or it is to end, since the sender last looked. */
   private hasNews = false
   private wake: () => void = () => undefined
@@ -70,8 +73,8 @@ export class Outbox {
     else {
       this.counts.shedMessages += messages.length
       this.counts.shedBytes += sizeBytes
+      this.tellShedding()
     }
-    this.tellShedding(!kept)
     return kept
   }
 
@@ -87,6 +90,7 @@ export class Outbox {
     sent.abort()
     await this.mutex.run(() => this.keepRest())
     await this.options.spool?.close()
+    clearTimeout(this.shedding)
   }
 
   private async keep(messages: readonly OutMessage[], sizeBytes: number): Promise<boolean> {
@@ -103,7 +107,7 @@ export class Outbox {
       if (fits) this.counts.spooledBytes += sizeBytes
       return fits
     } catch (error) {
-      if (!this.shedding) log.error({ reason: (error as Error).message }, 'the spool cannot be written')
+      if (this.shedding === undefined) log.error({ reason: (error as Error).message }, 'the spool cannot be written')
       return false
     } finally {
       this.updateDisk()
@@ -182,13 +186,17 @@ export class Outbox {
     this.counts.diskWaitingBytes = this.options.spool?.sizeBytes ?? 0
   }
 
-  /** Says when it begins and when it ends: in between, the counters tell. */
-  private tellShedding(now: boolean): void {
-    if (now === this.shedding) return
-    this.shedding = now
-    const { shedBytes, shedMessages } = this.counts
-    if (now) this.options.log.error('no room for more until Kafka takes messages again: from now on they are lost')
-    else this.options.log.warn({ shedBytes, shedMessages }, 'there is room again; these were lost since the start')
+  /** Says when it begins and when it is over for good: in between, the counters tell. */
+  private tellShedding(): void {
+    const { log } = this.options
+    if (this.shedding === undefined)
+      log.error('no room for more until Kafka takes messages again: from now on they are lost')
+    clearTimeout(this.shedding)
+    this.shedding = setTimeout(() => {
+      const { shedBytes, shedMessages } = this.counts
+      this.shedding = undefined
+      log.warn({ shedBytes, shedMessages }, 'there is room again; these were lost since the start')
+    }, sheddingIsOverMs)
   }
 }
 

@@ -1,5 +1,5 @@
 import { chmod, chown, rm, stat } from 'node:fs/promises'
-import { createServer, type Server, type Socket } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UserError } from '../../errors.js'
 import type { Log } from '../log.js'
@@ -105,10 +105,23 @@ export class TraceSocket {
   }
 }
 
-/** A socket that another process left behind; anything else under this name stays. */
+/** A socket that a process left behind when it died goes; one on which somebody listens, and anything else under this name, stays. */
 async function removeStale(path: string): Promise<void> {
   const info = await stat(path).catch(() => undefined)
   if (info === undefined) return
-  if (!info.isSocket()) throw new UserError(`the trace socket ${path} cannot be opened: there is a file of that name`)
+  const cannot = `the trace socket ${path} cannot be opened`
+  if (!info.isSocket()) throw new UserError(`${cannot}: there is a file of that name`)
+  if (await answers(path)) throw new UserError(`${cannot}: another collector listens there, give each its own`)
   await rm(path, { force: true })
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path)
+    probe.once('connect', () => {
+      probe.destroy()
+      resolve(true)
+    })
+    probe.once('error', () => resolve(false))
+  })
 }

@@ -29,7 +29,7 @@ func run(ctx context.Context) harness.Counts {
 	for range 4 {
 		go func() {
 			for range values {
-				harness.Sleep(ctx, time.Millisecond)
+				harness.Sleep(ctx, 5*time.Millisecond)
 			}
 		}()
 	}
