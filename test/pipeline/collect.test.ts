@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { GoTraceReader } from '../../src/gotrace/index.js'
+import { PerfKind, PerfScriptReader } from '../../src/perf/index.js'
+import type { CollectorStatus } from '../../src/pipeline/collect/status.js'
+import type { LocalStack } from '../../src/stack/local.js'
+import { CollectorProcess } from '../support/collector.js'
+import { readRawTopics, trackOf } from '../support/rawTopics.js'
+import { requireGo, requireJava, requirePerf } from '../support/requirements.js'
+import { sharedStack } from '../support/stack.js'
+import { buildWorkload, type RunningWorkload, startWorkload } from '../support/workloads.js'
+
+describe('a collector that is left running', function () {
+  let stack: LocalStack
+  let folder = ''
+  let executable = ''
+  let collector: CollectorProcess | undefined
+  let workload: RunningWorkload | undefined
+
+  before(async function () {
+    requireJava(this)
+    requireGo(this)
+    requirePerf(this)
+    stack = await sharedStack()
+    executable = buildWorkload('streaming')
+  })
+  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'dualtrace-collect-'))))
+  afterEach(async function () {
+    await workload?.stop()
+    await collector?.kill()
+    if (this.currentTest?.isFailed() === true) process.stderr.write(`${collector?.lines.slice(-30).join('\n') ?? ''}\n`)
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  const socket = () => join(folder, 'trace.sock')
+
+  function start(prefix: string, env: Record<string, string> = {}): CollectorProcess {
+    collector = new CollectorProcess({
+      DUALTRACE_KAFKA: stack.kafka.brokers.join(','),
+      DUALTRACE_TOPIC_PREFIX: prefix,
+      DUALTRACE_COMMAND: 'streaming',
+      DUALTRACE_TRACE_SOCKET: socket(),
+      DUALTRACE_SPOOL: join(folder, 'spool'),
+      DUALTRACE_HOST: 'test',
+      DUALTRACE_REPORT_EVERY: '1s',
+      ...env,
+    })
+    return collector
+  }
+
+  async function startService(durationS: number): Promise<RunningWorkload> {
+    workload = await startWorkload(executable, ['-duration', `${durationS}s`, '-socket', socket()])
+    return workload
+  }
+
+  /** The state as it was last logged. */
+  function status({ lines }: CollectorProcess): CollectorStatus {
+    const line = lines.findLast((candidate) => candidate.includes('"msg":"status"'))
+    return JSON.parse(line ?? '{}') as CollectorStatus
+  }
+
+  it('loses nothing of a service while Kafka is away and perf is renewed, and finds the service again when it restarts', async () => {
+    const own = start('collect1.', { DUALTRACE_MEMORY: '50kB', DUALTRACE_ROTATE_EVERY: '1s' })
+    await own.said(['waiting for a process named streaming'])
+    const first = await startService(9)
+    await own.said(['"msg":"collecting"', `/${first.pid}/`])
+    await sleep(1500)
+    await stack.stop('kafka')
+    await sleep(2500)
+    assert.ok(status(own).outbox.diskWaitingBytes > 0, 'nothing is in the spool')
+    await stack.start('kafka')
+    const counted = [await first.induced]
+    await own.said(['collected to the end', `/${first.pid}/`])
+    const second = await startService(3)
+    await own.said(['"msg":"collecting"', `/${second.pid}/`])
+    counted.push(await second.induced)
+    await own.said(['collected to the end', `/${second.pid}/`])
+    await sleep(1100)
+    const { outbox, inputs } = status(own)
+    assert.ok(outbox.spooledBytes > 100_000)
+    assert.equal(outbox.shedMessages, 0)
+    assert.equal(inputs[0]?.instances, 2)
+    assert.ok(inputs[0].perf.rotations >= 1)
+    assert.equal(await own.stop(), 0)
+    assert.deepEqual(readdirSync(join(folder, 'spool')), [])
+
+    const messages = await readRawTopics(stack.kafka.brokers, 'collect1.')
+    const sources = [...new Set(messages.map(({ envelope }) => envelope.source))]
+    assert.deepEqual(
+      sources.map((source) => source.split('/').slice(0, 3).join('/')).sort(),
+      [first, second].map(({ pid }) => `test/streaming/${pid}`).sort(),
+    )
+    for (const [at, { pid }] of [first, second].entries()) {
+      const source = sources.find((name) => name.includes(`/${pid}/`))!
+      const gotrace = trackOf(messages, source, 'gotrace')
+      assert.deepEqual([gotrace.gaps, gotrace.inOrder, gotrace.ended], [[], true, true])
+      const { generations, problems } = readGoTrace(gotrace.bytes)
+      assert.deepEqual(problems, [])
+      assert.equal(counted[at]!['dropped'], 0)
+      assert.equal(generations.length, counted[at]!['generations'])
+      assert.deepEqual(
+        generations,
+        generations.map((_, nth) => generations[0]! + nth),
+      )
+      const perf = trackOf(messages, source, 'perf')
+      assert.deepEqual([perf.gaps, perf.inOrder, perf.ended], [[], true, true])
+      const seen = readPerf(perf.bytes)
+      assert.deepEqual([seen.lost, seen.outOfTurn, seen.problems], [0, [], []])
+      assert.ok(seen.switches > 100)
+    }
+  })
+
+  it('keeps the oldest when the spool is full, marks the rest as lost, and survives being killed', async () => {
+    const small = { DUALTRACE_MEMORY: '2MB', DUALTRACE_SPOOL_SIZE: '300kB' }
+    const own = start('collect2.', small)
+    await own.said(['waiting for a process named streaming'])
+    const service = await startService(60)
+    await own.said(['"msg":"collecting"'])
+    await sleep(1500)
+    await stack.stop('kafka')
+    await own.said(['no room for more until Kafka takes messages again'])
+    await sleep(1100)
+    const before = status(own)
+    assert.ok(before.outbox.shedMessages > 0 && before.outbox.diskWaitingBytes <= 300e3)
+    await stack.start('kafka')
+    await own.said(['there is room again'])
+    const linesSoFar = own.lines.length
+    await stack.stop('kafka')
+    await own.said(['no room for more'], linesSoFar)
+    await own.kill()
+    const next = start('collect2.', small)
+    await next.said(['the spool holds what an earlier collector left'])
+    await next.said(['"msg":"collecting"'])
+    await stack.start('kafka')
+    await next.said(['there is room again'])
+    await sleep(1500)
+    assert.equal(await next.stop(), 0)
+    assert.ok(!existsSync(join(folder, 'spool/lock')))
+    await service.stop()
+
+    const messages = await readRawTopics(stack.kafka.brokers, 'collect2.')
+    const streams = [...new Set(messages.map(({ envelope }) => envelope.stream))].sort()
+    assert.equal(streams.length, 2)
+    for (const stream of streams) {
+      const { source } = messages[0]!.envelope
+      const perf = trackOf(messages, source, 'perf', stream)
+      assert.ok(perf.inOrder)
+      const seen = readPerf(perf.bytes)
+      assert.deepEqual(seen.problems, [])
+      if (stream === streams[0]) {
+        assert.ok(perf.gaps.length > 0 && seen.lost > 0, `${perf.gaps.length} gaps, ${seen.lost} lost`)
+        // What was left out is marked; only what lay in memory when the collector was killed is not.
+        assert.ok(perf.gaps.filter(({ isMarked }) => !isMarked).length <= 1, JSON.stringify(perf.gaps))
+        // A loss stands exactly where a gap is: no switch follows one of its own kind without a loss between them.
+        assert.deepEqual(seen.outOfTurn, [])
+      }
+      const { problems } = readGoTrace(trackOf(messages, source, 'gotrace', stream).bytes)
+      assert.deepEqual([...new Set(problems.filter((name) => name !== 'missing_generation'))], [])
+    }
+  })
+})
+
+function readGoTrace(bytes: Uint8Array): { generations: number[]; problems: string[] } {
+  const reader = new GoTraceReader()
+  reader.push(bytes)
+  reader.end()
+  const generations = new Set<number>()
+  while (reader.next()) generations.add(reader.event.gen)
+  return { generations: [...generations], problems: reader.problems.map(({ name }) => name) }
+}
+
+function readPerf(bytes: Uint8Array) {
+  const reader = new PerfScriptReader()
+  const seen = { switches: 0, lost: 0, outOfTurn: [] as string[], problems: [] as string[] }
+  const onCpu = new Map<number, boolean>()
+  reader.push(bytes)
+  reader.end()
+  while (reader.next()) {
+    const { record } = reader
+    if (record.kind === PerfKind.Lost) {
+      seen.lost += record.lost
+      onCpu.clear()
+    }
+    if (record.kind !== PerfKind.SwitchIn && record.kind !== PerfKind.SwitchOut) continue
+    seen.switches++
+    const isIn = record.kind === PerfKind.SwitchIn
+    if (onCpu.get(record.tid) === isIn) seen.outOfTurn.push(`${record.tid} ${record.timeNs}`)
+    onCpu.set(record.tid, isIn)
+  }
+  seen.problems.push(...reader.problemCounts.keys())
+  return seen
+}
