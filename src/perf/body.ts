@@ -4,7 +4,6 @@ import { hexDigit } from './tracepoints.js'
 
 const sideband = Buffer.from('PERF_RECORD_')
 const cpuWidePeer = Buffer.from('pid/tid:')
-const exec = Buffer.from('exec')
 const preempt = Buffer.from('OUT preempt')
 const cursor = new Cursor()
 
@@ -157,7 +156,8 @@ export function mayBeSynthesised(bytes: Uint8Array, record: PerfRecord): boolean
     case PerfKind.Exit:
       return false
     case PerfKind.Comm:
-      return !startsWith(bytes, record.traceStart, record.traceEnd, exec)
+      // `PERF_RECORD_COMM exec: name` or `PERF_RECORD_COMM: name`, where the name may begin with anything.
+      return bytes[record.nameEnd] === Byte.colon
     default:
       return true
   }

@@ -191,6 +191,13 @@ describe('perf script side-band records', () => {
     assert.equal(reader.baseNs, 1_414_000_000_000n)
     assert.equal(reader.problemCounts.size, 0)
   })
+
+  it('knows them also of threads with names like executor', () => {
+    const line = 'executor-Fetch     0/0     [000]     0.000000000: PERF_RECORD_COMM: executor-Fetch:19884/20149'
+    const { reader } = read(Buffer.from(`${line}\nsvc 1/1 [000] 5.000000000: PERF_RECORD_SWITCH IN\n`))
+    assert.equal(reader.problemCounts.size, 0)
+    assert.equal(reader.baseNs, 5_000_000_000n)
+  })
 })
 
 describe('perf script headers', () => {
