@@ -4,7 +4,8 @@ import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { z } from 'zod'
 
-export type WorkloadName = 'stw' | 'netpoll' | 'steal' | 'rpc' | 'stw-netpoll' | 'threads' | 'streaming' | 'syscalls' | 'tasks'
+export type WorkloadName =
+  'stw' | 'netpoll' | 'steal' | 'rpc' | 'stw-netpoll' | 'threads' | 'streaming' | 'syscalls' | 'tasks'
 
 const source = 'test/workloads'
 const built = '.dualtrace/workloads'
