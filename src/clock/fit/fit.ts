@@ -157,7 +157,7 @@ function piecesOf(pairs: readonly LanePair[], run: Run, before: Run | undefined)
   })
 }
 
-/** The difference every quarter of a second, between the edges on both sides; moments with one side only serve when there are no others. */
+/** The difference every quarter of a second, between the usual delays on both sides; moments with one side only serve when there are no others. */
 function pointsOf(pairs: readonly LanePair[], run: Run): Point[] {
   const rough = roughLine(pairs, run)
   const both: Point[] = []

@@ -33,8 +33,8 @@ export interface Fitted {
 
 /** Pairs that belong together have differences at most so far apart; the delays between the two are a few µs. */
 const toleranceNs = 10e3
-/** The edges of the differences are taken with this share of them beyond: marks that met the wrong partner. */
-const beyondShare = 0.005
+/** Width of the band that shows the usual delay on one side; pairs with a neighbour's partner scatter around it. */
+const usualNs = 600
 /** Marks of perf compared with one of Go. */
 const mostPartners = 24
 
@@ -50,7 +50,7 @@ export interface Doubt {
 
 /**
  * The best line near `start` for the marks of a stretch: the slope and offset that put most differences into one narrow bin, then the middle
- * between the two edges. Where Go comes first, the differences lie above the true offset, where perf does, below it.
+ * between the usual delays of both sides. Where Go comes first, the differences lie above the true offset, where perf does, below it.
  */
 export function fitLine(pairs: readonly LanePair[], stretch: Stretch, start: Line, doubt: Doubt): Fitted | undefined {
   const middle = (stretch.fromNs + stretch.toNs) / 2
@@ -138,7 +138,7 @@ function densest(
   return { offsetNs: ((first + last) / 2 + 1 - binsOfBand / 2) * binNs - withinNs, count }
 }
 
-/** Moves the line to the middle between the edges, or to the only edge there is. */
+/** Moves the line to the middle between the usual delays of both directions, or to the only one there is. */
 function centred(pairs: Pairs, level: Line, line: Line, withinNs: number): Pick<Fitted, 'line' | 'twoSided'> {
   const above: number[] = []
   const below: number[] = []
@@ -148,14 +148,20 @@ function centred(pairs: Pairs, level: Line, line: Line, withinNs: number): Pick<
     if (Math.abs(residual) <= withinNs) (pairs.goFirst[i]! ? above : below).push(residual)
   }
   above.sort((a, b) => a - b)
-  below.sort((a, b) => b - a)
-  const floor = edge(above)
-  const ceiling = edge(below)
+  below.sort((a, b) => a - b)
+  const floor = usual(above)
+  const ceiling = usual(below)
   const shift = floor === undefined ? ceiling : ceiling === undefined ? floor : (floor + ceiling) / 2
   const twoSided = floor !== undefined && ceiling !== undefined
   return { line: { ...line, offsetNs: line.offsetNs + (shift ?? 0) }, twoSided }
 }
 
-function edge(sorted: readonly number[]): number | undefined {
-  return sorted[Math.floor(sorted.length * beyondShare)]
+/** The middle of the band that holds most. */
+function usual(sorted: readonly number[]): number | undefined {
+  let best = { from: 0, end: 0 }
+  for (let from = 0, end = 0; from < sorted.length; from++) {
+    while (end < sorted.length && sorted[end]! - sorted[from]! <= usualNs) end++
+    if (end - from > best.end - best.from) best = { from, end }
+  }
+  return sorted[(best.from + best.end) >> 1]
 }

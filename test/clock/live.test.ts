@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { openGoTrace } from '../../src/capture/goTrace.js'
+import { defaultBufferBytes, defaultFrequencyHz } from '../../src/capture/livePerf.js'
+import { record } from '../../src/capture/record.js'
+import { Ev, GoTraceReader } from '../../src/gotrace/index.js'
+import { defaultSyscalls, perfRecordArgs } from '../../src/perf/command.js'
+import { analyzeCapture, analyzeOffline, openFiles, type OfflineResult } from '../../src/pipeline/offline.js'
+import { renderTerminal } from '../../src/report/terminal.js'
+import { requireGo, requirePerf, requireToolchain } from '../support/requirements.js'
+import { buildWorkload, startWorkload } from '../support/workloads.js'
+
+let folder = ''
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'dualtrace-clock-'))
+})
+afterEach(async () => {
+  await rm(folder, { recursive: true, force: true })
+})
+
+describe('a recording by perf on its own clock', function () {
+  before(function () {
+    requireGo(this)
+    requirePerf(this)
+  })
+
+  it('is joined, with the classes of a recording on CLOCK_MONOTONIC that was made at the same time', async () => {
+    const workload = await startWorkload(buildWorkload('rpc'), ['-duration', '20s'])
+    const recordings = ['monotonic', 'own'].map((name) => {
+      const options = { frequencyHz: 99, syscalls: defaultSyscalls, wakeupsElsewhere: [], bufferBytes: 4 << 20 }
+      const args = perfRecordArgs({ ...options, pid: workload.pid, output: join(folder, `${name}.data`) })
+      const clock = args.indexOf('-k')
+      if (name === 'own') args.splice(clock, 2)
+      return spawn('perf', args, { stdio: 'ignore' })
+    })
+    try {
+      await sleep(1000)
+      const chunks: Uint8Array[] = []
+      for await (const chunk of openGoTrace(workload.pprof, 3)) chunks.push(chunk)
+      await writeFile(join(folder, 'go.trace'), Buffer.concat(chunks))
+    } finally {
+      for (const child of recordings) child.kill('SIGINT')
+      await Promise.all(recordings.map((child) => child.exitCode ?? once(child, 'exit')))
+      await workload.stop()
+    }
+    const analyze = async (name: string) =>
+      analyzeOffline(await openFiles(join(folder, 'go.trace'), join(folder, `${name}.data`)))
+    const own = await analyze('own')
+    const monotonic = await analyze('monotonic')
+    assert.deepEqual([own.summary.clock.method, monotonic.summary.clock.method], ['fitted', 'monotonic'])
+    assert.match(renderTerminal(own, false), /joined by events that both tell of, perf’s clock differs from Go’s by/)
+    const [ownNs, trueNs] = [classesOf(own), classesOf(monotonic)]
+    const total = [...trueNs.values()].reduce((a, b) => a + b, 0)
+    for (const name of new Set([...ownNs.keys(), ...trueNs.keys()])) {
+      const difference = Math.abs((ownNs.get(name) ?? 0) - (trueNs.get(name) ?? 0))
+      assert.ok(difference < total * 0.005, `${name} differs by ${difference} of ${total} ns`)
+    }
+    const { fit } = own.summary
+    assert.ok(fit.pairs > 200 && fit.unmatched < fit.pairs / 10, JSON.stringify(fit))
+  })
+})
+
+describe('a trace of Go 1.21 or older', function () {
+  const toolchains = ['go1.21.13', 'go1.20.14']
+  before(function () {
+    requirePerf(this)
+    for (const toolchain of toolchains) requireToolchain(this, toolchain)
+  })
+
+  it('is joined approximately, each thread with the one it says it is, and not with a recording of another process', async () => {
+    for (const toolchain of toolchains) {
+      const out = join(folder, toolchain)
+      await recordTids(buildTids(toolchain), out)
+      const { summary } = await analyzeCapture(out)
+      assert.equal(summary.clock.method, 'inferred', summary.clock.reason)
+      assert.ok(summary.clock.confidence! > 0.7)
+      assert.equal(summary.wallSource, 'perf')
+      const truth = loggedThreads(join(out, 'go.trace'))
+      const { threads } = summary.clock.fit!
+      const checked = [...threads!].filter(([m]) => truth.has(m))
+      assert.ok(checked.length > 0)
+      for (const [m, tid] of checked) assert.equal(tid, truth.get(m), `thread ${m} of the trace`)
+      const told = renderTerminal(await analyzeCapture(out), false)
+      assert.match(told, /joined approximately, clock and threads inferred with confidence \d/)
+    }
+    const [first, second] = toolchains.map((toolchain) => join(folder, toolchain))
+    const crossed = await analyzeOffline(await openFiles(join(first!, 'go.trace'), join(second!, 'perf.script.gz')))
+    assert.deepEqual([crossed.summary.clock.method, crossed.summary.clock.joined], ['fit_failed', false])
+    assert.ok(![...classesOf(crossed).keys()].includes('on_cpu'))
+  })
+})
+
+function classesOf({ rows }: OfflineResult): Map<string, number> {
+  const sums = new Map<string, number>()
+  for (const { table, row } of rows) {
+    if (table !== 'time_classes') continue
+    const name = String(row['class'])
+    sums.set(name, (sums.get(name) ?? 0) + Number(row['ns']))
+  }
+  return sums
+}
+
+function buildTids(toolchain: string): string {
+  const output = resolve('.dualtrace/workloads', toolchain, 'tids')
+  mkdirSync(resolve('.dualtrace/workloads', toolchain), { recursive: true })
+  const env = { ...process.env, GOFLAGS: '', GOTOOLCHAIN: toolchain }
+  const args = ['build', '-trimpath', '-modfile=go1.18.mod', '-o', output, './tids']
+  execFileSync('go', args, { cwd: 'test/workloads', env, stdio: 'pipe' })
+  return output
+}
+
+async function recordTids(executable: string, out: string): Promise<void> {
+  const workload = await startWorkload(executable, ['-duration', '20s'])
+  try {
+    await record({
+      target: { pid: workload.pid },
+      traceUrl: workload.pprof,
+      durationMs: 2000,
+      out,
+      frequencyHz: defaultFrequencyHz,
+      syscalls: defaultSyscalls,
+      bufferBytes: defaultBufferBytes,
+      keepPerfData: false,
+      note: () => undefined,
+    })
+  } finally {
+    await workload.stop()
+  }
+}
+
+/** Thread id by the trace's own number of the thread, as the program logged it on that thread. */
+function loggedThreads(path: string): Map<number, number> {
+  const reader = new GoTraceReader()
+  reader.push(readFileSync(path))
+  reader.end()
+  const logged = new Map<number, Map<number, number>>()
+  while (reader.next()) {
+    const { event } = reader
+    if (event.type !== Ev.UserLog || event.tid < 0) continue
+    const tids = logged.get(event.tid) ?? new Map<number, number>()
+    logged.set(event.tid, tids)
+    const tid = Number(reader.string(event.args[2]!))
+    tids.set(tid, (tids.get(tid) ?? 0) + 1)
+  }
+  // A goroutine may be moved between asking and logging, rarely.
+  return new Map([...logged].map(([m, tids]) => [m, [...tids].sort((a, b) => b[1] - a[1])[0]![0]]))
+}
