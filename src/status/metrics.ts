@@ -30,6 +30,8 @@ export function registerMetrics(registry: Registry, definitions: readonly Metric
         ...configuration,
         collect() {
           this.reset()
+          // A metric without labels would stay, at 0.
+          if (labels.length === 0) this.remove()
           for (const [own, value] of readings(read)) this.set(own, value)
         },
       })
@@ -38,6 +40,8 @@ export function registerMetrics(registry: Registry, definitions: readonly Metric
         ...configuration,
         collect() {
           this.reset()
+          // A metric without labels would stay, at 0.
+          if (labels.length === 0) this.remove()
           for (const [own, value] of readings(read)) this.inc(own, value)
         },
       })

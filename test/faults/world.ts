@@ -58,7 +58,7 @@ export class World {
       const mounting = ['-t', 'tmpfs', '-o', `size=${options.questdbDiskBytes}`, 'tmpfs', join(dir, 'questdb')]
       if (spawnSync('mount', mounting).status !== 0) throw new Error('cannot mount a tmpfs')
     }
-    Object.assign(process.env, questdbPages)
+    if (options.questdbDiskBytes !== undefined) Object.assign(process.env, questdbPages)
     const stack = await startLocalStack({ ports: await freePorts(), dir })
     const world = new World(dir, stack, options)
     for (let n = 0; n < options.normalizers; n++) world.startNormalizer(n)

@@ -14,6 +14,8 @@ export function sharedStack(): Promise<LocalStack> {
 
 async function start(): Promise<LocalStack> {
   const dir = mkdtempSync(join(tmpdir(), 'dualtrace-stack-'))
+  // Lets a test suspend a table, as a full disk would.
+  process.env['QDB_DEV_MODE_ENABLED'] = 'true'
   const stack = await startLocalStack({ ports: await freePorts(), dir })
   directory = dir
   return stack
