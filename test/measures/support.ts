@@ -1,17 +1,44 @@
-import { Analysis } from '../../src/analysis/analysis.js'
+import { Analysis, type SavedAnalysis } from '../../src/analysis/analysis.js'
 import type { OutRow, Track } from '../../src/measures/measure.js'
 import type { Row } from '../../src/measures/table.js'
 
-/** Rows of an analysis of whole streams. */
-export function analyzedRows(streams: Partial<Record<Track, Uint8Array>>): OutRow[] {
+type Streams = Partial<Record<Track, Uint8Array>>
+
+interface Checkpoint {
+  readonly saved: SavedAnalysis
+  readonly rowsBefore: readonly OutRow[]
+}
+
+/** Fed bit by bit, because a checkpoint is offered only where an analysis waits for more. */
+const chunkBytes = 20_000
+
+/** Rows of an analysis of whole streams, or of what follows a checkpoint. */
+export function analyzedRows(streams: Streams, saved?: SavedAnalysis): OutRow[] {
+  return analyzedWithCheckpoints(streams, saved).rows
+}
+
+/** The same with every checkpoint that it offers, and the rows before each. */
+export function analyzedWithCheckpoints(
+  streams: Streams,
+  from?: SavedAnalysis,
+): { rows: OutRow[]; checkpoints: Checkpoint[] } {
   const tracks = { gotrace: streams.gotrace !== undefined, perf: streams.perf !== undefined }
-  const analysis = new Analysis({ source: 'h/svc/99/0', service: 'svc', host: 'h', tracks })
-  for (const track of ['gotrace', 'perf'] as const) {
-    if (streams[track] !== undefined) analysis.feed(track, streams[track])
-    analysis.end(track)
+  const analysis = new Analysis({ source: 'h/svc/99/0', service: 'svc', host: 'h', tracks }, from)
+  const at = { ...(from?.position ?? { gotrace: 0, perf: 0 }) }
+  const rows: OutRow[] = []
+  const checkpoints: Checkpoint[] = []
+  for (;;) {
+    const reached: SavedAnalysis[] = []
+    analysis.pump((saved) => reached.push(structuredClone(saved)))
+    rows.push(...analysis.takeRows())
+    for (const saved of reached) checkpoints.push({ saved, rowsBefore: [...rows] })
+    const track = analysis.starving
+    if (track === undefined) return { rows, checkpoints }
+    const bytes = streams[track]!.subarray(at[track], at[track] + chunkBytes)
+    at[track] += bytes.length
+    if (bytes.length === 0) analysis.end(track)
+    else analysis.feed(track, bytes)
   }
-  analysis.pump()
-  return analysis.takeRows()
 }
 
 export function rowsOf(rows: readonly OutRow[], table: string): Row[] {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { gunzipSync } from 'node:zlib'
 import { Ev, GoTraceReader } from '../../src/gotrace/index.js'
 import type { OutRow } from '../../src/measures/measure.js'
 import type { Row } from '../../src/measures/table.js'
@@ -7,7 +8,7 @@ import { timeClasses } from '../../src/timeline/classes.js'
 import { GoTraceWriter } from '../support/goTraceWriter.js'
 import { startSeconds, wallSeconds } from '../support/handWorked.js'
 import { runTimeline } from '../support/timeline.js'
-import { alwaysOnCpu, analyzedRows, rowsOf } from './support.js'
+import { alwaysOnCpu, analyzedRows, analyzedWithCheckpoints, rowsOf } from './support.js'
 
 /** µs after the start of the trace. */
 function beginUs(row: Row): number {
@@ -167,6 +168,32 @@ describe('tasks and regions, on real traces', () => {
         rowsOf(told, 'tasks').map((row) => row['task']),
         ended,
       )
+    })
+  }
+})
+
+describe('tasks, regions, wake chains and goroutines, resumed from a checkpoint', () => {
+  const captures = {
+    healthy: {
+      gotrace: readFileSync('test/captures/healthy/go.trace'),
+      perf: gunzipSync(readFileSync('test/captures/healthy/perf.script.gz')),
+    },
+    'go1.26.trace': { gotrace: readFileSync('test/captures/gotrace/go1.26.trace') },
+  }
+  for (const [name, streams] of Object.entries(captures)) {
+    it(`are the rows there would have been without it (${name})`, () => {
+      const kept = new Set(['tasks', 'regions', 'unfinished_tasks', 'wake_chains', 'goroutines', 'goroutine_starts'])
+      const lines = (rows: readonly OutRow[]) => {
+        return rows.filter(({ table }) => kept.has(table)).map((row) => JSON.stringify(row))
+      }
+      const { rows, checkpoints } = analyzedWithCheckpoints(streams)
+      assert.ok(checkpoints.length >= 2, `${checkpoints.length} checkpoints`)
+      for (const { saved, rowsBefore } of checkpoints) {
+        const after = lines(analyzedRows(streams, saved))
+        assert.ok(after.length > 0)
+        // What was written after the checkpoint is written again, the same: the store keeps one.
+        assert.deepEqual([...new Set([...lines(rowsBefore), ...after])].sort(), lines(rows).sort())
+      }
     })
   }
 })
