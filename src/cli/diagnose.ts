@@ -32,7 +32,9 @@ interface DiagnoseFlags extends SelectionFlags {
 export default function register(program: Command): void {
   const command = program
     .command('diagnose')
-    .usage('CAPTURE | --trace FILE [--perf FILE]  [--task-id ID] [--from T] [--to T] [--around CONDITION] [--json FILE] [--export KIND=FILE] [--fail-on SEVERITY]')
+    .usage(
+      'CAPTURE | --trace FILE [--perf FILE]  [--task-id ID] [--from T] [--to T] [--around CONDITION] [--json FILE] [--export KIND=FILE] [--fail-on SEVERITY]',
+    )
     .description('Say what went wrong in a capture, with evidence from Go and the kernel, and where the time went.')
     .argument('[capture]', 'capture directory made by `dualtrace record`')
     .option('--trace <file>', 'a Go execution trace (- for stdin, .gz is read as is)')
