@@ -2,11 +2,11 @@ import { LineKind, lineKind } from './boundary.js'
 import { Byte } from './bytes.js'
 import { Head } from './head.js'
 
-/** A record saying that events were lost, as perf script prints it; the time is on perf's clock. */
+/** A record saying that events were lost, as perf script prints it; the time is on perf's clock. It names no CPU: all lost some. */
 export function lostRecordText(atNs: bigint, events: number): Buffer {
   const seconds = atNs / 1_000_000_000n
   const fraction = String(atNs % 1_000_000_000n).padStart(9, '0')
-  return Buffer.from(`perf     0/0     [000] ${seconds}.${fraction}: PERF_RECORD_LOST lost ${events}\n`)
+  return Buffer.from(`perf     0/0     ${seconds}.${fraction}: PERF_RECORD_LOST lost ${events}\n`)
 }
 
 /** Time of the last record that begins in these bytes, ns on perf's clock. */

@@ -66,6 +66,10 @@ describe('findings, on workloads recorded live', function () {
       JSON.stringify(echo),
     )
     assert.ok(result.summary.fit.pairs > result.summary.fit.unmatched, 'epoll returns are matched')
+    const late = result.rows.filter(({ table }) => table === 'syscall_wakeups').map(({ row }) => row)
+    const starved = late.filter((row) => row['verdict'] === 'no_p_free' && row['busy_ps'] === row['total_ps'])
+    assert.ok(starved.length > 0, `a starved goroutine is found: ${JSON.stringify(late.slice(0, 5))}`)
+    assert.ok(starved.some((row) => row['kind'] === 'poll' && row['name'] === 'epoll_pwait'))
   })
 
   it('names the process that takes the CPU away, and the goroutine that loses it', async () => {

@@ -73,3 +73,28 @@ describe('timeline, threads that perf lists when it begins', () => {
     assert.deepEqual(new Set(classesOf(trace(false), perf(lost)).map(([name]) => name)), new Set(['unknown']))
   })
 })
+
+describe('timeline, a record of lost events', () => {
+  /** Goroutine 1 runs on thread 101, which is on CPU 0 and sampled there every 10 ms, at 981 and 991 ms last; its last piece ends at 990 ms. */
+  function lastClass(lost: string): string | undefined {
+    let name: string | undefined
+    runTimeline(trace(false), perf(lost, 'other 9/9 [001] 1000.995000000: 1 cpu-clock:'), {
+      segment({ goid }, _fromNs, _toNs, classId) {
+        if (goid === 1) name = timeClasses[classId]
+      },
+    })
+    return name
+  }
+
+  it('leaves alone who is on another CPU', () => {
+    assert.equal(lastClass('svc 101/105 [001] 1000.985000000: PERF_RECORD_LOST lost 3'), 'on_cpu')
+  })
+
+  it('makes everybody unknown when it names no CPU', () => {
+    assert.equal(lastClass('perf 0/0 1000.985000000: PERF_RECORD_LOST lost 3'), 'unknown')
+  })
+
+  it('makes those unknown who were on its CPU', () => {
+    assert.equal(lastClass('svc 101/105 [000] 1000.985000000: PERF_RECORD_LOST lost 3'), 'unknown')
+  })
+})
