@@ -37,7 +37,8 @@ describe('a recording by perf on its own clock', function () {
       const args = perfRecordArgs({ ...options, pid: workload.pid, output: join(folder, `${name}.data`) })
       const clock = args.indexOf('-k')
       if (name === 'own') args.splice(clock, 2)
-      return spawn('perf', args, { stdio: 'ignore' })
+      const child = spawn('perf', args, { stdio: 'ignore' })
+      return { child, exited: once(child, 'exit') }
     })
     try {
       await sleep(1000)
@@ -45,8 +46,8 @@ describe('a recording by perf on its own clock', function () {
       for await (const chunk of openGoTrace(workload.pprof, 3)) chunks.push(chunk)
       await writeFile(join(folder, 'go.trace'), Buffer.concat(chunks))
     } finally {
-      for (const child of recordings) child.kill('SIGINT')
-      await Promise.all(recordings.map((child) => child.exitCode ?? once(child, 'exit')))
+      for (const { child } of recordings) child.kill('SIGINT')
+      await Promise.all(recordings.map(({ exited }) => exited))
       await workload.stop()
     }
     const analyze = async (name: string) =>
