@@ -51,7 +51,9 @@ export class Writer {
         partition.checkpoints = [...checkpoints, ...partition.checkpoints]
         throw error
       }
-      for (const checkpoint of checkpoints) await this.keep(partition, checkpoint)
+      // Older runs first: were a newer run's kept alone, a restart would write rows of the older one over its rows of the same second.
+      const inOrder = [...checkpoints].sort((a, b) => (a.run.stream < b.run.stream ? -1 : 1))
+      for (const checkpoint of inOrder) await this.keep(partition, checkpoint)
       if (!current()) return
       await this.commit(partition)
     }
