@@ -50,8 +50,8 @@ describe('a normalizer', function () {
       deployment = new Deployment(stack, `stop-${server ?? 'plain'}`)
       const first = await deployment.start()
       await first.said('reading', '"partition":3')
-      const shipping = deployment.ship(capture, { messageBytes: 20_000, speed: 0.6 })
-      await sleep(2500)
+      const shipping = deployment.ship(capture, { messageBytes: 20_000, speed: 1.2 })
+      await sleep(1500)
       const stop = async () => {
         if (server !== undefined) await sleep(1500)
         const start = Date.now()
@@ -71,7 +71,7 @@ describe('a normalizer', function () {
       deployment = new Deployment(stack, `stuck-${server}`, { DUALTRACE_STUCK_AFTER: '2s' })
       const normalizer = await deployment.start()
       await normalizer.said('reading', '"partition":3')
-      const shipping = deployment.ship(capture, { messageBytes: 20_000, speed: 0.6 })
+      const shipping = deployment.ship(capture, { messageBytes: 20_000, speed: 1.2 })
       await sleep(1500)
       await frozen(server, () => normalizer.said('there is something to do and nothing is done', `"cause":"${server}"`))
       await shipping
