@@ -34,6 +34,18 @@ describe('the envelope', () => {
     ['an unknown track', { ...good, track: 'spans' }, /^header track is "spans"/],
     ['a track that is not among its tracks', { ...good, tracks: 'perf' }, /^track gotrace is not among its tracks$/],
     ['a piece of a generation without its number', without('sequence'), /needs the headers generation and sequence/],
+    [
+      'a source that leads out of its directory',
+      { ...good, source: 'host/../../etc/1' },
+      /none of them empty, "\." or "\.\."$/,
+    ],
+    ['a source with an empty part', { ...good, source: '/etc/passwd' }, /^header source is "\/etc\/passwd": names/],
+    [
+      'a name with a line break',
+      { ...good, host: 'a\nb' },
+      /^header host is "a\\nb": a text without control characters$/,
+    ],
+    ['a name that is too long', { ...good, service: 'x'.repeat(256) }, /^header service is "x{100}"/],
     ['no headers at all', {}, /^header schema is missing/],
   ]
   for (const [what, headers, sentence] of cases)
