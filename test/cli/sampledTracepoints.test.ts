@@ -72,7 +72,8 @@ describe('dualtrace diagnose of tracepoints recorded with a global -F', function
   it('knows again what SWITCH records tell, which are not sampled, but no reasons', async () => {
     const { totals } = await diagnose(['-F', '99', '--switch-events'])
     assert.ok(totals.get('on_cpu')! > 0)
-    for (const name of ['fault_io', 'runtime_futex', 'sched_wait_kernel']) assert.equal(totals.has(name), false, name)
+    // A preemption is told by SWITCH records too, so part of the waits for a CPU is known; a wake-up is not.
+    for (const name of ['fault_io', 'runtime_futex']) assert.equal(totals.has(name), false, name)
   })
 
   it('takes nobody for running after a CPU sample when perf recorded no switches', async () => {
