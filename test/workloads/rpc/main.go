@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/trace"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,7 +54,8 @@ func run(ctx context.Context) harness.Counts {
 	harness.Must(err)
 	server := &http.Server{Handler: http.HandlerFunc(service.handleOrder)}
 	go func() { _ = server.Serve(listener) }()
-	child := harness.StartChild("client", "-connect", listener.Addr().String())
+	child := harness.StartChild("client", "-connect", listener.Addr().String(),
+		"-rate", strconv.Itoa(*rate), "-clients", strconv.Itoa(*clients))
 	<-ctx.Done()
 	counts := child.Stop()
 	_ = server.Close()
