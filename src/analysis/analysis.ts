@@ -18,6 +18,8 @@ export interface AnalysisOptions extends SourceNames {
   readonly clock?: { readonly monotonicNs: string; readonly wallNs: string } | undefined
   /** What is known of perf's clock besides its own header. */
   readonly perfClock?: 'CLOCK_MONOTONIC' | 'unknown' | undefined
+  /** Thread of the Go trace → thread of perf, of a process in a pid namespace of its own; perf's text may name more. */
+  readonly threads?: ReadonlyMap<number, number> | undefined
   /** How the tracks are joined, found out beforehand from all of both; else it is decided by what they say of their clocks. */
   readonly clockDecision?: ClockDecision | undefined
   /** Which tracks there are. A track that is announced holds the other one back until it is fed or ended. */
@@ -209,7 +211,9 @@ export class Analysis {
   private start(): Run {
     const { go, perf } = this
     const known = this.goReady && this.perfReady ? this.options.clockDecision : undefined
-    const clock = known ?? decideClock({ ...this.evidence(), goVersion: this.goReady ? go.version : undefined })
+    const decided = known ?? decideClock({ ...this.evidence(), goVersion: this.goReady ? go.version : undefined })
+    const { threads } = this.options
+    const clock = threads === undefined || !go.threadsAreTids ? decided : { ...decided, threads }
     const baseNs = (this.goReady ? go.baseNs : perf.baseNs) ?? 0n
     const wall = this.goReady && !go.clockIsMonotonic ? this.wallOfOwnClock(baseNs, clock) : this.wallOfMonotonic(clock)
     const run = Run.start(this.options, go, perf, clock, wall, baseNs)

@@ -3,6 +3,7 @@ import { Ev, type GoEvent, GoState, GoTraceReader } from '../gotrace/index.js'
 import { PerfKind, PerfScriptReader } from '../perf/index.js'
 import { waitClassOfReason } from '../timeline/waits.js'
 import { ClassId } from '../timeline/classes.js'
+import { perfTid } from './threads.js'
 
 /** Reads a Go trace for the moments that perf must have seen as well. */
 export class GoMarks {
@@ -11,6 +12,9 @@ export class GoMarks {
   /** Wall time of CLOCK_MONOTONIC's zero, from the first snapshot of the trace. */
   wallOriginNs: bigint | undefined
   private readonly inNetwork = new Set<number>()
+
+  /** @param threads perf's name of each thread, where it has another one than Go */
+  constructor(private readonly threads?: ReadonlyMap<number, number>) {}
 
   push(bytes: Uint8Array): void {
     this.reader.push(bytes)
@@ -28,7 +32,8 @@ export class GoMarks {
   }
 
   private see(event: GoEvent): void {
-    const { type, tid, timeNs } = event
+    const { type, timeNs } = event
+    const tid = this.threads === undefined ? event.tid : perfTid(this.threads, event.tid)
     switch (type) {
       case Ev.Sync:
         if (event.clock !== undefined) this.wallOriginNs ??= event.clock.wallNs - event.clock.monotonicNs

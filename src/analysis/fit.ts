@@ -1,3 +1,4 @@
+import { checkRefuses, lateNs } from '../clock/fit/check.js'
 import type { TimelineListener } from '../timeline/model.js'
 
 /** Network unblocks against epoll returns on the same thread, over the whole input. */
@@ -14,38 +15,53 @@ export const noFit: Fit = { pairs: 0, unmatched: 0, residualP50Ns: null, residua
 const bucketsPerDoubling = 16
 const bucketCount = 60 * bucketsPerDoubling
 
-const enoughPairs = 50
-const leastMatched = 0.9
-const leastMatchedAfterLoss = 0.5
+/** What has been joined is given up in the middle only when so many moments have been looked at. */
+const enoughToRefuse = 200
 
 export interface FitState {
   unmatched: number
+  /** Pairs whose delay nothing explains, and those of them that are too long. */
+  unexplained: number
+  late: number
   /** Pairs by the logarithm of their residual: memory does not grow with the input. */
   readonly buckets: number[]
 }
 
 /** Counts pairs in a fixed number of buckets. */
 export class FitCheck implements TimelineListener {
-  constructor(readonly state: FitState = { unmatched: 0, buckets: new Array<number>(bucketCount).fill(0) }) {}
+  constructor(readonly state: FitState = newFitState()) {}
 
-  clockPair(_atNs: number, residualNs: number): void {
+  clockPair(_atNs: number, residualNs: number, isExplained: boolean): void {
+    const { state } = this
     if (Number.isNaN(residualNs)) {
-      this.state.unmatched++
+      state.unmatched++
       return
     }
+    if (!isExplained) {
+      state.unexplained++
+      if (residualNs > lateNs) state.late++
+    }
     const bucket = Math.floor(Math.log2(Math.max(1, residualNs)) * bucketsPerDoubling)
-    this.state.buckets[Math.min(bucket, bucketCount - 1)]!++
+    state.buckets[Math.min(bucket, bucketCount - 1)]!++
   }
 
-  /** Whether what must coincide does not, although the clocks are the same. What perf lost cannot be found. */
+  /** Whether what must coincide does not. */
   contradicts(perfLost: number): boolean {
-    const { pairs, unmatched } = this.summary
-    const least = perfLost > 0 ? leastMatchedAfterLoss : leastMatched
-    return pairs + unmatched >= enoughPairs && pairs < (pairs + unmatched) * least
+    const { pairs } = this
+    return checkRefuses({ ...this.state, pairs }, perfLost > 0)
+  }
+
+  /** The same, of so many moments that it will not change any more. */
+  refuses(perfLost: number): boolean {
+    return this.pairs + this.state.unmatched >= enoughToRefuse && this.contradicts(perfLost)
+  }
+
+  private get pairs(): number {
+    return this.state.buckets.reduce((sum, n) => sum + n, 0)
   }
 
   get summary(): Fit {
-    const pairs = this.state.buckets.reduce((sum, n) => sum + n, 0)
+    const { pairs } = this
     return {
       pairs,
       unmatched: this.state.unmatched,
@@ -63,4 +79,8 @@ export class FitCheck implements TimelineListener {
     }
     return null
   }
+}
+
+function newFitState(): FitState {
+  return { unmatched: 0, unexplained: 0, late: 0, buckets: new Array<number>(bucketCount).fill(0) }
 }

@@ -47,8 +47,8 @@ const timelineGates: Gates<TimelineListener> = {
   switchedIn: (to, gate) => (thread, wakeNs, inNs) => {
     if (gate.of(thread.goid, inNs)) to.switchedIn(thread, wakeNs, inNs)
   },
-  clockPair: (to, gate) => (atNs, residualNs) => {
-    if (gate.at(atNs)) to.clockPair(atNs, residualNs)
+  clockPair: (to, gate) => (atNs, residualNs, isExplained) => {
+    if (gate.at(atNs)) to.clockPair(atNs, residualNs, isExplained)
   },
 }
 

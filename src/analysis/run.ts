@@ -44,6 +44,8 @@ interface Progress {
   goEnded: boolean
   /** Wall time of CLOCK_MONOTONIC's zero as the latest snapshot of the Go trace says, ns. */
   wallOriginNs: bigint | undefined
+  /** What must coincide did not, so that perf is not on the axis any more. */
+  isRefused: boolean
 }
 
 /** The wall clock may be slewed by 0.05 %, and both clocks are not read at once: what differs more was set. */
@@ -81,9 +83,11 @@ export class Run {
   /** Those that want every event: the others are not asked once per event. */
   private readonly counting: readonly Pick<Required<Reducer>, 'input'>[]
   /** perf's records are applied to the timeline. */
-  private readonly perfOnAxis: boolean
+  private perfOnAxis: boolean
   private readonly clockMap: ClockMap | undefined
-  private readonly threads: ReadonlyMap<number, number> | undefined
+  /** Thread of the Go trace → thread of perf, as far as it is known beforehand; undefined when perf's text is to be asked. */
+  private readonly knownThreads: ReadonlyMap<number, number> | undefined
+  private readonly asksForThreads: boolean
   private readonly problems: Readonly<Record<Track, PendingProblems>>
 
   constructor(
@@ -113,10 +117,11 @@ export class Run {
       [...this.reducers.map(([, reducer]) => reducer), this.fit, ...listeners, ...(options.observers ?? [])],
       saved.timeline,
     )
-    const { fit } = saved.sink.clock
+    const { fit, threads, joined, method } = saved.sink.clock
     this.clockMap = fit && new ClockMap(fit.pieces)
-    this.threads = fit?.threads
-    this.perfOnAxis = saved.sink.clock.joined || saved.sink.clock.method === 'no_gotrace'
+    this.knownThreads = joined ? threads : undefined
+    this.asksForThreads = joined && threads === undefined
+    this.perfOnAxis = (joined && !this.progress.isRefused) || method === 'no_gotrace'
     const { problems } = saved
     this.problems = {
       gotrace: new PendingProblems(go, problems?.gotrace),
@@ -154,6 +159,7 @@ export class Run {
         perfEnded: false,
         goEnded: false,
         wallOriginNs: undefined,
+        isRefused: false,
       },
       reducers: {},
       fit: undefined,
@@ -165,8 +171,9 @@ export class Run {
     const { progress } = this
     if (this.go.event.gen !== progress.gen) this.enterGeneration(atNs, shipments, gaps)
     this.advance(atNs)
-    if (this.threads === undefined) this.timeline.goEvent(this.go.event, this.go, atNs)
-    else renameThreads(this.go.event, this.threads, (event) => this.timeline.goEvent(event, this.go, atNs))
+    const threads = this.asksForThreads ? this.perf.header.threads : this.knownThreads
+    if (threads === undefined) this.timeline.goEvent(this.go.event, this.go, atNs)
+    else renameThreads(this.go.event, threads, (event) => this.timeline.goEvent(event, this.go, atNs))
     progress.goEvents++
     progress.lastGoNs = Math.max(progress.lastGoNs, atNs)
     for (const reducer of this.counting) reducer.input('gotrace', atNs, 1, 0, 0)
@@ -246,9 +253,10 @@ export class Run {
 
   get clock(): ClockDecision {
     const { clock } = this.sink.state
+    const { isRefused, perfLost } = this.progress
     if (!clock.joined) return clock
     if (this.timeline.state.commonThreads === 0) return noCommonThread
-    return this.fit.contradicts(this.progress.perfLost) ? unaligned : clock
+    return isRefused || this.fit.contradicts(perfLost) ? unaligned(clock) : clock
   }
 
   /** The axis' time of a time of the perf reader. */
@@ -271,10 +279,18 @@ export class Run {
   }
 
   private flush(beforeNs: number): void {
+    if (this.sink.state.clock.joined && this.perfOnAxis && this.fit.refuses(this.progress.perfLost)) this.refuse()
     this.sink.clock = this.clock
     // A perf track on a clock of its own may lag behind the axis.
     const limitNs = this.perfOnAxis || this.progress.perfEnded ? beforeNs : Math.min(beforeNs, this.progress.lastPerfNs)
     for (const [, reducer] of this.reducers) reducer.flush?.(limitNs)
+  }
+
+  /** What follows is told of each track alone. */
+  private refuse(): void {
+    this.progress.isRefused = true
+    this.timeline.endPerf()
+    this.perfOnAxis = false
   }
 
   /** A generation is counted, in bytes and in lag, in the second of its last event. */

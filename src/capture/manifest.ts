@@ -30,6 +30,11 @@ export const Manifest = z.strictObject({
       notes: z.array(z.string()).default([]),
     })
     .optional(),
+  /**
+   * Threads that go by another id inside the process's pid namespace, as the Go trace has them, than outside, as perf has them:
+   * [outside, inside].
+   */
+  threads: z.array(z.tuple([z.int().positive(), z.int().positive()])).optional(),
   /** How it was made: tool version, the command line of the recorded process, the wanted duration. */
   recorded: z
     .strictObject({

@@ -52,10 +52,12 @@ function addExport(text: string, before: readonly Export[] | undefined): readonl
 }
 
 async function run(capture: string | undefined, flags: DiagnoseFlags): Promise<void> {
-  const follower = flags.taskId === undefined ? undefined : new TaskFollower(flags.taskId)
+  let follower: TaskFollower | undefined
   const gate = await selectionOf(flags, () => openAgain(capture, flags))
-  const listeners = follower === undefined ? [] : [follower]
-  const result = await analyze(await open(capture, flags), flags.export ?? [], { gate, listeners })
+  const result = await analyze(await open(capture, flags), flags.export ?? [], () => {
+    follower = flags.taskId === undefined ? undefined : new TaskFollower(flags.taskId)
+    return { gate, listeners: follower === undefined ? [] : [follower] }
+  })
   const { summary } = result
   if (summary.goEvents === 0 && summary.perfRecords === 0) throw new UserError(nothingReadable(result))
   const followed = follower && followedTasks(follower, result.rows)
@@ -73,28 +75,32 @@ async function run(capture: string | undefined, flags: DiagnoseFlags): Promise<v
 async function analyze(
   source: OfflineSource,
   wanted: readonly Export[],
-  { gate, listeners = [] }: Pick<OfflineOptions, 'gate' | 'listeners'>,
+  options: () => Pick<OfflineOptions, 'gate' | 'listeners'>,
 ): Promise<OfflineResult> {
-  const exports = new Exports(wanted, gate)
-
+  let exports: Exports | undefined
   const sizes = Object.values(source.inputs).map((input) => input.sizeBytes)
   const totalBytes = sizes.reduce((sum, size) => (sum === undefined || size === undefined ? undefined : sum + size), 0)
   const progress = await startProgress('diagnose', totalBytes)
   let shownBytes = 0
   try {
-    const result = await analyzeOffline(source, {
-      gate,
-      listeners: [...listeners, ...exports.listeners],
-      observers: exports.observers,
-      onProgress(readBytes) {
-        progress.advance(readBytes - shownBytes)
-        shownBytes = readBytes
-      },
+    const result = await analyzeOffline(source, () => {
+      exports?.discard()
+      const { gate, listeners = [] } = options()
+      exports = new Exports(wanted, gate)
+      return {
+        gate,
+        listeners: [...listeners, ...exports.listeners],
+        observers: exports.observers,
+        onProgress(readBytes) {
+          progress.advance(Math.max(0, readBytes - shownBytes))
+          shownBytes = Math.max(shownBytes, readBytes)
+        },
+      }
     })
-    exports.finish(`${result.names.service} on ${result.names.host}`)
+    exports?.finish(`${result.names.service} on ${result.names.host}`)
     return result
   } catch (error) {
-    exports.discard()
+    exports?.discard()
     throw error
   } finally {
     progress.stop()

@@ -19,16 +19,20 @@ export async function foldJoined(file: string, { trace, by, offCpu }: JoinedFlag
     throw new UserError(`--by ${by} needs the Go trace of the same time: give it with --trace`)
   }
   const kind: StackKind = offCpu === true ? 'off_cpu' : 'on_cpu'
-  const sums = newStackSums(leafNames[kind].length, stacksKept)
-  const time = new StackTime(
-    {
-      stackTime(each, root, frames, leaf, _fromNs, _toNs, ns) {
-        if (each === kind) addStackTime(sums, root, frames, leaf, ns)
+  let sums = newStackSums(leafNames[kind].length, stacksKept)
+  const { summary } = await analyzeOffline(await openFiles(trace, file), () => {
+    const told = newStackSums(leafNames[kind].length, stacksKept)
+    sums = told
+    const time = new StackTime(
+      {
+        stackTime(each, root, frames, leaf, _fromNs, _toNs, ns) {
+          if (each === kind) addStackTime(told, root, frames, leaf, ns)
+        },
       },
-    },
-    by ?? (trace === undefined ? 'comm' : 'goroutine'),
-  )
-  const { summary } = await analyzeOffline(await openFiles(trace, file), { listeners: [time] })
+      by ?? (trace === undefined ? 'comm' : 'goroutine'),
+    )
+    return { listeners: [time] }
+  })
   if (trace !== undefined && !summary.clock.joined) {
     throw new UserError(`${trace} and ${file} cannot be joined: ${summary.clock.reason}`)
   }

@@ -1,9 +1,8 @@
-import { checkPolls } from './fit/check.js'
+import { checkPolls, tooFewMatched, tooManyLate } from './fit/check.js'
 import { fitClock } from './fit/fit.js'
 import { type Marks, pairLanes, toLanes } from './fit/marks.js'
 import { matchThreads } from './fit/threads.js'
 import { type ClockDecision, noCommonThread } from './ladder.js'
-import type { ClockPiece } from './map.js'
 
 export interface FitInput {
   readonly go: Marks
@@ -18,10 +17,6 @@ export interface FitInput {
   readonly guessNs: number | undefined
 }
 
-const enoughPolls = 50
-/** Share of network unblocks that must have their epoll_pwait. What perf lost cannot be found. */
-const leastMatched = 0.9
-const leastMatchedAfterLoss = 0.5
 const leastCovered = 0.5
 const leastConfidence = 0.6
 /** With fewer marks than this a difference cannot stand out. */
@@ -38,7 +33,7 @@ export function fitTracks(input: FitInput): ClockDecision {
   const marks = pairs.reduce((sum, pair) => sum + pair.go.times.length, 0)
   if (marks < marksToFit && sameThreads && guessNs !== undefined) {
     const piece = { fromPerfNs: -Infinity, anchorPerfNs: 0, offsetNs: guessNs, driftPpm: 0 }
-    return { method: 'reference', joined: true, reason: '', fit: { pieces: [piece], baseOffsetNs, threads: undefined } }
+    return { method: 'reference', joined: true, reason: '', fit: { pieces: [piece], baseOffsetNs } }
   }
   const joint = fitClock(go, perf, guessNs === undefined ? [] : [guessNs])
   if (joint === undefined) return failed(`no shift of the clocks puts them together, so they are ${others}`)
@@ -46,23 +41,19 @@ export function fitTracks(input: FitInput): ClockDecision {
   const threads = sameThreads ? undefined : matchThreads(pairs, joint.pieces)
   if (threads !== undefined && threads.confidence < leastConfidence)
     return failed(`only ${percent(threads.confidence)} of what happened on Go’s threads is found on threads of perf`)
-  const met = metPolls(input, joint.pieces, threads?.tids)
-  if (met < (input.hasLost ? leastMatchedAfterLoss : leastMatched))
-    return failed(`only ${percent(met)} of the network unblocks have their epoll_pwait, so they are ${others}`)
-  const fit = { pieces: joint.pieces, baseOffsetNs, threads: threads?.tids }
+  const check = checkPolls(toLanes(input.go, false), toLanes(input.perf, false), joint.pieces, threads?.tids)
+  if (tooFewMatched(check, input.hasLost)) {
+    const met = percent(check.pairs / (check.pairs + check.unmatched))
+    return failed(`only ${met} of the network unblocks have their epoll_pwait, so they are ${others}`)
+  }
+  if (tooManyLate(check)) {
+    const late = percent(check.late / check.unexplained)
+    return failed(`${late} of the network unblocks come more than 1 ms after their epoll_pwait, so they are ${others}`)
+  }
+  const fit = { pieces: joint.pieces, baseOffsetNs }
   return threads === undefined
     ? { method: 'fitted', joined: true, reason: '', fit }
-    : { method: 'inferred', joined: true, reason: '', confidence: threads.confidence, fit }
-}
-
-/** Share of the network unblocks that have their epoll_pwait; 1 when there are too few to tell. */
-function metPolls(
-  input: FitInput,
-  pieces: readonly ClockPiece[],
-  threads: ReadonlyMap<number, number> | undefined,
-): number {
-  const { pairs, unmatched } = checkPolls(toLanes(input.go, false), toLanes(input.perf, false), pieces, threads)
-  return pairs + unmatched < enoughPolls ? 1 : pairs / (pairs + unmatched)
+    : { method: 'inferred', joined: true, reason: '', confidence: threads.confidence, fit, threads: threads.tids }
 }
 
 const others = 'captures of different processes or times, or too short'

@@ -14,6 +14,8 @@ export interface ClockDecision {
   readonly confidence?: number
   /** How perf's clock lies against Go's, when it is not the same. */
   readonly fit?: FittedClock
+  /** Thread of the Go trace → thread of perf, when they go by different names. */
+  readonly threads?: ReadonlyMap<number, number> | undefined
 }
 
 /** Plain data. */
@@ -21,8 +23,6 @@ export interface FittedClock {
   readonly pieces: readonly ClockPiece[]
   /** Perf's base minus Go's: with a piece's offset, which is between times since the bases, the difference of the clocks. ns */
   readonly baseOffsetNs: bigint
-  /** Thread of the Go trace → thread of perf, when they go by different names. */
-  readonly threads: ReadonlyMap<number, number> | undefined
 }
 
 export type ClockMethod =
@@ -90,13 +90,16 @@ export const noCommonThread: ClockDecision = {
     'namespace); each track is reported alone',
 }
 
-/** Both say CLOCK_MONOTONIC, and what must coincide does not. */
-export const unaligned: ClockDecision = {
-  method: 'unaligned',
-  joined: false,
-  reason:
-    'both tracks say CLOCK_MONOTONIC, but most network unblocks have no epoll_pwait just before: captures of different ' +
-    'processes or times',
+/** What must coincide does not, although the clocks agree. */
+export function unaligned({ method }: ClockDecision): ClockDecision {
+  const agree = method === 'monotonic' ? 'both tracks say CLOCK_MONOTONIC' : 'the clocks of the two tracks were fitted'
+  return {
+    method: 'unaligned',
+    joined: false,
+    reason:
+      `${agree}, but too many network unblocks have no epoll_pwait within 1 ms before them on their thread: captures of ` +
+      'different processes or times; each track is reported alone',
+  }
 }
 
 /**

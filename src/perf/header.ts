@@ -28,6 +28,11 @@ export interface PerfHeader {
   readonly events: readonly PerfEventHeader[]
   /** SWITCH records were asked for (--switch-events): threads are seen to leave and enter CPUs. */
   readonly hasSwitchEvents: boolean
+  /**
+   * Of a process in a pid namespace of its own: thread inside, as the program knows it, → thread outside, as perf does. The collector
+   * writes these lines, also between records, when it sees a thread for the first time.
+   */
+  readonly threads: ReadonlyMap<number, number> | undefined
 }
 
 export const emptyHeader: PerfHeader = {
@@ -41,6 +46,7 @@ export const emptyHeader: PerfHeader = {
   firstSampleSeconds: undefined,
   events: [],
   hasSwitchEvents: false,
+  threads: undefined,
 }
 
 /** perf's PERF_TYPE_TRACEPOINT. */
@@ -73,6 +79,13 @@ const lineForms: readonly (readonly [RegExp, Reading])[] = [
     }),
   ],
   [/^# event : name = (.*?), (?:, )?(?:id|type|size) = (.*)$/, addEvent],
+  [
+    /^# dualtrace thread : (\d{1,10}) (\d{1,10})$/,
+    (header, [, outside, inside]) => ({
+      ...header,
+      threads: withThread(header.threads, Number(inside), Number(outside)),
+    }),
+  ],
   [/^# (?:=======|captured on|header version)/, (header) => header],
 ]
 
@@ -108,6 +121,18 @@ function addEvent(header: PerfHeader, match: RegExpExecArray): PerfHeader {
   return { ...header, clockId, hasSwitchEvents, events: [...header.events, event] }
 }
 
+/** More threads than a program has; the oldest are forgotten. */
+const mostThreads = 1 << 14
+
+function withThread(threads: PerfHeader['threads'], inside: number, outside: number): PerfHeader['threads'] {
+  if (threads?.get(inside) === outside) return threads
+  const more = new Map(threads)
+  more.delete(inside)
+  more.set(inside, outside)
+  if (more.size > mostThreads) more.delete(more.keys().next().value!)
+  return more
+}
+
 function numberOf(pattern: RegExp, text: string): number | undefined {
   const match = pattern.exec(text)
   return match === null ? undefined : Number(match[1])
@@ -115,6 +140,11 @@ function numberOf(pattern: RegExp, text: string): number | undefined {
 
 function nanoseconds(seconds: string, fraction: string): bigint {
   return BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'))
+}
+
+/** The line that says by which id a thread goes outside its pid namespace, and inside. */
+export function threadLine(outside: number, inside: number): string {
+  return `# dualtrace thread : ${outside} ${inside}\n`
 }
 
 /** Whether the header says that only some events of this tracepoint were recorded: no durations can be computed from it. */

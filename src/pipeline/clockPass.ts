@@ -8,6 +8,7 @@ import { GoMarks, PerfMarks } from '../analysis/clockMarks.js'
 import { type Input, openInput } from '../capture/input.js'
 import { fitTracks } from '../clock/clockFit.js'
 import { type ClockDecision, decideClock } from '../clock/ladder.js'
+import { UserError } from '../errors.js'
 import type { OfflineSource } from './offline.js'
 
 export interface Prepared {
@@ -15,6 +16,12 @@ export interface Prepared {
   readonly inputs: OfflineSource['inputs']
   /** undefined: what the tracks say of their clocks is enough. */
   readonly clockDecision: ClockDecision | undefined
+  /**
+   * The inputs from their beginnings once more.
+   * @param why what makes it necessary, for the error
+   * @throws UserError when one of them was a stream and has not been put aside
+   */
+  again(why: string): Promise<OfflineSource['inputs']>
   /** Removes what was put aside. */
   dispose(): Promise<void>
 }
@@ -29,9 +36,11 @@ const mostHeadBytes = 16 << 20
 export async function prepareClock({ names, inputs }: OfflineSource): Promise<Prepared> {
   const { gotrace, perf } = inputs
   if (gotrace === undefined || perf === undefined) {
-    return { inputs, clockDecision: undefined, dispose: () => Promise.resolve() }
+    // Of one track alone nothing can be refused.
+    const again = () => Promise.resolve(inputs)
+    return { inputs, clockDecision: undefined, again, dispose: () => Promise.resolve() }
   }
-  const go = { marks: new GoMarks(), input: new Rereadable(gotrace) }
+  const go = { marks: new GoMarks(names.threads), input: new Rereadable(gotrace) }
   const kernel = { marks: new PerfMarks(), input: new Rereadable(perf) }
   await readHead(go, () => go.marks.reader.version !== undefined)
   await readHead(kernel, () => kernel.marks.reader.baseNs !== undefined)
@@ -43,18 +52,23 @@ export async function prepareClock({ names, inputs }: OfflineSource): Promise<Pr
     perfClockId: kernel.marks.reader.header.clockId,
     manifestClock: names.perfClock,
   })
+  const again = async (why: string) => ({
+    gotrace: await go.input.again(why),
+    perf: await kernel.input.again(why),
+  })
   const dispose = async () => {
     await go.input.dispose()
     await kernel.input.dispose()
   }
   if (known.method !== 'other_clock' && known.method !== 'v1_trace') {
-    return { inputs: { gotrace: go.input.resumed(), perf: kernel.input.resumed() }, clockDecision: undefined, dispose }
+    const resumed = { gotrace: go.input.resumed(), perf: kernel.input.resumed() }
+    return { inputs: resumed, clockDecision: undefined, again, dispose }
   }
   try {
     await readRest(go)
     await readRest(kernel)
     const clockDecision = fit(names, go.marks, kernel.marks)
-    return { inputs: { gotrace: await go.input.again(), perf: await kernel.input.again() }, clockDecision, dispose }
+    return { inputs: await again(''), clockDecision, again, dispose }
   } catch (error) {
     await dispose()
     throw error
@@ -158,7 +172,9 @@ class Rereadable {
   }
 
   /** The input from its beginning. */
-  again(): Promise<Input> {
+  again(why: string): Promise<Input> {
+    if (this.spoolPath === undefined && this.input.name === '-')
+      throw new UserError(`${why}; stdin (-) cannot be read a second time for that: give both as files, or one alone`)
     return openInput(this.spoolPath ?? this.input.name)
   }
 

@@ -5,19 +5,22 @@ import { analyzeOffline, type OfflineSource } from './offline.js'
 
 /** Reads a capture once to find where a condition holds, in order of time. */
 export async function findMoments(source: OfflineSource, condition: Condition): Promise<readonly Moment[]> {
-  const pieces: { readonly fromNs: number; readonly toNs: number }[] = []
-  const finder = new PieceFinder(condition, (fromNs, toNs) => pieces.push({ fromNs, toNs }))
+  let pieces: { readonly fromNs: number; readonly toNs: number }[] = []
   let wall: (atNs: number) => bigint = () => 0n
-  const { rows } = await analyzeOffline(source, {
-    thresholds: {
-      ...defaultThresholds,
-      netpollSpikeNs: Math.min(defaultThresholds.netpollSpikeNs, limitNs(condition)),
-    },
-    listeners: [finder],
-    onEnd(analysis: Analysis) {
-      finder.end()
-      wall = (atNs) => BigInt(analysis.wallNs(atNs))
-    },
+  const { rows } = await analyzeOffline(source, () => {
+    pieces = []
+    const finder = new PieceFinder(condition, (fromNs, toNs) => pieces.push({ fromNs, toNs }))
+    return {
+      thresholds: {
+        ...defaultThresholds,
+        netpollSpikeNs: Math.min(defaultThresholds.netpollSpikeNs, limitNs(condition)),
+      },
+      listeners: [finder],
+      onEnd(analysis: Analysis) {
+        finder.end()
+        wall = (atNs) => BigInt(analysis.wallNs(atNs))
+      },
+    }
   })
   const moments = [
     ...pieces.map(({ fromNs, toNs }) => ({ fromWallNs: wall(fromNs), toWallNs: wall(toNs) })),
@@ -28,6 +31,6 @@ export async function findMoments(source: OfflineSource, condition: Condition): 
 }
 
 /** Rows are there from a threshold on; what is looked for may be shorter. */
-function limitNs({ operator, limitNs, longest }: Condition): number {
+export function limitNs({ operator, limitNs, longest }: Condition): number {
   return longest || operator === '<' || operator === '<=' ? 0 : limitNs
 }

@@ -11,7 +11,7 @@ import type { TimelineListener } from '../timeline/model.js'
 import { prepareClock } from './clockPass.js'
 
 export interface OfflineSource {
-  readonly names: Pick<AnalysisOptions, 'source' | 'service' | 'host' | 'clock' | 'perfClock'>
+  readonly names: Pick<AnalysisOptions, 'source' | 'service' | 'host' | 'clock' | 'perfClock' | 'threads'>
   readonly inputs: Partial<Record<Track, Input>>
 }
 
@@ -53,8 +53,9 @@ export interface OfflineOptions {
 export async function openCapture(directory: string): Promise<OfflineSource> {
   const { manifest, gotracePath, perfPath } = await readCapture(directory)
   const { source, service, host, clock, perf } = manifest
+  const threads = manifest.threads && new Map(manifest.threads.map(([outside, inside]) => [inside, outside]))
   return {
-    names: { source, service, host, clock, perfClock: perf?.clock },
+    names: { source, service, host, clock, perfClock: perf?.clock, threads },
     inputs: await openInputs(gotracePath, perfPath),
   }
 }
@@ -102,11 +103,28 @@ function notA(input: Input, wanted: string): string {
   return `${input.name} ${found}, not ${wanted}: ${hint}`
 }
 
-/** The whole analysis in this process: reads both tracks side by side, never more of one than the other needs. */
-export async function analyzeOffline(source: OfflineSource, options: OfflineOptions = {}): Promise<OfflineResult> {
+/**
+ * The whole analysis in this process: reads both tracks side by side, never more of one than the other needs. When their join is refused in the
+ * end, all is read once more without it: no row is joined then.
+ *
+ * @param options a function when listeners keep what they are told: it is asked again for the second reading
+ * @throws UserError when a second reading is needed and the input was a stream
+ */
+export async function analyzeOffline(
+  source: OfflineSource,
+  options: OfflineOptions | (() => OfflineOptions) = {},
+): Promise<OfflineResult> {
+  const { names } = source
+  const optionsNow = () => (typeof options === 'function' ? options() : options)
   const prepared = await prepareClock(source)
   try {
-    return await analyzePrepared({ names: source.names, inputs: prepared.inputs }, prepared.clockDecision, options)
+    const { inputs, clockDecision } = prepared
+    const result = await analyzePrepared({ names, inputs }, clockDecision, optionsNow())
+    const { clock, fit, commonThreads } = result.summary
+    if (clock.method !== 'unaligned') return result
+    const alone = await analyzePrepared({ names, inputs: await prepared.again(clock.reason) }, clock, optionsNow())
+    // What the check has found is why.
+    return { ...alone, summary: { ...alone.summary, fit, commonThreads } }
   } finally {
     await prepared.dispose()
   }
@@ -172,6 +190,9 @@ function withDamage(summary: AnalysisSummary, inputs: OfflineSource['inputs']): 
 }
 
 /** `diagnose CAPTURE` without the printing. */
-export async function analyzeCapture(directory: string, options: OfflineOptions = {}): Promise<OfflineResult> {
+export async function analyzeCapture(
+  directory: string,
+  options: OfflineOptions | (() => OfflineOptions) = {},
+): Promise<OfflineResult> {
   return analyzeOffline(await openCapture(directory), options)
 }

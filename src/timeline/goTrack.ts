@@ -211,7 +211,8 @@ export class GoTrack {
     const residualNs = atNs - thread.pollNs
     // Only while perf is seen to record the returns of epoll_pwait is a missing one a contradiction.
     if (!Number.isNaN(this.core.state.lastPollNs)) {
-      for (const listener of this.core.listeners) listener.clockPair?.(atNs, residualNs)
+      const isExplained = thread.kernelChangedNs > thread.pollNs
+      for (const listener of this.core.listeners) listener.clockPair?.(atNs, residualNs, isExplained)
     }
     return {
       readyNs: atNs,

@@ -83,7 +83,7 @@ describe('a trace of Go 1.21 or older', function () {
       assert.ok(summary.clock.confidence! > 0.7)
       assert.equal(summary.wallSource, 'perf')
       const truth = loggedThreads(join(out, 'go.trace'))
-      const { threads } = summary.clock.fit!
+      const { threads } = summary.clock
       const checked = [...threads!].filter(([m]) => truth.has(m))
       assert.ok(checked.length > 0)
       for (const [m, tid] of checked) assert.equal(tid, truth.get(m), `thread ${m} of the trace`)
