@@ -5,6 +5,57 @@ export const manifestFile = 'manifest.json'
 
 const decimalNs = z.string().regex(/^\d+$/, 'a decimal number of nanoseconds, as a string')
 
+/** A position in a track and where its next message lies: how far the archive has come. */
+const Reached = z.strictObject({
+  /** The next Kafka message wanted. */
+  offset: z.string().regex(/^\d+$/),
+  /** As shipped, and without what was lost on the way. */
+  streamPosition: z.int().nonnegative(),
+  fedPosition: z.int().nonnegative(),
+  skipping: z.boolean(),
+  gapBytes: z.int().nonnegative(),
+})
+
+/** One track of one hour of the archive. Positions count the bytes of the track that arrived, from the begin of the run. */
+export const ArchivedTrack = z.strictObject({
+  file: fileName(),
+  /** Of the file as it lies there. */
+  bytes: z.int().nonnegative(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Bytes put before the hour's own so that the file can be read alone. */
+  prefixBytes: z.int().nonnegative(),
+  fromPosition: z.int().nonnegative(),
+  reached: Reached,
+  partition: z.int().nonnegative(),
+  firstOffset: z.string().regex(/^\d+$/),
+  /** [position, bytes missing before it] */
+  gaps: z.array(z.tuple([z.int(), z.int()])),
+  /** [end position, ms since the epoch at which the bytes up to there were shipped] */
+  shipments: z.array(z.tuple([z.int(), z.int()])),
+  /** Wall time of the data, ns since the epoch; absent when nothing in it could be dated. */
+  fromNs: decimalNs.optional(),
+  toNs: decimalNs.optional(),
+  /** Wall time of the zero of the track's clock; the hour is counted with it. */
+  originNs: z.string().regex(/^-?\d+$/),
+  /** What the file of a later hour begins with, base64. */
+  head: z.string().optional(),
+  /** It stops in the middle of a record of perf's text that was longer than a message. */
+  withinRecord: z.boolean(),
+  /** Nothing comes after it. */
+  ended: z.boolean(),
+})
+export type ArchivedTrack = z.infer<typeof ArchivedTrack>
+
+/** What the archive keeps of a capture besides: enough to put the hours of a run together again, byte for byte. */
+const Archived = z.strictObject({
+  stream: z.string().regex(/^[\w.-]{1,64}$/),
+  hour: z.string().regex(/^\d{4}-\d\d-\d\dT\d\d$/),
+  ships: z.enum(['gotrace', 'perf', 'gotrace,perf']),
+  perfClock: z.enum(['CLOCK_MONOTONIC', 'unknown']).optional(),
+  gotrace: ArchivedTrack.optional(),
+  perf: ArchivedTrack.optional(),
+})
+
 /**
  * What a capture directory says of itself. `record` writes it, `diagnose` and `replay` read it. File names are relative to the
  * directory and cannot leave it.
@@ -46,6 +97,7 @@ export const Manifest = z.strictObject({
       perf: z.string().optional(),
     })
     .optional(),
+  archive: Archived.optional(),
 })
 export type Manifest = z.infer<typeof Manifest>
 

@@ -159,10 +159,10 @@ export function chosen({ longest }: Condition, moments: readonly Moment[]): read
 export class PieceFinder implements TimelineListener {
   private readonly open = new Map<number, { readonly fromNs: number; toNs: number }>()
 
-  /** @param found gets the begin and the end of each match on the axis */
+  /** @param found gets the begin and the end of each match on the axis, and whose it is */
   constructor(
     private readonly condition: Condition,
-    private readonly found: (fromNs: number, toNs: number) => void,
+    private readonly found: (fromNs: number, toNs: number, goid: number) => void,
   ) {}
 
   segment({ goid }: { readonly goid: number }, fromNs: number, toNs: number, classId: number): void {
@@ -185,6 +185,6 @@ export class PieceFinder implements TimelineListener {
 
   private close(goid: number, { fromNs, toNs }: { readonly fromNs: number; readonly toNs: number }): void {
     this.open.delete(goid)
-    if (holdsFor(this.condition, toNs - fromNs)) this.found(fromNs, toNs)
+    if (holdsFor(this.condition, toNs - fromNs)) this.found(fromNs, toNs, goid)
   }
 }

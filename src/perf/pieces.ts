@@ -22,6 +22,20 @@ export function lastRecordTime(bytes: Buffer): bigint | undefined {
   return undefined
 }
 
+/** Time of the first record with one that begins in these bytes, ns on perf's clock. */
+export function firstRecordTime(bytes: Uint8Array): bigint | undefined {
+  const head = new Head()
+  for (let start = 0; start < bytes.length;) {
+    const newline = bytes.indexOf(Byte.newline, start)
+    if (newline < 0) return undefined
+    const kind = lineKind(bytes, start, newline, head)
+    if ((kind === LineKind.Sample || kind === LineKind.Sideband) && head.seconds > 0)
+      return BigInt(head.seconds) * 1_000_000_000n + BigInt(head.nanos)
+    start = newline + 1
+  }
+  return undefined
+}
+
 /** Samples and one-line records in a text of whole records. */
 export function countRecords(bytes: Uint8Array): number {
   const head = new Head()
