@@ -70,7 +70,7 @@ export class Normalizer {
     const { transport, topics, group, sessionTimeoutMs, store, log, counts } = this.options
     await store.prepare()
     this.producer = await transport.producer()
-    this.writer = new Writer(this.producer, store, topics, counts, log)
+    this.writer = new Writer(this.producer, store, topics, counts, log, sessionTimeoutMs)
     this.ticker = setInterval(
       () => void this.mutex.run(() => this.tick()).catch((error: unknown) => this.failed(error)),
       tickMs,
@@ -180,7 +180,11 @@ export class Normalizer {
       // A partition that was kept may be given again what was under way.
       if (message.offset < partition.consumed[track]) continue
       await this.accept(partition, track, topic, message)
-      if (partition.rows.length >= rowsPerFlush) await this.flush()
+      if (partition.rows.length >= rowsPerFlush)
+        await this.flush().catch((error: unknown) => {
+          // Whoever has the partition now writes these rows.
+          if (current()) throw error
+        })
       if (!current()) return
     }
     this.steer(partition)

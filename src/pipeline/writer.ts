@@ -1,7 +1,7 @@
 import { maxCheckpointBytes } from '../transport/topics.js'
-import type { Store, StoredRow } from '../store/store.js'
+import type { MayWrite, Store, StoredRow } from '../store/store.js'
 import { type Topics, tracks } from '../transport/topics.js'
-import type { Consumer, OutMessage, Producer } from '../transport/transport.js'
+import type { Consumer, OutMessage, Producer, TopicOffset } from '../transport/transport.js'
 import { type Ending, endingKey, packCheckpoint, runKey, serializeEnding } from './checkpoint.js'
 import { type Counts, countRows } from './counts.js'
 import { deadRow } from './deadLetter.js'
@@ -12,6 +12,8 @@ import type { TakenCheckpoint } from './sourceRun.js'
 
 /** What a message has besides its value. */
 const envelopeBytes = 64 * 1024
+/** The group is asked when it was last heard of this share of the session timeout ago. */
+const confirmedShare = 0.5
 
 /**
  * Makes durable what partitions have finished, in the only order that is exact: first the rows are acknowledged, then the
@@ -19,6 +21,8 @@ const envelopeBytes = 64 * 1024
  * rows again, and they replace themselves.
  */
 export class Writer {
+  /** When the group last said that this member is one of its own, at the earliest, on the monotonic clock. */
+  private confirmedMs = -Infinity
   /** Since when rows have been on their way to the store, on the monotonic clock. */
   writingSinceMs: number | undefined
   private readonly committed = new Map<string, bigint>()
@@ -30,10 +34,13 @@ export class Writer {
     private readonly topics: Topics,
     private readonly counts: Counts,
     private readonly log: Log,
+    /** A member that its group has not heard of for so long may have lost its partitions to another one. */
+    private readonly sessionTimeoutMs: number,
   ) {}
 
   assigned(consumer: Consumer): void {
     this.consumer = consumer
+    this.confirmedMs = -Infinity
     this.committed.clear()
   }
 
@@ -43,8 +50,9 @@ export class Writer {
       const { rows, checkpoints } = partition
       partition.rows = []
       partition.checkpoints = []
+      const mayWrite = () => this.requireMembership(partition, current)
       try {
-        await this.writeRows(rows)
+        await this.writeRows(rows, mayWrite)
       } catch (error) {
         // What was not acknowledged is not forgotten, and no checkpoint may claim it was.
         partition.rows = [...rows, ...partition.rows]
@@ -53,7 +61,7 @@ export class Writer {
       }
       // Older runs first: were a newer run's kept alone, a restart would write rows of the older one over its rows of the same second.
       const inOrder = [...checkpoints].sort((a, b) => (a.run.stream < b.run.stream ? -1 : 1))
-      for (const checkpoint of inOrder) await this.keep(partition, checkpoint)
+      for (const checkpoint of inOrder) await this.keep(partition, checkpoint, mayWrite)
       if (!current()) return
       await this.commit(partition)
     }
@@ -82,21 +90,37 @@ export class Writer {
    * decide nothing by the clock.
    */
   async confirm(partition: Partition): Promise<void> {
-    await this.consumer!.commit(this.offsets(partition))
+    await this.commitTo(this.offsets(partition))
   }
 
-  private async writeRows(rows: readonly StoredRow[]): Promise<void> {
+  /**
+   * The fence. A process may be frozen at any instruction, and another member may have had its partitions since: rows and checkpoints
+   * from before must not follow those of that one. So when the group has not said for a while that this member is alive, it is asked.
+   * What has been handed to a socket before the freeze cannot be called back.
+   * @throws Error when the group has given the partitions away, or cannot be asked.
+   */
+  private async requireMembership(partition: Partition, current: () => boolean): Promise<void> {
+    if (monotonicMs() - this.confirmedMs >= this.sessionTimeoutMs * confirmedShare) await this.confirm(partition)
+    if (!current()) throw new Error('the partitions were shared out anew while rows were written')
+  }
+
+  private async commitTo(offsets: readonly TopicOffset[]): Promise<void> {
+    const askedMs = monotonicMs()
+    await this.consumer!.commit(offsets)
+    this.confirmedMs = askedMs
+  }
+
+  private async writeRows(rows: readonly StoredRow[], mayWrite: MayWrite): Promise<void> {
     if (rows.length === 0) return
     this.writingSinceMs = monotonicMs()
-    const rejected = await this.store.write(rows)
-    this.writingSinceMs = undefined
+    const rejected = await this.store.write(rows, mayWrite).finally(() => (this.writingSinceMs = undefined))
     this.counts.dead.refused_row += rejected.length
     for (const { table, reason } of rejected) this.log.warn({ table, reason }, 'a row went to the dead letters')
     await this.producer.send(rejected.map((row) => deadRow(this.topics.deadLetter, row)))
     countRows(this.counts, rows)
   }
 
-  private async keep(partition: Partition, checkpoint: TakenCheckpoint): Promise<void> {
+  private async keep(partition: Partition, checkpoint: TakenCheckpoint, mayWrite: MayWrite): Promise<void> {
     const { run, serialized, finished } = checkpoint
     const { source, stream } = run
     const value = await packCheckpoint(serialized)
@@ -108,6 +132,7 @@ export class Writer {
       )
       return
     }
+    await mayWrite()
     await this.producer.send([this.note(partition, run.key, value)])
     partition.committed(checkpoint)
     this.counts.checkpoints++
@@ -125,7 +150,7 @@ export class Writer {
     )
     if (offsets.length === 0) return
     try {
-      await this.consumer!.commit(offsets)
+      await this.commitTo(offsets)
       for (const { topic, offset } of offsets) this.committed.set(`${topic}/${partition.number}`, offset)
     } catch (error) {
       // Nothing is lost: the checkpoints say more than the offsets, and the next flush commits again.

@@ -6,7 +6,7 @@ import { retryForever } from '../retry.js'
 import { addColumnSql, createTableSql, quoteName, storedColumns, upsertKeys, upsertKeysSql } from './ddl.js'
 import { rowProblem, sendRow } from './rows.js'
 import { querySql, SqlError } from './sql.js'
-import type { RejectedRow, Store, StoredRow } from './store.js'
+import type { MayWrite, RejectedRow, Store, StoredRow } from './store.js'
 
 /** Rows of one request: small enough to be written well within the request's time limit. */
 const maxRowsPerFlush = 10_000
@@ -27,6 +27,11 @@ export interface QuestdbOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** The writer may not write any more: trying again would not change that. */
+class Forbidden extends Error {}
+const finalErrors = [SqlError, UserError, Forbidden]
+const always: MayWrite = () => Promise.resolve()
+
 /** Writes rows to QuestDB over HTTP. One flush holds rows of one table, because only that is a transaction there. */
 export class QuestdbStore implements Store {
   private readonly tables: ReadonlyMap<string, Table>
@@ -45,7 +50,7 @@ export class QuestdbStore implements Store {
     for (const table of this.tables.values()) await this.retrying(() => this.prepareTable(table))
   }
 
-  async write(rows: readonly StoredRow[]): Promise<RejectedRow[]> {
+  async write(rows: readonly StoredRow[], mayWrite: MayWrite = always): Promise<RejectedRow[]> {
     const rejected: RejectedRow[] = []
     const byTable = new Map<string, StoredRow[]>()
     for (const stored of rows) {
@@ -55,9 +60,15 @@ export class QuestdbStore implements Store {
       else if (byTable.has(stored.table)) byTable.get(stored.table)!.push(stored)
       else byTable.set(stored.table, [stored])
     }
-    for (const [name, group] of byTable)
-      for (let from = 0; from < group.length; from += maxRowsPerFlush)
-        rejected.push(...(await this.writeTable(this.tables.get(name)!, group.slice(from, from + maxRowsPerFlush))))
+    try {
+      for (const [name, group] of byTable)
+        for (let from = 0; from < group.length; from += maxRowsPerFlush)
+          rejected.push(
+            ...(await this.writeTable(this.tables.get(name)!, group.slice(from, from + maxRowsPerFlush), mayWrite)),
+          )
+    } catch (error) {
+      throw error instanceof Forbidden ? error.cause : error
+    }
     return rejected
   }
 
@@ -77,24 +88,30 @@ export class QuestdbStore implements Store {
   }
 
   /** Rows stay here until QuestDB has acknowledged them: the client empties its buffer before it sends. */
-  private async writeTable(table: Table, rows: readonly StoredRow[]): Promise<RejectedRow[]> {
-    if (await this.retrying(() => this.flush(table, rows))) return []
+  private async writeTable(table: Table, rows: readonly StoredRow[], mayWrite: MayWrite): Promise<RejectedRow[]> {
+    if (await this.retrying(() => this.flush(table, rows, mayWrite))) return []
     // The table may have been dropped under us: that is no fault of the rows.
     await this.retrying(() => this.prepareTable(table))
-    return this.isolate(table, rows)
+    return this.isolate(table, rows, mayWrite)
   }
 
   /** Finds the rows QuestDB refuses by halving, and writes all others. */
-  private async isolate(table: Table, rows: readonly StoredRow[]): Promise<RejectedRow[]> {
-    if (await this.retrying(() => this.flush(table, rows))) return []
+  private async isolate(table: Table, rows: readonly StoredRow[], mayWrite: MayWrite): Promise<RejectedRow[]> {
+    if (await this.retrying(() => this.flush(table, rows, mayWrite))) return []
     const first = rows[0]!
     if (rows.length === 1) return [{ ...first, reason: await this.reasonAgainst(table, first) }]
     const middle = rows.length >> 1
-    return [...(await this.isolate(table, rows.slice(0, middle))), ...(await this.isolate(table, rows.slice(middle)))]
+    return [
+      ...(await this.isolate(table, rows.slice(0, middle), mayWrite)),
+      ...(await this.isolate(table, rows.slice(middle), mayWrite)),
+    ]
   }
 
   /** Sends one request: true when it is stored, false when QuestDB refuses it (400). Throws when QuestDB cannot be reached. */
-  private async flush(table: Table, rows: readonly StoredRow[]): Promise<boolean> {
+  private async flush(table: Table, rows: readonly StoredRow[], mayWrite: MayWrite): Promise<boolean> {
+    await mayWrite().catch((cause: unknown) => {
+      throw new Forbidden('the rows may not be written any more', { cause })
+    })
     try {
       await this.send(table, rows, 'stdlib_http=on;')
       return true
@@ -160,7 +177,7 @@ export class QuestdbStore implements Store {
   private async retrying<T>(attempt: () => Promise<T>): Promise<T> {
     const { onRetry, signal } = this.options
     return retryForever(
-      { onRetry, signal, isFinal: (error) => error instanceof SqlError || error instanceof UserError },
+      { onRetry, signal, isFinal: (error) => finalErrors.some((kind) => error instanceof kind) },
       attempt,
     )
   }

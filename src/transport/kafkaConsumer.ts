@@ -67,7 +67,8 @@ export class GroupConsumer implements Consumer {
   }
 
   async commit(offsets: readonly TopicOffset[]): Promise<void> {
-    await this.current?.commitOffsets(
+    if (this.current === undefined) throw new Error('the Kafka consumer is starting again')
+    await this.current.commitOffsets(
       offsets.map(({ topic, partition, offset }) => ({ topic, partition, offset: String(offset) })),
     )
   }
