@@ -4,6 +4,7 @@ import { openCapture } from '../pipeline/offline.js'
 import { replay } from '../pipeline/replay.js'
 import { defaultMessageBytes } from '../pipeline/shipper.js'
 import { KafkaTransport } from '../transport/kafka.js'
+import { kafkaSecurityFrom } from '../transport/security.js'
 import { topicNames, topicSpecs } from '../transport/topics.js'
 import { stopSignal } from './signals.js'
 
@@ -40,6 +41,7 @@ async function run(directory: string, flags: ReplayFlags): Promise<void> {
   const signal = stopSignal()
   const transport = new KafkaTransport({
     brokers: flags.brokers.split(','),
+    ...kafkaSecurityFrom(process.env),
     clientId: 'dualtrace-replay',
     onWarning: (text) => process.stderr.write(`${text}\n`),
     signal,

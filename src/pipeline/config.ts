@@ -1,6 +1,9 @@
 import { z } from 'zod'
 import { defaultFrequencyHz } from '../capture/livePerf.js'
 import { defaultSyscalls } from '../perf/command.js'
+import { optional } from '../settings.js'
+import { QuestdbAddress } from '../store/login.js'
+import { KafkaSasl, KafkaTls } from '../transport/security.js'
 
 const unitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 const unitsBytes = { kB: 1e3, MB: 1e6, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const
@@ -21,8 +24,6 @@ const duration = () => quantity(unitsMs, 'a time such as 500ms, 10s or 5m')
 /** A size such as `64MiB`, in bytes once parsed. */
 const size = () => quantity(unitsBytes, 'a size such as 900kB or 64MiB')
 
-const httpUrl = () => z.url({ protocol: /^https?$/, error: 'an http address' })
-
 const brokers = z
   .union([z.string().transform((text) => text.split(',')), z.array(z.string())])
   .pipe(z.array(z.string().regex(/^[^\s:]+:\d{1,5}$/, 'HOST:PORT')).min(1))
@@ -42,6 +43,8 @@ const Kafka = z.strictObject({
     .default(4)
     .describe('partitions of the topics when they are created: at most so many normalizers share the work'),
   retention: duration().prefault('7d').describe('how long Kafka keeps the raw tracks'),
+  tls: KafkaTls,
+  sasl: KafkaSasl,
 })
 
 const Status = z
@@ -59,11 +62,6 @@ const CaptureInput = z.strictObject({
     })
     .describe('ships a capture once'),
 })
-
-/** A setting that is absent, or empty because the variable it comes from is. */
-function optional<T extends z.ZodType>(schema: T) {
-  return z.preprocess((value) => (value === '' || value === null ? undefined : value), schema.optional())
-}
 
 const absolutePath = () => z.string().regex(/^\//, 'an absolute path')
 const given = (...values: readonly unknown[]) => values.filter((value) => value !== undefined).length
@@ -170,11 +168,7 @@ export const NormalizePipeline = z.strictObject({
     .prefault('30s')
     .refine((ms) => ms >= 1000, 'it must be 1s or more')
     .describe('a normalizer that died is replaced after so long'),
-  questdb: z.strictObject({
-    url: httpUrl().describe('HTTP address of QuestDB'),
-    username: z.string().min(1).optional(),
-    password: z.string().optional(),
-  }),
+  questdb: QuestdbAddress,
   checkpointEvery: duration().prefault('5s').describe('how much is computed again after a crash, at most'),
   lateness: duration().prefault('10s').describe('a track silent for so long is taken as absent'),
   idle: duration().prefault('10m').describe('a source of which nothing has come for so long is over'),

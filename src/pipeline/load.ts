@@ -2,9 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { isMap, isScalar, isSeq, type Node, parse, parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { UserError } from '../errors.js'
+import { type Env, environmentValue } from '../settings.js'
 import { Pipeline } from './config.js'
-
-type Env = Readonly<Record<string, string | undefined>>
 
 /** A pipeline, or everything that is wrong with it, one sentence each. */
 export type Checked = { readonly pipeline: Pipeline } | { readonly problems: readonly string[] }
@@ -31,7 +30,13 @@ export function checkPipeline(text: string, env: Env): Checked {
       problems: document.errors.map(({ message }) => `it is not YAML: ${message.split('\n')[0]!.replace(/:$/, '')}`),
     }
   const problems: string[] = []
-  const value = substitute(document.contents, [], env, problems)
+  let value: unknown
+  try {
+    value = substitute(document.contents, [], env, problems)
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    return { problems: [error.message] }
+  }
   if (problems.length > 0) return { problems }
   const parsed = Pipeline.safeParse(value)
   return parsed.success
@@ -39,8 +44,11 @@ export function checkPipeline(text: string, env: Env): Checked {
     : { problems: parsed.error.issues.flatMap((issue) => sentences(issue)) }
 }
 
-/** `${NAME}` and `${NAME:-default}`; `$$` stands for a dollar sign. */
+/** `${NAME}` and `${NAME:-default}`; `$$` stands for a dollar sign. NAME may also be given as NAME_FILE, which names a file that holds it. */
 const variable = /\$(?:\$|\{(\w+)(?::-([^}]*))?\})/g
+
+/** Settings that stay as they are written, whatever they look like: 0077 is a password, and not 63. */
+const alwaysText = new Set(['username', 'password', 'token'])
 
 /**
  * The plain value of a node, with variables replaced. A text that was nothing but one variable takes the type its value would have
@@ -60,15 +68,15 @@ function substitute(node: Node | null, path: readonly string[], env: Env, proble
   const text = node.value
   const replaced = text.replace(variable, (whole, name: string | undefined, fallback: string | undefined) => {
     if (name === undefined) return '$'
-    const value = env[name]
-    if (value !== undefined && value !== '') return value
+    const value = environmentValue(env, name)
+    if (value !== undefined) return value
     if (fallback !== undefined) return fallback
     problems.push(
       `${path.join('.')} needs the environment variable ${name}, which is not set: set it, or write \${${name}:-default}`,
     )
     return whole
   })
-  const isWhole = /^\$\{[^}]*\}$/.test(text)
+  const isWhole = /^\$\{[^}]*\}$/.test(text) && !alwaysText.has(path.at(-1) ?? '')
   return isWhole && /^(-?\d+(\.\d+)?|true|false)$/.test(replaced) ? (parse(replaced) as unknown) : replaced
 }
 

@@ -35,6 +35,8 @@ async function collect(pipeline: CollectPipeline, log: Log, signal: AbortSignal,
   const { kafka } = pipeline
   const transport = new KafkaTransport({
     brokers: kafka.brokers,
+    tls: kafka.tls,
+    sasl: kafka.sasl,
     clientId: `dualtrace-collector-${hostname()}`,
     onWarning: (text) => log.warn(text),
     signal: giveUp,

@@ -32,6 +32,8 @@ export async function runNormalizer(
   const counts = newCounts()
   const transport = new KafkaTransport({
     brokers: kafka.brokers,
+    tls: kafka.tls,
+    sasl: kafka.sasl,
     clientId: `dualtrace-normalizer-${hostname()}`,
     onWarning: (text) => log.warn(text),
     onRetry: () => counts.kafkaRetries++,

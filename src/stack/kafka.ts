@@ -10,14 +10,31 @@ import type { ServerCommand } from './processes.js'
 /** Any 16 bytes in base64 do: one node is the whole cluster. */
 const clusterId = 'ZHVhbHRyYWNlLXN0YWNrMA'
 
+/** What a Kafka gets besides an open listener on 127.0.0.1. */
+export interface KafkaExtras {
+  /** Name, protocol (SSL, SASL_SSL …) and port of further listeners on 127.0.0.1. */
+  readonly listeners: readonly { readonly name: string; readonly protocol: string; readonly port: number }[]
+  readonly settings: Readonly<Record<string, string>>
+  /** As `kafka-storage format --add-scram` takes them. */
+  readonly scramUsers: readonly string[]
+}
+const noExtras: KafkaExtras = { listeners: [], settings: {}, scramUsers: [] }
+
 /** Writes Kafka's configuration below `dir`, formats its storage when that is new, and says how to start it: one KRaft node. */
-export async function kafkaServer(dir: string, ports: StackPorts, classPath: string): Promise<ServerCommand> {
+export async function kafkaServer(
+  dir: string,
+  ports: StackPorts,
+  classPath: string,
+  extras = noExtras,
+): Promise<ServerCommand> {
   const home = join(dir, 'kafka')
   await mkdir(home, { recursive: true })
   const config = join(home, 'server.properties')
-  await writeFile(config, properties(join(home, 'data'), ports))
+  // Its settings may hold passwords.
+  await writeFile(config, properties(join(home, 'data'), ports, extras), { mode: 0o600 })
   const java = ['-Xms64m', '-Xmx512m', `-Dlog4j2.configurationFile=${packageRoot()}/deploy/stack/log4j2.properties`]
   const format = ['kafka.tools.StorageTool', 'format', '--ignore-formatted', '-t', clusterId, '-c', config]
+  for (const user of extras.scramUsers) format.push('--add-scram', user)
   try {
     await promisify(execFile)('java', [...java, '-cp', classPath, ...format])
   } catch (error) {
@@ -33,12 +50,16 @@ export async function kafkaServer(dir: string, ports: StackPorts, classPath: str
   }
 }
 
-function properties(dataDir: string, ports: StackPorts): string {
+function properties(dataDir: string, ports: StackPorts, extras: KafkaExtras): string {
+  const open = [{ name: 'PLAINTEXT', protocol: 'PLAINTEXT', port: ports.kafka }, ...extras.listeners]
+  const controller = { name: 'CONTROLLER', protocol: 'PLAINTEXT', port: ports.kafkaController }
+  const addresses = (of: KafkaExtras['listeners']) => of.map(({ name, port }) => `${name}://127.0.0.1:${port}`).join()
   const settings: Record<string, string | number | boolean> = {
     'process.roles': 'broker,controller',
     'node.id': 1,
-    listeners: `PLAINTEXT://127.0.0.1:${ports.kafka},CONTROLLER://127.0.0.1:${ports.kafkaController}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${ports.kafka}`,
+    listeners: addresses([...open, controller]),
+    'advertised.listeners': addresses(open),
+    'listener.security.protocol.map': [...open, controller].map(({ name, protocol }) => `${name}:${protocol}`).join(),
     'controller.listener.names': 'CONTROLLER',
     'controller.quorum.voters': `1@127.0.0.1:${ports.kafkaController}`,
     'log.dirs': dataDir,
@@ -56,6 +77,7 @@ function properties(dataDir: string, ports: StackPorts): string {
     'num.io.threads': 4,
     // The default of 128 MiB would be a quarter of the heap.
     'log.cleaner.dedupe.buffer.size': 16 * 1024 * 1024,
+    ...extras.settings,
   }
   return Object.entries(settings)
     .map(([key, value]) => `${key}=${value}\n`)

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError } from '../errors.js'
 import { ensureJars, requireJava17 } from './jars.js'
-import { kafkaServer } from './kafka.js'
+import { type KafkaExtras, kafkaServer } from './kafka.js'
 import { requireFree, type StackPorts } from './ports.js'
 import { runningPid, type ServerCommand, startServer, stopServer } from './processes.js'
 import { questdbServer } from './questdb.js'
@@ -16,6 +16,9 @@ export interface LocalStackOptions {
   readonly dir: string
   /** Which servers; both unless told otherwise. */
   readonly servers?: readonly ServerName[]
+  readonly kafka?: KafkaExtras
+  /** Settings of QuestDB besides ours, such as a login. */
+  readonly questdb?: Readonly<Record<string, string>>
   readonly note?: (text: string) => void
 }
 export type ServerName = 'kafka' | 'questdb'
@@ -43,8 +46,8 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   const jars = await ensureJars(note)
   await mkdir(dir, { recursive: true })
   const servers: Record<ServerName, () => Promise<ServerCommand>> = {
-    kafka: () => kafkaServer(dir, ports, jars.kafkaClassPath),
-    questdb: () => questdbServer(dir, ports, jars.questdbJar),
+    kafka: () => kafkaServer(dir, ports, jars.kafkaClassPath, options.kafka),
+    questdb: () => questdbServer(dir, ports, jars.questdbJar, options.questdb),
   }
   const stack = openLocalStack(dir, ports)
   const start = async (name: ServerName) => {

@@ -3,11 +3,16 @@ import { join } from 'node:path'
 import type { StackPorts } from './ports.js'
 import type { ServerCommand } from './processes.js'
 
-/** Writes QuestDB's configuration below `dir` and says how to start it, bound to 127.0.0.1. */
-export async function questdbServer(dir: string, ports: StackPorts, jar: string): Promise<ServerCommand> {
+/** Writes QuestDB's configuration below `dir` and says how to start it, bound to 127.0.0.1. `settings` are added to it. */
+export async function questdbServer(
+  dir: string,
+  ports: StackPorts,
+  jar: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<ServerCommand> {
   const home = join(dir, 'questdb')
   await mkdir(join(home, 'conf'), { recursive: true })
-  await writeFile(join(home, 'conf/server.conf'), configuration(ports))
+  await writeFile(join(home, 'conf/server.conf'), configuration(ports, settings), { mode: 0o600 })
   return {
     name: 'QuestDB',
     command: 'java',
@@ -18,7 +23,7 @@ export async function questdbServer(dir: string, ports: StackPorts, jar: string)
   }
 }
 
-function configuration(ports: StackPorts): string {
+function configuration(ports: StackPorts, more: Readonly<Record<string, string>>): string {
   const settings: Record<string, string | number | boolean> = {
     'http.bind.to': `127.0.0.1:${ports.questdbHttp}`,
     'http.min.net.bind.to': `127.0.0.1:${ports.questdbMin}`,
@@ -32,6 +37,7 @@ function configuration(ports: StackPorts): string {
     'telemetry.enabled': false,
     'metrics.enabled': true,
     'shared.worker.count': 2,
+    ...more,
   }
   return Object.entries(settings)
     .map(([key, value]) => `${key}=${value}\n`)

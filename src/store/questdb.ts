@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Sender } from '@questdb/nodejs-client'
+import { Sender, SenderOptions } from '@questdb/nodejs-client'
 import { UserError } from '../errors.js'
 import type { Table } from '../measures/table.js'
 import { retryForever } from '../retry.js'
 import { addColumnSql, createTableSql, quoteName, storedColumns, upsertKeys, upsertKeysSql } from './ddl.js'
+import type { QuestdbAddress } from './login.js'
 import { rowProblem, sendRow } from './rows.js'
-import { querySql, SqlError } from './sql.js'
+import { credentialsRefused, querySql, SqlError } from './sql.js'
 import type { MayWrite, RejectedRow, Store, StoredRow } from './store.js'
 
 /** Rows of one request: small enough to be written well within the request's time limit. */
@@ -14,12 +15,10 @@ const maxRowsPerFlush = 10_000
 const clientRetryMs = 3000
 const reasonPatienceMs = 5000
 const refusal = /statusCode=400, error=(.*)/s
+const noEntry = /statusCode=40[13]\b/
 
-export interface QuestdbOptions {
-  /** Of the HTTP port, e.g. http://127.0.0.1:9000. */
-  readonly url: string
-  readonly username?: string | undefined
-  readonly password?: string | undefined
+/** `url` is that of the HTTP port, e.g. http://127.0.0.1:9000. */
+export interface QuestdbOptions extends QuestdbAddress {
   readonly tables: readonly Table[]
   /** Called before every wait for a QuestDB that does not answer. */
   readonly onRetry: (error: Error, waitMs: number) => void
@@ -39,11 +38,7 @@ export class QuestdbStore implements Store {
 
   constructor(private readonly options: QuestdbOptions) {
     this.tables = new Map(options.tables.map((table) => [table.name, table]))
-    const { username, password } = options
-    this.headers =
-      username === undefined
-        ? {}
-        : { authorization: `Basic ${Buffer.from(`${username}:${password ?? ''}`).toString('base64')}` }
+    this.headers = authorization(options)
   }
 
   async prepare(): Promise<void> {
@@ -116,8 +111,9 @@ export class QuestdbStore implements Store {
       await this.send(table, rows, 'stdlib_http=on;')
       return true
     } catch (error) {
-      if (refusal.test((error as Error).message)) return false
-      throw error
+      const { message } = error as Error
+      if (refusal.test(message)) return false
+      throw noEntry.test(message) ? credentialsRefused(this.options.url) : error
     }
   }
 
@@ -135,7 +131,12 @@ export class QuestdbStore implements Store {
   }
 
   private async send(table: Table, rows: readonly StoredRow[], settings: string): Promise<void> {
-    const sender = await Sender.fromConfig(this.senderConfig() + settings)
+    const options = await SenderOptions.fromConfig(this.senderConfig() + settings)
+    // Not in the text above: errors about that text quote it.
+    const { username, password, token } = this.options
+    if (username !== undefined) Object.assign(options, { username, password: password?.reveal() })
+    if (token !== undefined) options.token = token.reveal()
+    const sender = new Sender(options)
     try {
       for (const { row } of rows) await sendRow(sender, table, row)
       await sender.flush()
@@ -145,13 +146,11 @@ export class QuestdbStore implements Store {
   }
 
   private senderConfig(): string {
-    const { url, username, password } = this.options
-    const { protocol, hostname, port } = new URL(url)
+    const { protocol, hostname, port } = new URL(this.options.url)
     // The client would take 9000 for a URL without a port, where fetch takes the protocol's own.
     const address = `${hostname}:${port === '' ? (protocol === 'https:' ? 443 : 80) : port}`
-    const user = username === undefined ? '' : `username=${username};password=${password ?? ''};`
     const limits = `auto_flush=off;retry_timeout=${clientRetryMs};init_buf_size=65536;`
-    return `${protocol}:addr=${address};protocol_version=2;${limits}${user}`
+    return `${protocol}:addr=${address};protocol_version=2;${limits}`
   }
 
   private async prepareTable(table: Table): Promise<void> {
@@ -181,6 +180,12 @@ export class QuestdbStore implements Store {
       attempt,
     )
   }
+}
+
+function authorization({ username, password, token }: QuestdbOptions): Record<string, string> {
+  if (token !== undefined) return { authorization: `Bearer ${token.reveal()}` }
+  if (username === undefined) return {}
+  return { authorization: `Basic ${Buffer.from(`${username}:${password?.reveal() ?? ''}`).toString('base64')}` }
 }
 
 function typeChanged({ name }: Table, column: { name: string; sqlType: string }, type: string): string {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { UserError } from '../errors.js'
 
 const Answer = z.object({
   columns: z.array(z.object({ name: z.string(), type: z.string() })).optional(),
@@ -16,7 +17,7 @@ export class SqlError extends Error {}
 
 /**
  * Runs one statement over QuestDB's REST interface.
- * @throws SqlError when QuestDB refuses it; any other error means that QuestDB could not be reached.
+ * @throws SqlError when QuestDB refuses it, UserError when it refuses us; any other error means that QuestDB could not be reached.
  */
 export async function querySql(url: string, sql: string, headers: Record<string, string> = {}): Promise<SqlAnswer> {
   const response = await fetch(`${url}/exec?query=${encodeURIComponent(sql)}`, {
@@ -26,9 +27,12 @@ export async function querySql(url: string, sql: string, headers: Record<string,
   const text = await response.text()
   // 5xx: QuestDB (or what stands before it) is in trouble, not the statement.
   if (response.status >= 500) throw new Error(`QuestDB answered ${response.status}: ${text.slice(0, 200)}`)
-  if (response.status === 401 || response.status === 403)
-    throw new SqlError(`QuestDB refused the credentials (${response.status})`)
+  if (response.status === 401 || response.status === 403) throw credentialsRefused(url)
   const answer = Answer.parse(JSON.parse(text))
   if (answer.error !== undefined) throw new SqlError(answer.error)
   return { columns: answer.columns ?? [], rows: answer.dataset ?? [] }
+}
+
+export function credentialsRefused(url: string): UserError {
+  return new UserError(`QuestDB at ${url} refused the login: check questdb.username and password, or questdb.token`)
 }

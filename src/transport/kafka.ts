@@ -5,13 +5,17 @@ import { retryForever, unlessAborted } from '../retry.js'
 import { kafkaClient, type KafkaOptions } from './kafkaClient.js'
 import { GroupConsumer } from './kafkaConsumer.js'
 import { ReliableProducer } from './kafkaProducer.js'
+import { refusal } from './refused.js'
 import type { TopicSpec } from './topics.js'
 import type { ConsumeOptions, Consumer, Producer, Transport } from './transport.js'
 
 export { wireBytes, type WireBytes } from './compression.js'
 export type { KafkaOptions } from './kafkaClient.js'
 
-/** The transport over a real Kafka. Every call waits, and says why, as long as Kafka is away. */
+/**
+ * The transport over a real Kafka. Every call waits, and says why, as long as Kafka is away; one that does not let us in, or is not to be
+ * trusted, is a UserError.
+ */
 export class KafkaTransport implements Transport {
   private readonly kafka: Kafka
   private readonly admin: Admin
@@ -89,6 +93,12 @@ export class KafkaTransport implements Transport {
       this.options.onRetry?.()
       onWarning(`Kafka at ${brokers.join(', ')} does not answer (${error.message}); trying again in ${waitMs} ms`)
     }
-    return retryForever({ onRetry, signal, isFinal: (error) => error instanceof UserError }, attempt)
+    return retryForever({ onRetry, signal, isFinal: (error) => error instanceof UserError }, async () => {
+      try {
+        return await attempt()
+      } catch (error) {
+        throw refusal(error, this.options) ?? error
+      }
+    })
   }
 }

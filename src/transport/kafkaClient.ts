@@ -1,8 +1,11 @@
+import type { ConnectionOptions } from 'node:tls'
 import kafkajs from 'kafkajs'
-import type { Kafka, LogEntry } from 'kafkajs'
+import type { Kafka, LogEntry, SASLOptions } from 'kafkajs'
+import { readSmallFile } from '../settings.js'
 import './compression.js'
+import type { KafkaSasl, KafkaSecurity, KafkaTls } from './security.js'
 
-export interface KafkaOptions {
+export interface KafkaOptions extends KafkaSecurity {
   readonly brokers: readonly string[]
   readonly clientId: string
   /** Called for everything worth a person's attention: a broker that does not answer, a rebalance. */
@@ -13,10 +16,16 @@ export interface KafkaOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** @throws UserError when a certificate's file cannot be read. */
 export function kafkaClient(options: KafkaOptions): Kafka {
+  const { tls, sasl } = options
+  if (sasl?.mechanism === 'plain' && tls === undefined)
+    options.onWarning('Kafka: SASL PLAIN without TLS shows the password to everybody on the way; set kafka.tls.enabled')
   return new kafkajs.Kafka({
     brokers: [...options.brokers],
     clientId: options.clientId,
+    ssl: tls === undefined ? false : tlsOptions(tls),
+    ...(sasl === undefined ? {} : { sasl: saslOptions(sasl) }),
     logLevel: kafkajs.logLevel.WARN,
     logCreator: () => (entry) => report(entry, options.onWarning),
     connectionTimeout: 3000,
@@ -32,4 +41,18 @@ function report({ log }: LogEntry, onWarning: (text: string) => void): void {
   if (log.message.startsWith('Limiting retries for the idempotent producer')) return
   const detail: unknown = log['error']
   onWarning(`Kafka: ${log.message}${typeof detail === 'string' && detail !== log.message ? ` (${detail})` : ''}`)
+}
+
+function tlsOptions({ ca, certificate, key, serverName }: NonNullable<KafkaTls>): ConnectionOptions {
+  return {
+    minVersion: 'TLSv1.2',
+    ...(ca === undefined ? {} : { ca: [readSmallFile(ca, 'kafka.tls.ca')] }),
+    ...(certificate === undefined ? {} : { cert: readSmallFile(certificate, 'kafka.tls.certificate') }),
+    ...(key === undefined ? {} : { key: readSmallFile(key, 'kafka.tls.key') }),
+    ...(serverName === undefined ? {} : { servername: serverName }),
+  }
+}
+
+function saslOptions({ mechanism, username, password }: NonNullable<KafkaSasl>): SASLOptions {
+  return { mechanism, username, password: password.reveal() }
 }

@@ -40,6 +40,11 @@ export function requireJava(suite: Suite): void {
   need(suite, answers('mvn', ['-version']), 'Maven (mvn) is not installed')
 }
 
+/** openssl, to make certificates. */
+export function requireOpenssl(suite: Suite): void {
+  need(suite, answers('openssl', ['version']), 'openssl is not installed')
+}
+
 /** Cargo, to install the programs of others that results are held against. */
 export function requireCargo(suite: Suite): void {
   need(suite, answers('cargo', ['--version']), 'Cargo is not installed')
@@ -48,6 +53,12 @@ export function requireCargo(suite: Suite): void {
 /** /proc and CLOCK_MONOTONIC as the kernel's own tools use them. */
 export function requireLinux(suite: Suite): void {
   need(suite, process.platform === 'linux', 'it needs Linux')
+}
+
+/** unshare, and the right to make pid namespaces with it, as containers have them. */
+export function requireNamespaces(suite: Suite): void {
+  requireRoot(suite)
+  need(suite, answers('unshare', ['--pid', '--fork', '--mount-proc', 'true']), 'no pid namespace can be made')
 }
 
 export function requireRoot(suite: Suite): void {
