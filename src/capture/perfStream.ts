@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { lostRecordText, RecordGate } from '../perf/index.js'
+import { lostRecordText, RecordGate, threadLine } from '../perf/index.js'
 import { type LivePerf, openLivePerf } from './livePerf.js'
 import { LostCounter } from './lostCounter.js'
 import { prefetch } from './prefetch.js'
 import { threadNames } from './proc.js'
+import { ThreadWatch } from './threadWatch.js'
 
 /** How much perf records: each level leaves out more than the one before it. */
 export const perfDetails = ['full', 'noStacks', 'noSyscalls'] as const
@@ -72,8 +73,11 @@ export class PerfStream {
   private attachesInARow = 0
   private lastPauseMs = 0
   private wanted = new AbortController()
+  private readonly watch: ThreadWatch
 
-  constructor(private readonly options: PerfStreamOptions) {}
+  constructor(private readonly options: PerfStreamOptions) {
+    this.watch = new ThreadWatch(options.pid, options.signal)
+  }
 
   get detail(): PerfDetail {
     return this.level
@@ -118,7 +122,9 @@ export class PerfStream {
     try {
       for await (const chunk of chunks) {
         const through = gate.push(chunk)
-        if (through.length > 0) yield this.counted(through)
+        if (through.length === 0) continue
+        yield* this.newThreads()
+        yield this.counted(through)
       }
     } catch (error) {
       this.options.note(`perf failed: ${(error as Error).message}`)
@@ -129,6 +135,12 @@ export class PerfStream {
     }
     const rest = gate.end()
     if (rest.length > 0) yield this.counted(rest)
+  }
+
+  /** Lines that tell of threads in another pid namespace, to stand before what perf says of them. */
+  private *newThreads(): Iterable<Buffer> {
+    const lines = this.watch.take().map(([outside, inside]) => threadLine(outside, inside))
+    if (lines.length > 0) yield this.counted(Buffer.from(lines.join('')))
   }
 
   private counted(text: Buffer): Buffer {
@@ -219,7 +231,7 @@ export class PerfStream {
     const session: Session = {
       detail,
       perf,
-      gate: new RecordGate(fromNs),
+      gate: new RecordGate(fromNs, 0n, true),
       chunks: prefetch(perf.text, seamBytes),
       startedMs: Date.now(),
       over: new AbortController(),

@@ -8,6 +8,7 @@ import type { Manifest } from './manifest.js'
 import { type PerfRecorder, startPerfRecorder } from './perfRecorder.js'
 import { writePerfText } from './perfText.js'
 import { attach, launch, type Target } from './target.js'
+import { type ThreadIds, ThreadWatch } from './threadWatch.js'
 import { usableSyscalls } from './tracefs.js'
 import { type TraceResult, type TraceSource, traceSource } from './traceSource.js'
 
@@ -102,14 +103,18 @@ async function recordBoth(recording: Recording): Promise<RecordResult> {
   )
   notes.push(...perf.notes)
   const clock = readClockPair()
+  const over = new AbortController()
+  const watch = new ThreadWatch(target.pid, over.signal)
   let traced: TraceResult
   try {
     traced = await recordTrace(recording, perf)
   } finally {
+    over.abort()
+    await watch.ended
     await perf.stop()
   }
   const { lostEvents, perfVersion } = await keepPerf(recording, perf)
-  const manifest = describe(recording, { clock, traced, lostEvents, perfVersion })
+  const manifest = describe(recording, { clock, traced, threads: watch.take(), lostEvents, perfVersion })
   await writeManifest(recording.directory, manifest)
   for (const note of notes) options.note(`note: ${note}`)
   return { directory: recording.directory, manifest, missing: traced.missing }
@@ -173,11 +178,13 @@ async function keepPerf({ options, host, directory, scratch, notes }: Recording,
 interface Recorded {
   readonly clock: { readonly monotonicNs: string; readonly wallNs: string }
   readonly traced: TraceResult
+  readonly threads: readonly ThreadIds[]
   readonly lostEvents: number
   readonly perfVersion: string | undefined
 }
 
-function describe(recording: Recording, { clock, traced, lostEvents, perfVersion }: Recorded): Manifest {
+function describe(recording: Recording, recorded: Recorded): Manifest {
+  const { clock, traced, threads, lostEvents, perfVersion } = recorded
   const { host, service, target, options, notes } = recording
   const { goVersion } = traced
   return {
@@ -189,6 +196,7 @@ function describe(recording: Recording, { clock, traced, lostEvents, perfVersion
     clock,
     ...(goVersion === undefined ? {} : { gotrace: { file: captureFiles.gotrace } }),
     perf: { file: captureFiles.perf, clock: 'CLOCK_MONOTONIC', lostEvents, notes },
+    ...(threads.length === 0 ? {} : { threads: [...threads] }),
     recorded: {
       by: 'dualtrace record',
       ...(target.command.length === 0 ? {} : { command: [...target.command] }),
