@@ -40,6 +40,11 @@ export function requireJava(suite: Suite): void {
   need(suite, answers('mvn', ['-version']), 'Maven (mvn) is not installed')
 }
 
+/** openssl, to make certificates. */
+export function requireOpenssl(suite: Suite): void {
+  need(suite, answers('openssl', ['version']), 'openssl is not installed')
+}
+
 /** Cargo, to install the programs of others that results are held against. */
 export function requireCargo(suite: Suite): void {
   need(suite, answers('cargo', ['--version']), 'Cargo is not installed')
