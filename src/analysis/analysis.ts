@@ -1,4 +1,4 @@
-import { type ClockDecision, decideClock } from '../clock/ladder.js'
+import { type ClockDecision, decideClock, isMonotonic } from '../clock/ladder.js'
 import { offsetAt } from '../clock/map.js'
 import { chooseWall, type Wall, type WallPair } from '../clock/wall.js'
 import type { Finding } from '../findings/finding.js'
@@ -27,6 +27,8 @@ export interface AnalysisOptions extends SourceNames {
   readonly thresholds?: Partial<Thresholds> | undefined
   /** What is told to measures and detectors; everything by default. Not for analyses that are checkpointed. */
   readonly gate?: Gate | undefined
+  /** Names of the tables whose rows are wanted; all by default. */
+  readonly tables?: ReadonlySet<string> | undefined
   /** Are told what the measures are told. */
   readonly listeners?: readonly TimelineListener[] | undefined
   /** Are told everything. */
@@ -174,6 +176,11 @@ export class Analysis {
     return this.run?.sink.wallNs(atNs) ?? '0'
   }
 
+  /** A second trace of Go 1.21 or older has begun: the time of each counts from a moment of its own. */
+  get hasSeveralOldTraces(): boolean {
+    return this.go.traceIndex > 0 && !this.go.clockIsMonotonic
+  }
+
   /** First and last event on the axis; undefined when there was none. */
   get spanNs(): { readonly fromNs: number; readonly toNs: number } | undefined {
     const progress = this.run?.progress
@@ -230,10 +237,12 @@ export class Analysis {
 
   /** Perf's reading of the wall clock, on the clock of the axis. */
   private perfReference({ fit }: ClockDecision): WallPair | undefined {
-    const { reference } = this.perf.header
-    if (reference === undefined || fit === undefined) return reference
+    const { reference, clockId } = this.perf.header
+    if (reference === undefined) return undefined
+    const { wallNs, clockNs } = reference
+    if (fit === undefined) return this.goReady && !isMonotonic(clockId) ? undefined : { wallNs, monotonicNs: clockNs }
     const offsetNs = fit.baseOffsetNs + BigInt(Math.round(offsetAt(fit.pieces[0]!, this.perf.record.timeNs)))
-    return { wallNs: reference.wallNs, monotonicNs: reference.monotonicNs - offsetNs }
+    return { wallNs, monotonicNs: clockNs - offsetNs }
   }
 
   /**

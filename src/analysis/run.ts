@@ -66,6 +66,8 @@ export interface RunOptions extends SourceNames {
   readonly thresholds?: Partial<Thresholds> | undefined
   /** What is told to measures and detectors; everything by default. Not for analyses that are checkpointed. */
   readonly gate?: Gate | undefined
+  /** Names of the tables whose rows are wanted; all by default. */
+  readonly tables?: ReadonlySet<string> | undefined
   /** Are told what the measures are told. */
   readonly listeners?: readonly TimelineListener[] | undefined
   /** Are told everything. */
@@ -98,7 +100,7 @@ export class Run {
   ) {
     const thresholds = { ...defaultThresholds, ...options.thresholds }
     const { source, service, host } = options
-    this.sink = new RowSink({ source, service, host }, saved.sink)
+    this.sink = new RowSink({ source, service, host }, saved.sink, options.tables)
     this.axis = saved.axis
     this.progress = saved.progress
     const { gate } = options
@@ -352,7 +354,7 @@ function perfShiftNs(perf: PerfScriptReader, clock: ClockDecision, wall: Wall, b
   const perfBaseNs = perf.baseNs ?? baseNs
   const { reference } = perf.header
   if (clock.joined || reference === undefined) return Number(perfBaseNs - baseNs)
-  const originNs = reference.wallNs - reference.monotonicNs
+  const originNs = reference.wallNs - reference.clockNs
   return Number(perfBaseNs + originNs - wall.originNs - baseNs)
 }
 

@@ -36,6 +36,8 @@ export class RowSink implements Sink {
   constructor(
     private readonly names: SourceNames,
     readonly state: SinkState,
+    /** Names of the tables whose rows somebody wants; undefined = all. */
+    private readonly wanted?: ReadonlySet<string>,
   ) {
     this.clock = state.clock
     this.baseSecond = Number(state.baseWallNs / 1_000_000_000n)
@@ -48,6 +50,7 @@ export class RowSink implements Sink {
   }
 
   row(table: Table, atNs: number, values: Readonly<Record<string, Value>>): void {
+    if (this.wanted?.has(table.name) === false) return
     this.rows.push({ table: table.name, row: { ts: this.wallNs(atNs), ...this.names, ...values } })
   }
 

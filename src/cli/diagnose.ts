@@ -1,4 +1,6 @@
-import { writeFile } from 'node:fs/promises'
+import { createWriteStream } from 'node:fs'
+import { Readable, type Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { isatty } from 'node:tty'
 import { type Command, Option } from 'commander'
 import { TaskFollower } from '../analysis/taskFollower.js'
@@ -13,9 +15,9 @@ import {
   type OfflineResult,
   type OfflineSource,
 } from '../pipeline/offline.js'
-import { followedTasks } from '../report/followed.js'
-import { toJsonResult } from '../report/json.js'
-import { renderTerminal } from '../report/terminal.js'
+import { followedTables, followedTasks } from '../report/followed.js'
+import { jsonText, toJsonResult } from '../report/json.js'
+import { renderTerminal, terminalTables } from '../report/terminal.js'
 import { startProgress } from './progress.js'
 import { addSelectionOptions, type SelectionFlags, selectionOf } from './selection.js'
 
@@ -56,14 +58,16 @@ async function run(capture: string | undefined, flags: DiagnoseFlags): Promise<v
   const gate = await selectionOf(flags, () => openAgain(capture, flags))
   const result = await analyze(await open(capture, flags), flags.export ?? [], () => {
     follower = flags.taskId === undefined ? undefined : new TaskFollower(flags.taskId)
-    return { gate, listeners: follower === undefined ? [] : [follower] }
+    const shown = new Set([...terminalTables, ...(follower === undefined ? [] : followedTables)])
+    const tables = flags.json === undefined ? shown : undefined
+    return { gate, tables, listeners: follower === undefined ? [] : [follower] }
   })
   const { summary } = result
   if (summary.goEvents === 0 && summary.perfRecords === 0) throw new UserError(nothingReadable(result))
   const followed = follower && followedTasks(follower, result.rows)
-  const json = () => `${JSON.stringify(toJsonResult(result, followed), undefined, 1)}\n`
+  const json = () => jsonText(toJsonResult(result, followed))
   if (flags.json === '-') {
-    process.stdout.write(json())
+    await writeAll(json(), process.stdout)
   } else {
     process.stdout.write(renderTerminal(result, isatty(1) && process.env['NO_COLOR'] === undefined, followed))
     if (flags.json !== undefined) await save(flags.json, json())
@@ -75,7 +79,7 @@ async function run(capture: string | undefined, flags: DiagnoseFlags): Promise<v
 async function analyze(
   source: OfflineSource,
   wanted: readonly Export[],
-  options: () => Pick<OfflineOptions, 'gate' | 'listeners'>,
+  options: () => Pick<OfflineOptions, 'gate' | 'listeners' | 'tables'>,
 ): Promise<OfflineResult> {
   let exports: Exports | undefined
   const sizes = Object.values(source.inputs).map((input) => input.sizeBytes)
@@ -85,10 +89,11 @@ async function analyze(
   try {
     const result = await analyzeOffline(source, () => {
       exports?.discard()
-      const { gate, listeners = [] } = options()
+      const { gate, tables, listeners = [] } = options()
       exports = new Exports(wanted, gate)
       return {
         gate,
+        tables,
         listeners: [...listeners, ...exports.listeners],
         observers: exports.observers,
         onProgress(readBytes) {
@@ -126,9 +131,24 @@ async function open(capture: string | undefined, { trace, perf }: DiagnoseFlags)
   return openFiles(trace, perf)
 }
 
-async function save(path: string, text: string): Promise<void> {
+/** By way of pieces of some size: a write for each row would take longer than making it. */
+async function writeAll(texts: Iterable<string>, output: Writable): Promise<void> {
+  function* pieces() {
+    let piece = ''
+    for (const text of texts) {
+      piece += text
+      if (piece.length < 1 << 16) continue
+      yield piece
+      piece = ''
+    }
+    yield piece
+  }
+  await pipeline(Readable.from(pieces()), output, { end: output !== process.stdout })
+}
+
+async function save(path: string, texts: Iterable<string>): Promise<void> {
   try {
-    await writeFile(path, text)
+    await writeAll(texts, createWriteStream(path))
   } catch (error) {
     throw new UserError(`cannot write ${path}: ${(error as Error).message}`)
   }

@@ -8,7 +8,11 @@ export function classColumns(): Column[] {
 
 /** Values of those columns, from times by class id. */
 export function classValues(ns: readonly number[]): Record<string, Value> {
-  return Object.fromEntries(timeClasses.map((name, id) => [`${name}_ns`, ns[id] ?? 0]))
+  const values: Record<string, Value> = {}
+  for (let id = 0; id < columnNames.length; id++) values[columnNames[id]!] = ns[id] ?? 0
+  return values
 }
+
+const columnNames = timeClasses.map((name) => `${name}_ns`)
 
 export const noTimes = (): number[] => new Array<number>(timeClasses.length).fill(0)

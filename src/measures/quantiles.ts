@@ -10,18 +10,19 @@ export function quantileColumns(part: string, what: string): Column[] {
   ]
 }
 
-/** Values of those columns; all null when there are no values. Sorts `values` in place. */
-export function quantileValues(part: string, values: number[]): Record<string, Value> {
-  values.sort((a, b) => a - b)
+/** Values of those columns; all null when there are no values. */
+export function quantileValues(part: string, values: readonly number[]): Record<string, Value> {
+  // Sorts several times as fast as an array does.
+  const sorted = Float64Array.from(values).sort()
   return {
-    [`${part}_p50_ns`]: quantile(values, 0.5),
-    [`${part}_p90_ns`]: quantile(values, 0.9),
-    [`${part}_p99_ns`]: quantile(values, 0.99),
-    [`${part}_max_ns`]: quantile(values, 1),
+    [`${part}_p50_ns`]: quantile(sorted, 0.5),
+    [`${part}_p90_ns`]: quantile(sorted, 0.9),
+    [`${part}_p99_ns`]: quantile(sorted, 0.99),
+    [`${part}_max_ns`]: quantile(sorted, 1),
   }
 }
 
 /** The smallest value such that at least the share `q` of all values is not larger (nearest rank); null when there are none. */
-export function quantile(sorted: readonly number[], q: number): number | null {
+export function quantile(sorted: ArrayLike<number>, q: number): number | null {
   return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? null
 }

@@ -110,6 +110,8 @@ export const syscallWakeups: Measure = {
         const goroutine = view.goroutines.get(polled ? event.args[0]! : event.goid)
         const thread = view.threads.get(event.tid)
         if (goroutine === undefined || thread === undefined) return
+        // Most calls are of a goroutine that runs on at once.
+        if (event.type === Ev.GoSyscallEnd && !isLateReturn(state.returns.get(event.tid), atNs, limitNs)) return
         const pending = polled
           ? pollOf(state, goroutine, thread, atNs)
           : callOf(state, goroutine, thread, atNs, event.type === Ev.GoSyscallEndBlocked)
@@ -194,6 +196,10 @@ function callOf(
   if (!blocked) return undefined
   const unseen = { name: null, ret: NaN, exitNs: atNs, offNs: 0, pollerWaitNs: 0, unpolledNs: 0, unnoticedOffCpuNs: 0 }
   return { ...unseen, ...common }
+}
+
+function isLateReturn(last: Return | undefined, atNs: number, limitNs: number): boolean {
+  return last !== undefined && atNs - last.exitNs >= limitNs
 }
 
 /** Late for certain; or its data may have been there for that long, because nobody polled while all Ps were busy. */

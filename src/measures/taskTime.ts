@@ -105,8 +105,11 @@ export function countTo(time: TaskTime, toNs: number): void {
 function give(time: TaskTime, active: readonly number[], toNs: number): void {
   const ns = toNs - time.countedNs
   if (ns <= 0) return
-  const classId = progressIds.find((id) => active[id]! > 0)
-  if (classId === undefined) time.unattendedNs += ns
-  else time.byClass[classId]! += ns
   time.countedNs = toNs
+  for (const classId of progressIds) {
+    if (active[classId] === 0) continue
+    time.byClass[classId]! += ns
+    return
+  }
+  time.unattendedNs += ns
 }

@@ -8,7 +8,7 @@ import { UserError } from '../errors.js'
 import type { Finding } from '../findings/finding.js'
 import type { OutRow, Thresholds, Track } from '../measures/measure.js'
 import type { TimelineListener } from '../timeline/model.js'
-import { prepareClock } from './clockPass.js'
+import { prepareClock, severalOldTraces } from './clockPass.js'
 
 export interface OfflineSource {
   readonly names: Pick<AnalysisOptions, 'source' | 'service' | 'host' | 'clock' | 'perfClock' | 'threads'>
@@ -39,6 +39,8 @@ export interface OfflineOptions {
   readonly thresholds?: Partial<Thresholds> | undefined
   /** Told of the timeline as the measures are. */
   readonly listeners?: readonly TimelineListener[] | undefined
+  /** Names of the tables whose rows are wanted; all by default. A busy service has a row for each of very many tasks. */
+  readonly tables?: ReadonlySet<string> | undefined
   /** What to look at; everything by default. */
   readonly gate?: Gate | undefined
   /** Are told everything. */
@@ -141,6 +143,7 @@ async function analyzePrepared(
     tracks: { gotrace: inputs.gotrace !== undefined, perf: inputs.perf !== undefined },
     thresholds: options.thresholds,
     gate: options.gate,
+    tables: options.tables,
     observers: options.observers,
     listeners: options.listeners,
   })
@@ -152,6 +155,7 @@ async function analyzePrepared(
   const findings: DatedFinding[] = []
   for (;;) {
     analysis.pump()
+    if (analysis.hasSeveralOldTraces) throw severalOldTraces(inputs.gotrace!.name)
     for (const row of analysis.takeRows()) rows.push(row)
     for (const finding of analysis.takeFindings()) {
       findings.push({ ...finding, from: analysis.wallNs(finding.fromNs), to: analysis.wallNs(finding.toNs) })

@@ -55,6 +55,9 @@ export const FollowedTaskResult = z.strictObject({
 })
 export type FollowedTaskResult = z.infer<typeof FollowedTaskResult>
 
+/** Names of the tables from whose rows it is made. */
+export const followedTables: readonly string[] = ['tasks', 'regions', 'wake_chains']
+
 /** What the follower found, with everything that the tables know of it. @throws UserError when there is no such task */
 export function followedTasks(follower: TaskFollower, rows: readonly OutRow[]): FollowedTaskResult[] {
   follower.finish()

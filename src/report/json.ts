@@ -59,3 +59,20 @@ export function toJsonResult(result: OfflineResult, followed?: FollowedTaskResul
     }),
   }
 }
+
+/** The result as JSON text in pieces, a row a line: the whole may be longer than a string can be. */
+export function* jsonText(result: DiagnoseResult): Iterable<string> {
+  const { tables: byTable, ...others } = result
+  yield `{${Object.entries(others)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `\n ${JSON.stringify(name)}: ${JSON.stringify(value, undefined, 1)},`)
+    .join('')}\n "tables": {`
+  let separator = '\n'
+  for (const [name, rows] of Object.entries(byTable)) {
+    yield `${separator}  ${JSON.stringify(name)}: [`
+    for (const [i, row] of rows.entries()) yield `${i === 0 ? '' : ','}\n   ${JSON.stringify(row)}`
+    yield ']'
+    separator = ',\n'
+  }
+  yield '\n }\n}\n'
+}

@@ -12,6 +12,9 @@ const findingsShown = 5
 const findingsShownOfAKind = 2
 const problemsShown = 5
 
+/** Names of the tables whose rows it shows. */
+export const terminalTables: readonly string[] = ['time_classes']
+
 /** The result for a person at a terminal: the tracks and their clock, the worst moments, where the time went. */
 export function renderTerminal(
   result: OfflineResult,

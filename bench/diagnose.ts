@@ -1,0 +1,109 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { createWriteStream, mkdirSync, statSync } from 'node:fs'
+import { loadavg } from 'node:os'
+import { resolve } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { fileURLToPath } from 'node:url'
+import { perfScriptArgs } from '../src/perf/index.js'
+import { buildWorkload, startWorkload } from '../test/support/workloads.js'
+import { type Bench, median } from './bench.js'
+
+const seconds = Number(process.env['DIAGNOSE_SECONDS'] ?? 20)
+const rounds = Number(process.env['DIAGNOSE_ROUNDS'] ?? 3)
+const output = resolve('.dualtrace/bench')
+const data = `${output}/diagnose.data`
+const trace = `${output}/diagnose.trace`
+
+/**
+ * Every system call of a busy service with its stack, read by `diagnose` from a pipe, against the `perf script` that writes them. `DIAGNOSE_KEEP=1`
+ * takes the capture that is there.
+ */
+export const bench: Bench = {
+  name: 'diagnose',
+  async run() {
+    mkdirSync(output, { recursive: true })
+    const isThere = statSync(data, { throwIfNoEntry: false }) !== undefined
+    if (process.env['DIAGNOSE_KEEP'] !== '1' || !isThere) await recordCapture()
+    const alone: Run[] = []
+    const joined: Run[] = []
+    for (let round = 0; round < rounds; round++) {
+      alone.push(timed(`${script} > /dev/null`))
+      joined.push(timed(`${script} | ${diagnose} > /dev/null`))
+    }
+    const textMb = textBytes() / 1e6
+    const ratios = joined.map((run, round) => run.wallS / alone[round]!.wallS)
+    const line = (name: string, runs: readonly Run[]) =>
+      `  ${name.padEnd(36)} ${median(runs.map((run) => run.wallS)).toFixed(1)} s   ${median(runs.map((run) => run.cpuS)).toFixed(1)} s CPU\n`
+    process.stdout.write(
+      `diagnose: ${seconds} s of workload rpc, ${mb(data)} MB perf.data, ${textMb.toFixed(0)} MB of text, ${mb(trace)} MB trace; ` +
+        `median of ${rounds} by turns, load ${loadavg()[0]!.toFixed(1)}\n` +
+        line('perf script alone', alone) +
+        line('perf script | dualtrace diagnose', joined) +
+        `  ratio of wall time ${median(ratios).toFixed(2)} (${ratios.map((ratio) => ratio.toFixed(2)).join(', ')}); ` +
+        `peak of diagnose ${median(joined.map((run) => run.rssMiB!)).toFixed(0)} MiB\n`,
+    )
+  },
+}
+
+const script = ['perf', ...perfScriptArgs(data), '2>/dev/null'].join(' ')
+const withRss = fileURLToPath(new URL('withRss.js', import.meta.url))
+const diagnose = `${process.execPath} ${withRss} diagnose --perf - --trace ${trace}`
+
+interface Run {
+  readonly wallS: number
+  readonly cpuS: number
+  /** Peak memory that the last line of stderr tells. */
+  readonly rssMiB: number | undefined
+}
+
+function mb(path: string): string {
+  return (statSync(path).size / 1e6).toFixed(0)
+}
+
+function textBytes(): number {
+  return Number(spawnSync('sh', ['-c', `${script} | wc -c`], { encoding: 'utf8' }).stdout)
+}
+
+function timed(command: string): Run {
+  const { stderr, status } = spawnSync('/usr/bin/time', ['-f', '%e %U %S', 'sh', '-c', command], { encoding: 'utf8' })
+  // 3: part of the input was unusable, as perf loses records when it is asked for so much.
+  if (status !== 0 && status !== 3) throw new Error(`${command} failed: ${stderr}`)
+  const lines = stderr
+    .trim()
+    .split('\n')
+    .filter((each) => /^[\d. ]+$/.test(each))
+  const [wallS, userS, sysS] = lines.at(-1)!.split(' ').map(Number)
+  return { wallS: wallS!, cpuS: userS! + sysS!, rssMiB: lines.length > 1 ? Number(lines.at(-2)) / 1024 : undefined }
+}
+
+async function recordCapture(): Promise<void> {
+  const workload = await startWorkload(buildWorkload('rpc'), [
+    '-duration',
+    `${seconds + 10}s`,
+    '-rate',
+    '1000000',
+    '-clients',
+    '32',
+  ])
+  const events = ['cpu-clock/freq=499,call-graph=fp/', 'sched:sched_switch/call-graph=fp/', 'sched:sched_waking']
+  // Both tracepoints see every call; attaching to the hundreds of `syscalls:*` takes perf longer than the recording.
+  for (const side of ['enter', 'exit']) events.push(`raw_syscalls:sys_${side}/call-graph=fp/`)
+  const perf = spawn(
+    'perf',
+    // prettier-ignore
+    ['record', '-q', '-o', data, '-k', 'CLOCK_MONOTONIC', '--sample-cpu', '--switch-events', '-m', '16M',
+      ...events.flatMap((event) => ['-e', event]), '-p', String(workload.pid)],
+    { stdio: 'ignore' },
+  )
+  const ended = once(perf, 'close')
+  try {
+    const response = await fetch(`${workload.pprof}trace?seconds=${seconds}`)
+    await pipeline(Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]), createWriteStream(trace))
+  } finally {
+    perf.kill('SIGINT')
+    await ended
+    await workload.stop()
+  }
+}
