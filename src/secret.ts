@@ -36,7 +36,7 @@ export function shownAddress(address: string): string {
   return `${protocol}//${host}${pathname === '/' ? '' : pathname}`
 }
 
-const secretName = /pass(word|wd|phrase)?$|secret|token|credential|api-?_?key|private-?_?key|auth/i
+const secretName = /pass(word|wd|phrase)?$|secret|token|credential|(api|access|private)[-_]?key|auth$/i
 
 /**
  * A command line as it may be kept: values of arguments whose names sound like secrets, and what stands before the @ of an address, are left out. An

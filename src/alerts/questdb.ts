@@ -20,6 +20,10 @@ export async function withQuestdb<T>(url: URL, use: (runQuery: RunQuery) => Prom
     await client.connect()
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
+    if (/password|authenticat/i.test(message))
+      throw new UserError(
+        `QuestDB at ${url.host} refused the login of ${url.username}: check user and password in --questdb`,
+      )
     throw new UserError(
       `QuestDB does not answer at ${url.host}: ${code ?? message}; start it ("dualtrace stack up") or name it with --questdb`,
     )

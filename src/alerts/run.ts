@@ -22,7 +22,7 @@ export async function evaluateOnce(settings: EvalSettings, output: Output): Prom
   const kept = await loadState(settings.state)
   const window = new SendWindow(kept.sentMs)
   const ruleOf = (uid: string) => alertRules.find((rule) => rule.uid === uid)
-  const states = await withQuestdb(settings.questdb, (runQuery) =>
+  const states = await withQuestdb(settings.questdb.reveal(), (runQuery) =>
     runRound(
       {
         rules: alertRules,
@@ -32,7 +32,7 @@ export async function evaluateOnce(settings: EvalSettings, output: Output): Prom
           saveState(settings.state, { schemaVersion: 1, alerts: [...alerts], sentMs: window.recentMs(Date.now()) }),
         deliver: async (due) => {
           const text = markdownFor(due, ruleOf, settings.dashboard?.href)
-          if (settings.wecom) await sendMarkdown({ url: settings.wecom, window, note: output.note }, text)
+          if (settings.wecom) await sendMarkdown({ url: settings.wecom.reveal(), window, note: output.note }, text)
           else output.print(text)
         },
       },

@@ -1,6 +1,7 @@
 import * as http from 'node:http'
 import * as https from 'node:https'
 import { UserError } from '../errors.js'
+import { shownAddress } from '../secret.js'
 import { sniff } from './sniff.js'
 
 /**
@@ -10,7 +11,9 @@ import { sniff } from './sniff.js'
 export function goTraceUrl(given: string, seconds: number): URL {
   const url = URL.canParse(given) ? new URL(given) : undefined
   if (url === undefined || !['http:', 'https:'].includes(url.protocol))
-    throw new UserError(`${given} is not an http address: give the pprof endpoint, such as http://127.0.0.1:6060`)
+    throw new UserError(
+      `${shownAddress(given)} is not an http address: give the pprof endpoint, such as http://127.0.0.1:6060`,
+    )
   const path = url.pathname.replace(/\/+$/, '')
   if (!path.endsWith('/trace')) url.pathname = path === '' ? '/debug/pprof/trace' : `${path}/trace`
   url.searchParams.set('seconds', String(seconds))
@@ -40,14 +43,16 @@ export async function openGoTraceStream(given: string, seconds: number): Promise
     const said = (await headOf(response)).toString().trim().split('\n')[0] ?? ''
     response.destroy()
     throw new UserError(
-      `${given} answered ${response.statusCode ?? 0}${said === '' ? '' : ` (${said.slice(0, 120)})`} instead of a Go trace: ${advice(response.statusCode, said)}`,
+      `${shownAddress(given)} answered ${response.statusCode ?? 0}${said === '' ? '' : ` (${said.slice(0, 120)})`} instead of a Go trace: ${advice(response.statusCode, said)}`,
     )
   }
   const iterator = response[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>
   const head = await iterator.next().catch(() => undefined)
   if (head?.done !== false || sniff(head.value) !== 'gotrace') {
     response.destroy()
-    throw new UserError(`${given} answered, but not with a Go trace: is it the pprof endpoint of a Go program?`)
+    throw new UserError(
+      `${shownAddress(given)} answered, but not with a Go trace: is it the pprof endpoint of a Go program?`,
+    )
   }
   const first = head.value
   async function* chunks() {
@@ -73,7 +78,7 @@ export async function* openGoTrace(url: string, seconds: number): AsyncIterable<
   const stream = await openGoTraceStream(url, seconds)
   yield* stream.chunks
   if (!stream.complete())
-    throw new UserError(`the Go trace of ${url} broke off: the process ended or the connection was lost`)
+    throw new UserError(`the Go trace of ${shownAddress(url)} broke off: the process ended or the connection was lost`)
 }
 
 function get(url: URL): Promise<http.IncomingMessage> {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UserError } from '../errors.js'
+import { shownCommand } from '../secret.js'
 import { findExecutable } from './executables.js'
 import { commandLine, isAlive, type ProcessStat, readStat, startTime, threadNames } from './proc.js'
 
@@ -12,6 +13,7 @@ export interface Target {
   readonly name: string
   /** Names of its threads, for the filter of system-wide wake-ups. */
   readonly comms: readonly string[]
+  /** Its command line as it may be kept: without what looks like a secret. */
   readonly command: readonly string[]
   /** When it started, ISO 8601 to the second: with host, service and pid it names this process instance. */
   readonly start: string
@@ -46,7 +48,7 @@ export async function attach(pid: number): Promise<Target> {
     pid,
     name: first.comm,
     comms: await threadNames(pid),
-    command: await commandLine(pid),
+    command: shownCommand(await commandLine(pid)),
     start: await startTime(first.startTicks),
     exited: gone(),
     isAlive: () => runs(pid, first.startTicks),
@@ -83,7 +85,7 @@ export async function launch(command: readonly string[]): Promise<Target> {
     pid,
     name,
     comms: [Buffer.from(name).subarray(0, commBytes).toString()],
-    command,
+    command: shownCommand(command),
     start: await startTime(first.startTicks),
     exited,
     isAlive: () => runs(pid, first.startTicks),

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UserError } from '../errors.js'
+import { shownAddress } from '../secret.js'
 import { type GoTraceStream, NotListening, goTraceUrl, openGoTraceStream } from './goTrace.js'
 import { sniff } from './sniff.js'
 
@@ -88,8 +89,9 @@ async function openWhenListening(url: string, starting: boolean, start: TraceSta
     }
     const wait = await Promise.race([ended, sleep(retryMs)])
     if (wait !== undefined)
-      throw new UserError(`${wait.how} before its pprof endpoint ${url} answered: see what it printed`)
-    if (start.signal?.aborted === true) throw new UserError(`interrupted before the pprof endpoint ${url} answered`)
+      throw new UserError(`${wait.how} before its pprof endpoint ${shownAddress(url)} answered: see what it printed`)
+    if (start.signal?.aborted === true)
+      throw new UserError(`interrupted before the pprof endpoint ${shownAddress(url)} answered`)
   }
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openGoTrace } from '../../capture/goTrace.js'
 import { generationSpan, GenerationSplitter } from '../../gotrace/index.js'
+import { shownAddress } from '../../secret.js'
 import type { Log } from '../log.js'
 import type { GoTraceStatus } from './status.js'
 
@@ -28,11 +29,11 @@ export async function* traceWindows(
         if (isAborted(signal)) return
       }
       const gapNs = gaps.end()
-      if (gapNs !== undefined) log.debug({ url, gapMs: gapNs / 1e6 }, 'between two traces nothing was traced')
+      if (gapNs !== undefined) log.debug({ url: shownAddress(url), gapMs: gapNs / 1e6 }, 'between two traces nothing was traced')
     } catch (error) {
       if (isAborted(signal)) return
       status.failures++
-      log.warn({ url, reason: (error as Error).message }, 'no trace; asking again')
+      log.warn({ url: shownAddress(url), reason: (error as Error).message }, 'no trace; asking again')
       await sleep(retryAfterMs, undefined, { signal }).catch(() => undefined)
     }
   }
