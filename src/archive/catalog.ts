@@ -81,6 +81,12 @@ export async function readArchivedCapture(directory: string): Promise<ArchivedCa
   return readOne(directory, written?.mtimeMs ?? 0)
 }
 
+/** Undefined when nothing has been written there. @throws UserError when something has, and it cannot be read */
+export async function findArchivedCapture(directory: string): Promise<ArchivedCapture | undefined> {
+  const written = await stat(join(directory, manifestFile)).catch(() => undefined)
+  return written === undefined ? undefined : readOne(directory, written.mtimeMs)
+}
+
 async function readOne(directory: string, writtenMs: number): Promise<ArchivedCapture> {
   const { manifest } = await readCapture(directory)
   const { archive } = manifest

@@ -29,8 +29,8 @@ export async function addKeep(archive: string, keep: Keep): Promise<void> {
 /** @throws Error when one cannot be read: then nothing may be deleted. */
 export async function readKeeps(archive: string): Promise<Keep[]> {
   const directory = join(archive, keepDirectory)
-  const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return []
+  const names = await readdir(directory).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error
   })
   const files = names.filter((name) => name.endsWith('.json') && !name.startsWith('.')).sort()

@@ -3,7 +3,7 @@ import { firstRecordTime, lastRecordBoundary, lastRecordTime } from '../perf/ind
 import type { Manifest } from '../capture/manifest.js'
 import type { Envelope, Track } from '../transport/envelope.js'
 import { tracks } from '../transport/topics.js'
-import { capturesOf } from './catalog.js'
+import { capturesOf, findArchivedCapture } from './catalog.js'
 import { headOf } from './heads.js'
 import { HourWriter, type TrackState } from './hourWriter.js'
 import { captureDirectory, hourOf } from './layout.js'
@@ -61,13 +61,13 @@ export class StreamWriter {
     return sum
   }
 
-  add(track: Track, arrival: Arrival): void {
+  async add(track: Track, arrival: Arrival): Promise<void> {
     const { bytes, gapBytes, shippedAtMs, reached } = arrival
     const before = this.latest[track]?.state(track)
     const all = Buffer.concat(bytes)
     const span = spanOf(track, all)
     const originNs = before === undefined ? this.originNs(span) : BigInt(before.originNs)
-    const hour = this.hourFor(
+    const hour = await this.hourFor(
       track,
       before?.withinRecord === true || span === undefined ? undefined : hourOf(originNs + span.fromNs),
     )
@@ -112,14 +112,17 @@ export class StreamWriter {
     for (const hour of inOrder) if (!Object.values(this.latest).includes(hour)) this.hours.delete(hour.hour)
   }
 
-  private hourFor(track: Track, wanted: string | undefined): HourWriter {
+  private async hourFor(track: Track, wanted: string | undefined): Promise<HourWriter> {
     const latest = this.latest[track]
     const hour = wanted ?? latest?.hour ?? hourOf(this.startNs)
     if (latest !== undefined && hour <= latest.hour) return latest
     const known = this.hours.get(hour)
     if (known !== undefined) return known
     const { source, stream } = this.envelope
-    const made = new HourWriter(captureDirectory(this.archive, { source, stream, hour }), this.emptyManifest(hour))
+    const directory = captureDirectory(this.archive, { source, stream, hour })
+    // The other track may have been there before.
+    const found = await findArchivedCapture(directory)
+    const made = new HourWriter(directory, found?.manifest ?? this.emptyManifest(hour))
     this.hours.set(hour, made)
     return made
   }

@@ -19,6 +19,9 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   run: () => import('./run.js'),
   validate: () => import('./validate.js'),
   replay: () => import('./replay.js'),
+  archive: () => import('./archive.js'),
+  reprocess: () => import('./reprocess.js'),
+  search: () => import('./search.js'),
   stack: () => import('./stack.js'),
 }
 

@@ -85,6 +85,14 @@ function parseMoment(option: string, text: string): MomentOf {
   return (axis) => axis.atWall(wallNs)
 }
 
+/** A moment that says its date, ns since the epoch. @throws UserError */
+export function parseWallTime(option: string, text: string): bigint {
+  const wallNs = /^\d+$/.test(text) ? BigInt(text) : parseIso(text)
+  if (wallNs === undefined)
+    throw new UserError(`${option} ${text} is no time: write 2026-01-31T12:00:00.5Z, or ns since the epoch`)
+  return wallNs
+}
+
 /** ISO 8601 with up to nine digits of a second, of which Date keeps three. Without a zone it is UTC, as the output is. */
 function parseIso(text: string): bigint | undefined {
   const match = /^(\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)?$/.exec(text)

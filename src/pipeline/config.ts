@@ -1,3 +1,4 @@
+import nodeCron from 'node-cron'
 import { z } from 'zod'
 import { defaultFrequencyHz } from '../capture/livePerf.js'
 import { defaultSyscalls } from '../perf/command.js'
@@ -172,7 +173,9 @@ export const NormalizePipeline = z.strictObject({
   checkpointEvery: duration().prefault('5s').describe('how much is computed again after a crash, at most'),
   lateness: duration().prefault('10s').describe('a track silent for so long is taken as absent'),
   idle: duration().prefault('10m').describe('a source of which nothing has come for so long is over'),
-  maxPending: size().prefault('16MiB').describe('bytes of one track that may wait for the other, per partition'),
+  maxPending: size()
+    .prefault('16MiB')
+    .describe('bytes of one track that may wait for the other, of all partitions of a normalizer together'),
   stuckAfter: duration()
     .prefault('1m')
     .refine((ms) => ms >= 1000, 'it must be 1s or more')
@@ -183,5 +186,63 @@ export const NormalizePipeline = z.strictObject({
 })
 export type NormalizePipeline = z.infer<typeof NormalizePipeline>
 
-export const Pipeline = z.discriminatedUnion('kind', [CollectPipeline, NormalizePipeline])
+const absoluteDirectory = () => absolutePath().describe('the directory of the archive')
+
+export const ArchivePipeline = z.strictObject({
+  kind: z.literal('archive'),
+  kafka: Kafka,
+  group: z.string().min(1).default('dualtrace-archiver').describe('consumer group, of its own'),
+  sessionTimeout: duration()
+    .prefault('30s')
+    .refine((ms) => ms >= 1000, 'it must be 1s or more'),
+  directory: absoluteDirectory(),
+  flushEvery: duration()
+    .prefault('10s')
+    .refine((ms) => ms >= 100, 'it must be 100ms or more')
+    .describe('what has come is on the disk after so long'),
+  maxPending: size().prefault('32MiB').describe('… or when it is so much'),
+  idle: duration().prefault('10m').describe('a source of which nothing has come for so long is not held in memory'),
+  maxAge: optional(duration()).describe('captures whose data is older are deleted; absent: age does not matter'),
+  maxSize: optional(size()).describe(
+    'while all captures are larger, the oldest is deleted; absent: size does not matter',
+  ),
+  retentionEvery: duration().prefault('1m').describe('how often that is looked after'),
+})
+export type ArchivePipeline = z.infer<typeof ArchivePipeline>
+
+export const ReprocessPipeline = z.strictObject({
+  kind: z.literal('reprocess'),
+  archive: absoluteDirectory(),
+  questdb: QuestdbAddress,
+  thresholds: Thresholds.default({}),
+  cron: z.string().refine((text) => nodeCron.validate(text), 'it must be a cron expression like "15 3 * * *"'),
+  timezone: z
+    .string()
+    .refine(isTimeZone, 'it must be a time zone like Europe/Berlin')
+    .default('UTC')
+    .describe('in which the cron expression is meant'),
+  delay: duration()
+    .prefault('15m')
+    .describe('a run covers data up to so long before its time: the archive lags behind'),
+  first: duration().prefault('1d').describe('how far back the very first run goes'),
+  state: absolutePath().describe('file that remembers up to when all is done'),
+  workers: z.int().min(1).max(64).optional().describe('sources computed at a time; absent: one for each CPU'),
+})
+export type ReprocessPipeline = z.infer<typeof ReprocessPipeline>
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name })
+    return true
+  } catch {
+    return false
+  }
+}
+
+export const Pipeline = z.discriminatedUnion('kind', [
+  CollectPipeline,
+  NormalizePipeline,
+  ArchivePipeline,
+  ReprocessPipeline,
+])
 export type Pipeline = z.infer<typeof Pipeline>

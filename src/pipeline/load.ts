@@ -91,7 +91,7 @@ function sentences(issue: z.core.$ZodIssue): string[] {
       )
     case 'invalid_union':
       // The discriminator is wrong, or no member fits: the member with the fewest problems is what was meant.
-      if (issue.errors.length === 0) return [`${where} must be one of collect, normalize`]
+      if (issue.errors.length === 0) return [`${where} must be one of collect, normalize, archive, reprocess`]
       return closest(issue.errors).flatMap((inner) => sentences({ ...inner, path: [...issue.path, ...inner.path] }))
     case 'invalid_value':
       return [`${where} must be one of ${issue.values.map(String).join(', ')}`]

@@ -4,6 +4,8 @@ import { topicNames, topicSpecs } from '../transport/topics.js'
 import { Collector } from './collect/collector.js'
 import type { CollectPipeline, Pipeline } from './config.js'
 import type { Log } from './log.js'
+import { runArchiver } from './archive/runArchiver.js'
+import { runReprocessing } from './reprocess/schedule.js'
 import { runNormalizer } from './runNormalizer.js'
 
 /** After SIGTERM what is under way gets this long to be written; then it is left to the next start. */
@@ -18,6 +20,8 @@ export async function runPipeline(pipeline: Pipeline, log: Log, signal: AbortSig
   signal.addEventListener('abort', stopping)
   try {
     if (pipeline.kind === 'normalize') await runNormalizer(pipeline, log, signal, giveUp.signal)
+    else if (pipeline.kind === 'archive') await runArchiver(pipeline, log, signal, giveUp.signal)
+    else if (pipeline.kind === 'reprocess') await runReprocessing(pipeline, log, signal)
     else await collect(pipeline, log, signal, giveUp.signal)
   } catch (error) {
     if (!signal.aborted) throw error

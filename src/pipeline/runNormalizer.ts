@@ -12,6 +12,7 @@ import type { Log } from './log.js'
 import { Normalizer } from './normalizer.js'
 import { normalizerMetrics } from './normalizerMetrics.js'
 import { Supervisor } from './supervisor.js'
+import { thresholdsOf } from './thresholds.js'
 
 const leavePatienceMs = 2500
 
@@ -56,7 +57,7 @@ export async function runNormalizer(
     sessionTimeoutMs: pipeline.sessionTimeout,
     log,
     counts,
-    thresholds: thresholdsOf(pipeline),
+    thresholds: thresholdsOf(pipeline.thresholds),
     checkpointEveryMs: pipeline.checkpointEvery,
     latenessMs: pipeline.lateness,
     idleMs: pipeline.idle,
@@ -80,13 +81,6 @@ export async function runNormalizer(
   } finally {
     supervisor.stop()
     await server?.close()
-  }
-}
-
-function thresholdsOf({ thresholds }: NormalizePipeline) {
-  return {
-    ...(thresholds.netpollSpike === undefined ? {} : { netpollSpikeNs: thresholds.netpollSpike * 1e6 }),
-    ...(thresholds.stopTheWorld === undefined ? {} : { stopTheWorldNs: thresholds.stopTheWorld * 1e6 }),
   }
 }
 

@@ -42,7 +42,7 @@ describe('a pipeline file', () => {
   })
 
   const cases: [string, string, string][] = [
-    ['an unknown kind', 'kind: nope', 'kind must be one of collect, normalize'],
+    ['an unknown kind', 'kind: nope', 'kind must be one of collect, normalize, archive, reprocess'],
     [
       'a setting that does not exist',
       normalize('grup: x'),

@@ -1,0 +1,162 @@
+import { realpath } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { type ArchivedCapture, readArchivedCapture, readCatalog } from '../archive/catalog.js'
+import { addKeep, readKeeps, reasonsFor } from '../archive/keeps.js'
+import { Lease } from '../archive/lease.js'
+import { verifyCapture } from '../archive/verify.js'
+import { ExitCode, UserError } from '../errors.js'
+import { tracks } from '../transport/topics.js'
+import { formatBytes, formatWallNs } from './archiveText.js'
+import { parseWallTime } from './selection.js'
+
+/** `dualtrace archive`: what the archive holds, and whether it is whole. */
+export default function register(program: Command): void {
+  const archive = program.command('archive').description('Look after the archive of raw captures.')
+  archive
+    .command('list')
+    .description('List its captures: source, hour, time range, size, and whether an alert keeps them.')
+    .argument('<archive>', 'archive directory')
+    .option('--json', 'print JSON')
+    .action(list)
+  archive
+    .command('show')
+    .description('Show one capture of it; `dualtrace diagnose` reads the same directory.')
+    .argument('<capture>', 'a directory that `archive list` names')
+    .option('--json', 'print JSON')
+    .action(show)
+  archive
+    .command('verify')
+    .description('Compare every file with its checksum and read it to its end; exits 3 when something is damaged.')
+    .argument('<archive>', 'archive directory')
+    .option('--json', 'print JSON')
+    .action(verify)
+  archive
+    .command('keep')
+    .description('Keep a window of raw data safe from retention.')
+    .argument('<archive>', 'archive directory')
+    .requiredOption('--since <time>', 'begin: ISO time or ns since the epoch')
+    .requiredOption('--until <time>', 'end')
+    .option('--source <name>', 'of this source (default: of all)')
+    .option('--reason <text>', 'why', 'kept by hand')
+    .action(keep)
+}
+
+interface Output {
+  readonly json?: boolean
+}
+
+async function list(directory: string, { json }: Output): Promise<void> {
+  const archive = await real(directory)
+  const { captures, problems } = await readCatalog(archive)
+  const keeps = await readKeeps(archive)
+  const entries = captures.map((capture) => entryOf(capture, reasonsFor(keeps, capture)))
+  if (json === true) process.stdout.write(`${JSON.stringify({ schemaVersion: 1, captures: entries, problems })}\n`)
+  else {
+    for (const { source, hour, from, to, bytes, kept, capture } of entries) {
+      const range = from === null || to === null ? 'undated' : `${formatWallNs(from)} to ${formatWallNs(to).slice(11)}`
+      const note = kept.length === 0 ? '' : `  kept: ${kept.join('; ')}`
+      process.stdout.write(`${source}  ${hour}  ${range}  ${formatBytes(bytes)}${note}\n    ${capture}\n`)
+    }
+    const total = captures.reduce((sum, { bytes }) => sum + bytes, 0)
+    process.stderr.write(`dualtrace: ${captures.length} captures, ${formatBytes(total)}\n`)
+  }
+  tell(problems)
+}
+
+function entryOf({ directory, manifest, bytes, fromNs, toNs }: ArchivedCapture, kept: readonly string[]) {
+  const { source, archive } = manifest
+  return {
+    source,
+    stream: archive.stream,
+    hour: archive.hour,
+    from: fromNs === undefined ? null : String(fromNs),
+    to: toNs === undefined ? null : String(toNs),
+    bytes,
+    kept,
+    capture: directory,
+  }
+}
+
+async function show(directory: string, { json }: Output): Promise<void> {
+  const { manifest } = await readArchivedCapture(directory)
+  if (json === true) {
+    process.stdout.write(`${JSON.stringify(manifest)}\n`)
+    return
+  }
+  const { source, service, host, archive } = manifest
+  const lines = [
+    `source  ${source}`,
+    `service ${service} on ${host}`,
+    `run     ${archive.stream}`,
+    `hour    ${archive.hour} UTC`,
+  ]
+  for (const track of tracks) {
+    const entry = archive[track]
+    if (entry === undefined) continue
+    const { fromNs, toNs, reached, fromPosition, firstOffset, partition, gaps, ended } = entry
+    const lost = gaps.reduce((sum, [, bytes]) => sum + bytes, 0)
+    const facts = [
+      `${formatBytes(entry.bytes)} (${formatBytes(reached.fedPosition - fromPosition)} unpacked)`,
+      ...(fromNs === undefined || toNs === undefined
+        ? []
+        : [`${formatWallNs(fromNs)} to ${formatWallNs(toNs).slice(11)}`]),
+      `offsets ${firstOffset} to ${BigInt(reached.offset) - 1n} of partition ${partition}`,
+      ...(lost === 0 ? [] : [`${formatBytes(lost)} never arrived, in ${gaps.length} places`]),
+      ...(ended ? ['ended'] : []),
+    ]
+    lines.push(`${track.padEnd(7)} ${entry.file}: ${facts.join(', ')}`, `        sha256 ${entry.sha256}`)
+  }
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+async function verify(directory: string, { json }: Output): Promise<void> {
+  const archive = await real(directory)
+  const { captures, problems } = await readCatalog(archive)
+  const lease = await Lease.take(
+    archive,
+    captures.map((capture) => capture.directory),
+  )
+  const found = [...problems]
+  try {
+    for (const capture of captures) {
+      found.push(...(await verifyCapture(capture)))
+    }
+  } finally {
+    await lease.release()
+  }
+  if (json === true)
+    process.stdout.write(`${JSON.stringify({ schemaVersion: 1, captures: captures.length, problems: found })}\n`)
+  else if (found.length === 0) process.stdout.write(`${captures.length} captures, all as their manifests say\n`)
+  else process.stdout.write(`${found.join('\n')}\n`)
+  if (found.length > 0) process.exitCode = ExitCode.partial
+}
+
+interface KeepFlags {
+  readonly since: string
+  readonly until: string
+  readonly source?: string
+  readonly reason: string
+}
+
+async function keep(directory: string, { since, until, source, reason }: KeepFlags): Promise<void> {
+  const fromNs = parseWallTime('--since', since)
+  const toNs = parseWallTime('--until', until)
+  if (toNs < fromNs) throw new UserError('--until lies before --since')
+  const archive = await real(directory)
+  const who = source === undefined ? {} : { source }
+  await addKeep(archive, { ...who, fromNs: String(fromNs), toNs: String(toNs), reason })
+  process.stdout.write(`kept: ${source ?? 'every source'}, ${formatWallNs(fromNs)} to ${formatWallNs(toNs)}\n`)
+}
+
+async function real(directory: string): Promise<string> {
+  try {
+    return await realpath(directory)
+  } catch (error) {
+    throw new UserError(`there is no archive ${directory}: ${(error as Error).message}`)
+  }
+}
+
+function tell(problems: readonly string[]): void {
+  for (const problem of problems) process.stderr.write(`dualtrace: ${problem}\n`)
+  if (problems.length > 0) process.exitCode = ExitCode.partial
+}

@@ -1,0 +1,123 @@
+import { type Arrival, StreamWriter } from '../../archive/streamWriter.js'
+import type { TrackState } from '../../archive/hourWriter.js'
+import type { Envelope, Track } from '../../transport/envelope.js'
+import { tracks } from '../../transport/topics.js'
+import type { InMessage } from '../../transport/transport.js'
+import { type Fed, type IntakeCounts, type ResumePoint, TrackIntake } from '../intake.js'
+
+/** One run of one source on its way into the archive: its messages, put back in order, as the normalizer does it. */
+export class ArchivedRun {
+  lastSeenMs: number
+  private readonly intakes: Partial<Record<Track, TrackIntake>> = {}
+  /** Where a track that the archive did not know begins. */
+  private readonly began: Partial<Record<Track, number>> = {}
+  /** Offset after the last message taken. */
+  private readonly taken: Partial<Record<Track, bigint>> = {}
+  private readonly partition: Partial<Record<Track, number>> = {}
+
+  private constructor(
+    private readonly writer: StreamWriter,
+    nowMs: number,
+  ) {
+    this.lastSeenMs = nowMs
+  }
+
+  static async open(archive: string, envelope: Envelope, nowMs: number): Promise<ArchivedRun> {
+    const run = new ArchivedRun(await StreamWriter.open(archive, envelope), nowMs)
+    for (const track of tracks) {
+      const reached = run.writer.reached(track)
+      if (reached !== undefined) run.intakes[track] = new TrackIntake(track, resumeOf(reached))
+    }
+    return run
+  }
+
+  get directories(): string[] {
+    return this.writer.directories
+  }
+
+  get pendingBytes(): number {
+    return this.writer.pendingBytes
+  }
+
+  async accept(
+    { track, position, sequence, last, end, shippedAtMs }: Envelope,
+    message: InMessage,
+    partition: number,
+  ): Promise<void> {
+    const { offset, value } = message
+    const piece = {
+      offset,
+      position,
+      bytes: value,
+      sequence: sequence ?? 0,
+      last: last === true,
+      end: end === true,
+    }
+    if (this.intakes[track] === undefined) this.began[track] = position
+    const intake = (this.intakes[track] ??= new TrackIntake(track, beginningAt(position, offset, piece.sequence)))
+    this.partition[track] = partition
+    const fed = intake.accept(piece)
+    this.taken[track] = offset + 1n
+    if (fed.length > 0) await this.write(track, fed, shippedAtMs, offset, piece.end && position <= intake.position)
+  }
+
+  /** Takes what still waits for the rest of its generation: nothing more is expected. */
+  async release(): Promise<void> {
+    for (const track of tracks) {
+      const fed = this.intakes[track]?.release() ?? []
+      if (fed.length > 0) await this.write(track, fed, undefined, this.taken[track]! - 1n, false)
+    }
+  }
+
+  /** The first message that must be read again after a restart, when everything is flushed; undefined: none. */
+  neededFrom(track: Track): bigint | undefined {
+    const offset = this.intakes[track]?.resumePoint(this.fedPosition(track))?.offset
+    return offset === undefined || offset === this.taken[track] ? undefined : offset
+  }
+
+  async flush(): Promise<void> {
+    await this.writer.flush()
+    for (const track of tracks) this.intakes[track]?.forgetBefore(this.fedPosition(track))
+  }
+
+  takeCounts(track: Track): IntakeCounts | undefined {
+    return this.intakes[track]?.takeCounts()
+  }
+
+  private fedPosition(track: Track): number {
+    return this.writer.reached(track)?.fedPosition ?? this.began[track] ?? 0
+  }
+
+  private async write(
+    track: Track,
+    fed: readonly Fed[],
+    shippedAtMs: number | undefined,
+    offset: bigint,
+    ended: boolean,
+  ): Promise<void> {
+    const before = this.fedPosition(track)
+    const sizeBytes = fed.reduce((sum, { bytes: { length } }) => sum + length, 0)
+    const point = this.intakes[track]!.resumePoint(before + sizeBytes)!
+    const arrival: Arrival = {
+      bytes: fed.map(({ bytes }) => bytes),
+      gapBytes: fed.map(({ gapBytes }) => gapBytes),
+      shippedAtMs,
+      partition: this.partition[track]!,
+      offset,
+      begin: before,
+      reached: { ...point, offset: String(point.offset) },
+      ended,
+    }
+    await this.writer.add(track, arrival)
+  }
+}
+
+function resumeOf(reached: TrackState['reached']): ResumePoint {
+  return { ...reached, offset: BigInt(reached.offset) }
+}
+
+/** What came before is not in Kafka any more, or went into another archive: that is no gap, and the archive begins here. */
+function beginningAt(position: number, offset: bigint, sequence: number): ResumePoint | undefined {
+  if (position === 0) return undefined
+  return { offset, streamPosition: position, fedPosition: position, skipping: sequence !== 0, gapBytes: 0 }
+}

@@ -1,0 +1,254 @@
+import { applyRetention, type RetentionLimits } from '../../archive/retention.js'
+import { Lease } from '../../archive/lease.js'
+import { decodeEnvelope, type Envelope, type Track } from '../../transport/envelope.js'
+import { maxValueBytes, type Topics, tracks } from '../../transport/topics.js'
+import type { Consumer, InMessage, Transport } from '../../transport/transport.js'
+import { runKey } from '../checkpoint.js'
+import type { Log } from '../log.js'
+import { monotonicMs } from '../monotonic.js'
+import { Mutex } from '../mutex.js'
+import { retryForever } from '../../retry.js'
+import { ArchivedRun } from './archivedRun.js'
+
+export interface ArchiverOptions {
+  readonly transport: Transport
+  readonly topics: Topics
+  readonly group: string
+  readonly sessionTimeoutMs: number
+  readonly archive: string
+  readonly log: Log
+  /** What has come is written so often … */
+  readonly flushEveryMs: number
+  /** … or when it is so much. */
+  readonly maxPendingBytes: number
+  /** A run of which nothing has come for so long is forgotten; what is on the disk tells how it goes on. */
+  readonly idleMs: number
+  readonly retention: RetentionLimits
+  readonly retentionEveryMs: number
+  /** Ends all waiting for a disk that is full. */
+  readonly signal: AbortSignal
+}
+
+/** Everything an archiver counts since it started. */
+export const newArchiveCounts = () => ({
+  messages: 0,
+  bytes: 0,
+  unusable: 0,
+  duplicates: 0,
+  late: 0,
+  gaps: 0,
+  lostBytes: 0,
+  flushes: 0,
+  failedWrites: 0,
+  deletedCaptures: 0,
+  deletedBytes: 0,
+})
+
+const tickMs = 500
+const aliveShare = 0.1
+
+interface PartitionState {
+  /** Offset after the last message handled. */
+  readonly consumed: Partial<Record<Track, bigint>>
+  readonly runs: Map<string, ArchivedRun>
+}
+
+/**
+ * Writes both raw tracks into the archive. First the bytes and the manifest that vouches for them are on the disk, then the offsets are
+ * committed; what comes again after a crash the manifests know. So every byte is there once, whatever is killed at whatever moment.
+ */
+export class Archiver {
+  readonly counts = newArchiveCounts()
+  private partitions = new Map<number, PartitionState>()
+  private readonly mutex = new Mutex()
+  private consumer: Consumer | undefined
+  private lease: Lease | undefined
+  private ticker: NodeJS.Timeout | undefined
+  private assignment = 0
+  private flushedMs = monotonicMs()
+  private retainedMs = -Infinity
+
+  constructor(private readonly options: ArchiverOptions) {}
+
+  /** @param failed is told of what cannot be helped by trying again */
+  async start(failed: (error: unknown) => void): Promise<void> {
+    const { transport, topics, group, sessionTimeoutMs, archive } = this.options
+    this.lease = await Lease.take(archive, [])
+    await transport.consume({
+      group,
+      sessionTimeoutMs,
+      topics: [topics.gotrace, topics.perf],
+      onAssigned: (numbers, consumer) => this.assigned(numbers, consumer),
+      onMessages: (topic, partition, messages, alive) => this.whileAlive(alive, topic, partition, messages),
+    })
+    this.ticker = setInterval(() => void this.mutex.run(() => this.tick()).catch(failed), tickMs)
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.ticker)
+    try {
+      await this.mutex.run(() => this.flush())
+    } finally {
+      await this.consumer?.stop()
+      await this.lease?.release()
+    }
+  }
+
+  /** What was in memory and not yet written is delivered again, to whoever has the partition now. */
+  private assigned(numbers: readonly number[], consumer: Consumer): void {
+    this.assignment++
+    this.consumer = consumer
+    this.partitions = new Map(numbers.map((number) => [number, { consumed: {}, runs: new Map<string, ArchivedRun>() }]))
+    this.options.log.info({ partitions: numbers }, 'assigned')
+  }
+
+  private async whileAlive(
+    alive: () => Promise<void>,
+    topic: string,
+    partition: number,
+    messages: readonly InMessage[],
+  ) {
+    let lost: unknown
+    const { assignment } = this
+    const beat = setInterval(
+      () => void alive().catch((error: unknown) => (lost = error)),
+      this.options.sessionTimeoutMs * aliveShare,
+    )
+    try {
+      await this.mutex.run(() => this.messages(assignment, topic, partition, messages))
+    } finally {
+      clearInterval(beat)
+    }
+    if (lost !== undefined) throw lost as Error
+  }
+
+  private async messages(assignment: number, topic: string, number: number, messages: readonly InMessage[]) {
+    const track = topic === this.options.topics.gotrace ? 'gotrace' : 'perf'
+    for (const message of messages) {
+      const partition = this.partitions.get(number)
+      if (partition === undefined || assignment !== this.assignment) return
+      await this.accept(partition, number, track, message)
+      partition.consumed[track] = message.offset + 1n
+      if (this.pendingBytes >= this.options.maxPendingBytes) await this.flush()
+    }
+  }
+
+  private async accept({ runs }: PartitionState, number: number, track: Track, message: InMessage): Promise<void> {
+    const { counts, options } = this
+    counts.messages++
+    counts.bytes += message.value.byteLength
+    const envelope = usable(message, track)
+    if (typeof envelope === 'string') {
+      // The normalizer puts it among the dead letters.
+      counts.unusable++
+      options.log.warn({ partition: number, track, offset: String(message.offset) }, `not archived: ${envelope}`)
+      return
+    }
+    const key = runKey(envelope.source, envelope.stream)
+    const nowMs = monotonicMs()
+    const run = runs.get(key) ?? (await this.trying(() => ArchivedRun.open(options.archive, envelope, nowMs)))
+    runs.set(key, run)
+    run.lastSeenMs = nowMs
+    await run.accept(envelope, message, number)
+  }
+
+  private async tick(): Promise<void> {
+    const { flushEveryMs, retentionEveryMs, idleMs } = this.options
+    const nowMs = monotonicMs()
+    if (nowMs - this.flushedMs >= flushEveryMs) {
+      const idle = [...this.partitions.values()].flatMap(({ runs }) =>
+        [...runs]
+          .filter(([, { lastSeenMs }]) => nowMs - lastSeenMs >= idleMs)
+          .map(([key, run]) => ({ key, run, runs })),
+      )
+      for (const { run } of idle) await run.release()
+      await this.flush()
+      for (const { key, runs } of idle) runs.delete(key)
+    }
+    if (nowMs - this.retainedMs < retentionEveryMs) return
+    this.retainedMs = nowMs
+    await this.retain()
+  }
+
+  private get pendingBytes(): number {
+    let sum = 0
+    for (const { runs } of this.partitions.values()) for (const run of runs.values()) sum += run.pendingBytes
+    return sum
+  }
+
+  private async flush(): Promise<void> {
+    const { assignment, partitions } = this
+    const runs = [...partitions.values()].flatMap((partition) => [...partition.runs.values()])
+    await this.trying(() => this.lease!.hold(runs.flatMap(({ directories }) => directories)))
+    for (const run of runs) {
+      // Whoever has the partition now writes the same files.
+      if (assignment !== this.assignment) return
+      await this.trying(() => run.flush())
+      this.countOrder(run)
+    }
+    this.flushedMs = monotonicMs()
+    this.counts.flushes++
+    await this.commit(assignment)
+  }
+
+  private async commit(assignment: number): Promise<void> {
+    const { topics, log } = this.options
+    if (assignment !== this.assignment) return
+    const offsets = [...this.partitions].flatMap(([partition, { consumed, runs }]) =>
+      tracks.flatMap((track) => {
+        const all = [consumed[track], ...[...runs.values()].map((run) => run.neededFrom(track))]
+        const known = all.filter((offset) => offset !== undefined)
+        if (consumed[track] === undefined) return []
+        const offset = known.reduce((least, each) => (each < least ? each : least))
+        return [{ topic: topics[track], partition, offset }]
+      }),
+    )
+    if (offsets.length === 0) return
+    try {
+      await this.consumer!.commit(offsets)
+    } catch (error) {
+      // Nothing is lost: what comes again is known.
+      log.warn({ reason: (error as Error).message }, 'the offsets could not be committed; trying again')
+    }
+  }
+
+  private countOrder(run: ArchivedRun): void {
+    for (const track of tracks) {
+      const taken = run.takeCounts(track)
+      for (const name of ['duplicates', 'late', 'gaps', 'lostBytes'] as const) this.counts[name] += taken?.[name] ?? 0
+    }
+  }
+
+  private async retain(): Promise<void> {
+    const { archive, retention, log } = this.options
+    try {
+      const { deleted, deletedBytes, aboveBytes } = await applyRetention(archive, retention)
+      this.counts.deletedCaptures += deleted.length
+      this.counts.deletedBytes += deletedBytes
+      if (deleted.length > 0) log.info({ captures: deleted.length, bytes: deletedBytes }, 'deleted old captures')
+      if (aboveBytes > 0)
+        log.warn({ bytes: aboveBytes }, 'the archive is larger than it may be: the rest is kept or in use')
+    } catch (error) {
+      log.error({ reason: (error as Error).message }, 'old captures could not be deleted')
+    }
+  }
+
+  /** A disk that is full or away is waited for; meanwhile nothing is consumed. */
+  private trying<T>(attempt: () => Promise<T>): Promise<T> {
+    const { log, signal, archive } = this.options
+    const onRetry = (error: Error, waitMs: number) => {
+      this.counts.failedWrites++
+      log.error({ reason: error.message }, `cannot write to ${archive}; trying again in ${waitMs} ms`)
+    }
+    return retryForever({ onRetry, signal }, attempt)
+  }
+}
+
+/** The envelope, or why the message cannot be archived. */
+function usable({ headers, value, unreadable }: InMessage, track: Track): Envelope | string {
+  if (unreadable !== undefined) return unreadable
+  if (value.byteLength > maxValueBytes) return `its value has ${value.byteLength} bytes`
+  const envelope = decodeEnvelope(headers)
+  if (typeof envelope === 'string') return envelope
+  return envelope.track === track ? envelope : `it says it is of track ${envelope.track}`
+}

@@ -1,0 +1,86 @@
+import { mkdir, realpath } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { leaseDirectory } from '../../archive/layout.js'
+import { UserError } from '../../errors.js'
+import { KafkaTransport } from '../../transport/kafka.js'
+import { topicNames, topicSpecs } from '../../transport/topics.js'
+import { lockDirectory } from '../collect/spoolLock.js'
+import type { ArchivePipeline } from '../config.js'
+import type { Log } from '../log.js'
+import { Archiver } from './archiver.js'
+
+/** Runs an archiver until `signal`; `giveUp` comes later and ends all waiting for Kafka and the disk. */
+export async function runArchiver(
+  pipeline: ArchivePipeline,
+  log: Log,
+  signal: AbortSignal,
+  giveUp: AbortSignal,
+): Promise<void> {
+  const { kafka, group } = pipeline
+  const archive = await openArchive(pipeline.directory)
+  const unlock = await lockForWriting(archive)
+  // Nothing is in memory yet while it waits for a first answer: that may end at once.
+  const starting = new AbortController()
+  const abortStart = () => starting.abort()
+  signal.addEventListener('abort', abortStart)
+  const topics = topicNames(kafka.topicPrefix)
+  const transport = new KafkaTransport({
+    brokers: kafka.brokers,
+    tls: kafka.tls,
+    sasl: kafka.sasl,
+    clientId: `dualtrace-archiver-${hostname()}`,
+    onWarning: (text) => log.warn(text),
+    signal: AbortSignal.any([starting.signal, giveUp]),
+  })
+  const archiver = new Archiver({
+    transport,
+    topics,
+    group,
+    sessionTimeoutMs: pipeline.sessionTimeout,
+    archive,
+    log,
+    flushEveryMs: pipeline.flushEvery,
+    maxPendingBytes: pipeline.maxPending,
+    idleMs: pipeline.idle,
+    retention: { maxAgeMs: pipeline.maxAge, maxBytes: pipeline.maxSize },
+    retentionEveryMs: pipeline.retentionEvery,
+    signal: giveUp,
+  })
+  try {
+    await transport.ensureTopics(topicSpecs(topics, kafka.partitions, kafka.retention))
+    let fail: (error: unknown) => void = () => undefined
+    const failed = new Promise<never>((_, reject) => (fail = reject))
+    await archiver.start(fail)
+    signal.removeEventListener('abort', abortStart)
+    log.info({ brokers: kafka.brokers, archive, group }, 'archiving')
+    const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+    if (!signal.aborted) await Promise.race([stopped, failed])
+    await archiver.stop()
+    await transport.close()
+    log.info(archiver.counts, 'stopped; everything is written and committed')
+  } finally {
+    await unlock()
+  }
+}
+
+async function openArchive(directory: string): Promise<string> {
+  try {
+    await mkdir(directory, { recursive: true })
+    return await realpath(directory)
+  } catch (error) {
+    throw new UserError(`cannot make the archive ${directory}: ${(error as Error).message}`)
+  }
+}
+
+/** Two archivers would write the same files. */
+async function lockForWriting(archive: string): Promise<() => Promise<void>> {
+  const directory = join(archive, leaseDirectory, 'writer')
+  await mkdir(directory, { recursive: true })
+  try {
+    return await lockDirectory(directory)
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    throw new UserError(`another archiver writes to ${archive}: give each a directory of its own`)
+  }
+}
