@@ -1,0 +1,48 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { openCapture } from '../../src/pipeline/offline.js'
+import { replay } from '../../src/pipeline/replay.js'
+import type { Site } from './site.js'
+import { median } from '../bench.js'
+import { cpuSeconds, rssMiB } from './process.js'
+
+export interface SoakOptions {
+  readonly sources: number
+  readonly seconds: number
+  readonly speed: number
+  readonly say: (line: string) => void
+}
+
+/** Sources that come, go on and end for as long as it lasts: the memory of the normalizer, quarter by quarter. */
+export async function soak(site: Site, capture: string, { sources, seconds, speed, say }: SoakOptions): Promise<void> {
+  const deployment = site.deploy('soak')
+  const normalizer = await deployment.start()
+  await normalizer.said('reading', '"partition":3')
+  const over = new AbortController()
+  let bytes = 0
+  const cpuBefore = cpuSeconds(normalizer.pid!)
+  const startMs = Date.now()
+  const shipping = deployment.withProducer(async (producer) => {
+    for (let round = 0; !over.signal.aborted; round++) {
+      const opened = await openCapture(capture)
+      const named = { ...opened, names: { ...opened.names, source: `bench/soak/${round}/2026` } }
+      const options = { topics: deployment.topics, sources, speed, messageBytes: 1_000_000, signal: over.signal }
+      bytes += (await replay(named, producer, options)).bytes
+    }
+  })
+  const samples: number[] = []
+  while (Date.now() - startMs < seconds * 1000) {
+    await sleep(1000)
+    samples.push(rssMiB(normalizer.pid!).now)
+  }
+  over.abort()
+  await shipping
+  const lag = (await deployment.metrics()).get('dualtrace_lag_ms{track="perf"}')
+  const quarter = Math.floor(samples.length / 4)
+  const quarters = [0, 1, 2, 3].map((n) => median(samples.slice(n * quarter, (n + 1) * quarter)).toFixed(0))
+  const elapsedS = (Date.now() - startMs) / 1000
+  const busy = ((cpuSeconds(normalizer.pid!) - cpuBefore) / elapsedS) * 100
+  say(
+    `soak: ${sources} sources for ${elapsedS.toFixed(0)} s at ${(bytes / 1e6 / elapsedS).toFixed(1)} MB/s (${busy.toFixed(0)} % of one CPU, lag ${lag ?? '?'} ms): ` +
+      `RSS by quarter ${quarters.join(', ')} MiB, peak ${rssMiB(normalizer.pid!).peak.toFixed(0)} MiB`,
+  )
+}
