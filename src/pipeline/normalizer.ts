@@ -9,7 +9,7 @@ import { LoadingPartition, markerKey } from './loading.js'
 import type { Log } from './log.js'
 import { monotonicMs } from './monotonic.js'
 import { Mutex } from './mutex.js'
-import { Partition } from './partition.js'
+import { mostWaitingBytes, Partition } from './partition.js'
 import { receive } from './reception.js'
 import { SilentTracks } from './silentTracks.js'
 import { Writer } from './writer.js'
@@ -27,6 +27,7 @@ export interface NormalizerOptions {
   readonly latenessMs: number
   /** A source of which nothing at all has come for so long is over. */
   readonly idleMs: number
+  /** Bytes that may wait for the other track, of all partitions together. */
   readonly maxPendingBytes: number
   /** That a run is over is remembered for so long: as long as its messages may be read again. */
   readonly rememberMs: number
@@ -272,7 +273,7 @@ export class Normalizer {
 
   /** Holds the track back that is far ahead of the other one. */
   private steer(partition: Partition): void {
-    const ahead = partition.trackAhead
+    const ahead = partition.trackAhead(mostWaitingBytes([...this.partitions.values()], this.options.maxPendingBytes))
     const before = this.paused.get(partition.number)
     if (ahead === before) return
     const { topics } = this.options

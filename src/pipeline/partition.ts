@@ -12,8 +12,6 @@ export interface PartitionOptions {
   readonly counts: Counts
   readonly thresholds: Partial<Thresholds> | undefined
   readonly checkpointEveryMs: number
-  /** Bytes of a track that may wait for the other track. */
-  readonly maxPendingBytes: number
 }
 
 /** What is remembered of a run that is over. */
@@ -151,15 +149,22 @@ export class Partition {
   /**
    * The track that has run so far ahead of the other one that it must wait. Never both: when sources want different tracks to
    * wait, their messages lie mixed in the topics, and only reading on helps.
+   * @param mostBytes of a track that may wait for the other one.
    */
-  get trackAhead(): Track | undefined {
+  trackAhead(mostBytes: number): Track | undefined {
+    const { waitingBytes: waiting } = this
+    const ahead = tracks.filter((track) => waiting[track] > mostBytes)
+    return ahead.length === 1 ? ahead[0] : undefined
+  }
+
+  /** Bytes of each track that wait for the other one. */
+  get waitingBytes(): Record<Track, number> {
     const waiting: Record<Track, number> = { gotrace: 0, perf: 0 }
     for (const run of this.runs.values()) {
       if (run.starving === 'perf') waiting.gotrace += run.pendingBytes.gotrace
       if (run.starving === 'gotrace') waiting.perf += run.pendingBytes.perf
     }
-    const ahead = tracks.filter((track) => waiting[track] > this.options.maxPendingBytes)
-    return ahead.length === 1 ? ahead[0] : undefined
+    return waiting
   }
 
   private begin(envelope: Envelope, key: string, nowMs: number): SourceRun {
@@ -201,4 +206,11 @@ export class Partition {
   private readFrom(track: Track, offset: bigint | undefined): void {
     if (offset !== undefined && offset < this.resumeFrom[track]) this.resumeFrom[track] = offset
   }
+}
+
+/** What may wait in one of a member's partitions: as much as it needs while there is room in the member, then an equal share of it. */
+export function mostWaitingBytes(partitions: readonly Pick<Partition, 'waitingBytes'>[], memberBytes: number): number {
+  let bytes = 0
+  for (const { waitingBytes } of partitions) bytes += waitingBytes.gotrace + waitingBytes.perf
+  return bytes <= memberBytes ? memberBytes : memberBytes / partitions.length
 }
