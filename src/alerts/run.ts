@@ -1,5 +1,6 @@
 import nodeCron from 'node-cron'
 import { UserError } from '../errors.js'
+import { keepRaw } from './keepRaw.js'
 import { markdownFor } from './message.js'
 import { withQuestdb } from './questdb.js'
 import { runRound } from './round.js'
@@ -28,8 +29,15 @@ export async function evaluateOnce(settings: EvalSettings, output: Output): Prom
         rules: alertRules,
         runQuery,
         nowMs: () => Date.now(),
-        save: (alerts) =>
-          saveState(settings.state, { schemaVersion: 1, alerts: [...alerts], sentMs: window.recentMs(Date.now()) }),
+        save: async (alerts) => {
+          const sentMs = window.recentMs(Date.now())
+          await saveState(settings.state, { schemaVersion: 1, alerts: [...alerts], sentMs })
+          if (settings.archive === undefined) return
+          // Nobody goes untold because a disk is full.
+          await keepRaw(settings.archive, alerts, ruleOf, Date.now()).catch((error: unknown) => {
+            output.note(`cannot keep raw data in ${settings.archive!}: ${(error as Error).message}`)
+          })
+        },
         deliver: async (due) => {
           const text = markdownFor(due, ruleOf, settings.dashboard?.href)
           if (settings.wecom) await sendMarkdown({ url: settings.wecom.reveal(), window, note: output.note }, text)

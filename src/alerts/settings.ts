@@ -23,6 +23,7 @@ const EvalSettings = z.strictObject({
   wecom: optional(robot),
   dashboard: address(['http:', 'https:'], 'not an http(s) address').optional(),
   state: z.string().min(1),
+  archive: optional(z.string()),
   cron: z
     .string()
     .refine((text) => nodeCron.validate(text), 'not a cron expression like "* * * * *"')

@@ -17,13 +17,14 @@ const Keep = z.strictObject({
 })
 export type Keep = z.infer<typeof Keep>
 
-/** Writes it down; the same window for the same reason twice is one. */
+/** Writes it down. One with the same begin, source and reason is replaced: it was the same, as far as it had gone. */
 export async function addKeep(archive: string, keep: Keep): Promise<void> {
   const directory = join(archive, keepDirectory)
   await makeDirectory(directory)
-  const text = JSON.stringify(Keep.parse(keep))
-  const name = `${createHash('sha256').update(text).digest('hex').slice(0, 32)}.json`
-  await replaceFile(join(directory, name), `${text}\n`)
+  const checked = Keep.parse(keep)
+  const identity = JSON.stringify([checked.source, checked.fromNs, checked.reason])
+  const name = `${createHash('sha256').update(identity).digest('hex').slice(0, 32)}.json`
+  await replaceFile(join(directory, name), `${JSON.stringify(checked)}\n`)
 }
 
 /** @throws Error when one cannot be read: then nothing may be deleted. */

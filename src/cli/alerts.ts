@@ -9,6 +9,7 @@ interface EvalFlags {
   readonly wecom?: string
   readonly dashboard?: string
   readonly state: string
+  readonly archive?: string
   readonly once?: boolean
   readonly watch?: boolean
   readonly cron?: string
@@ -41,6 +42,11 @@ export default function register(program: Command): void {
     )
     .addOption(robotOption())
     .addOption(new Option('--dashboard <url>', 'dashboard to link to').env('DUALTRACE_DASHBOARD_URL'))
+    .addOption(
+      new Option('--archive <directory>', 'keep the raw data of what fires safe from its retention').env(
+        'DUALTRACE_ARCHIVE',
+      ),
+    )
     .option('--state <file>', 'what is pending, firing and told', join(homeDir(), 'alerts-state.json'))
     .option('--once', 'evaluate once (the default)')
     .option('--watch', `evaluate every minute until stopped`)

@@ -77,7 +77,8 @@ describe('a run in the archive', () => {
 
   async function joined(captures: Awaited<ReturnType<typeof fill>>, track: Track, from = 0): Promise<Buffer> {
     const found: Uint8Array[] = []
-    for await (const { bytes } of readTrack(captures, track, from, (detail) => assert.equal(detail, undefined))) found.push(Uint8Array.from(bytes))
+    for await (const { bytes } of readTrack(captures, track, from, (detail) => assert.equal(detail, undefined)))
+      found.push(Uint8Array.from(bytes))
     return Buffer.concat(found)
   }
 

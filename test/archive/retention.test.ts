@@ -4,7 +4,9 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { addKeep } from '../../src/archive/keeps.js'
+import { keepRaw } from '../../src/alerts/keepRaw.js'
+import { gcPauseRule } from '../../src/alerts/rules/gcPause.js'
+import { addKeep, readKeeps } from '../../src/archive/keeps.js'
 import { captureDirectory, hourOf, sourceDirectory } from '../../src/archive/layout.js'
 import { Lease } from '../../src/archive/lease.js'
 import { applyRetention } from '../../src/archive/retention.js'
@@ -101,6 +103,21 @@ describe('retention of the archive', () => {
     await addKeep(archive, { source: 'a', ...window, reason: 'gc pause' })
     assert.deepEqual([...(await retain(hourMs)).deleted].sort(), [before, other].sort())
     assert.ok(existsSync(kept))
+  })
+})
+
+describe('an alert that fires', () => {
+  it('keeps the raw data of its source from before what its rule looked at until after it was last seen', async () => {
+    const archive = mkdtempSync(join(tmpdir(), 'dualtrace-keeps-'))
+    const labels = { source: 'host/service/1/2026' }
+    const state = { rule: gcPauseRule.uid, labels, status: 'firing', value: 12, sinceMs: noon } as const
+    const ruleOf = () => gcPauseRule
+    await keepRaw(archive, [state], ruleOf, noon)
+    await keepRaw(archive, [state, { ...state, rule: 'other', status: 'pending' }], ruleOf, noon + 60_000)
+    const fromNs = `${noon - 300_000 - 30_000}000000`
+    const toNs = `${noon + 60_000 + 30_000}000000`
+    assert.deepEqual(await readKeeps(archive), [{ ...labels, fromNs, toNs, reason: gcPauseRule.title }])
+    rmSync(archive, { recursive: true })
   })
 })
 
