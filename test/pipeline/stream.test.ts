@@ -13,7 +13,7 @@ import type { LocalStack } from '../../src/stack/local.js'
 import { packageRoot } from '../../src/stack/paths.js'
 import type { Track } from '../../src/transport/envelope.js'
 import { KafkaTransport } from '../../src/transport/kafka.js'
-import { topicNames, topicSpecs } from '../../src/transport/topics.js'
+import { topicNames, topicSpecs, tracks } from '../../src/transport/topics.js'
 import type { InMessage, OutMessage, Producer } from '../../src/transport/transport.js'
 import { NormalizerProcess } from '../support/normalizer.js'
 import { requireJava } from '../support/requirements.js'
@@ -160,19 +160,26 @@ describe('the stream through the real Kafka and QuestDB', function () {
     await last.said('reading', '"runs":1')
   })
 
-  for (const track of ['gotrace', 'perf'] as const)
-    it(`stores the rows of a source that has ${track} alone, through a kill`, async () => {
-      const own = deployment({ DUALTRACE_LOG_LEVEL: 'debug' })
-      const shipping = ship(own, { messageBytes: 20_000, speed: 0.5, only: track })
-      const first = own.start()
-      await first.said('kept a checkpoint', own.source)
-      await first.kill()
-      const second = own.start()
-      await shipping
-      await second.said(ended, own.source)
-      await second.said('reading', '"runs":1')
-      await assertStored(own.source, await analyzeOffline(only(await openCapture(capture), track)))
-    })
+  it('stores the rows of sources that have one track alone, through a kill', async () => {
+    const own = deployment({ DUALTRACE_LOG_LEVEL: 'debug' })
+    const alone = tracks.map((track) => ({ ...own, source: `${own.source}-${track}`, track }))
+    const shipping = alone.map((one) => ship(one, { messageBytes: 20_000, speed: 0.5, only: one.track }))
+    const first = own.start()
+    for (const { source } of alone) await first.said('kept a checkpoint', source)
+    await first.kill()
+    const second = own.start()
+    await Promise.all(shipping)
+    for (const { source } of alone) await second.said(ended, source)
+    // Both were resumed from their checkpoints.
+    const readings = await Promise.all([0, 1, 2, 3].map((n) => second.said('"reading"', `"partition":${n}`)))
+    const runs = readings.map((line) => (JSON.parse(line) as { runs: number }).runs)
+    assert.equal(
+      runs.reduce((sum, count) => sum + count, 0),
+      2,
+    )
+    for (const { source, track } of alone)
+      await assertStored(source, await analyzeOffline(only(await openCapture(capture), track)))
+  })
 
   it('shares the partitions among two normalizers and gives up one of them without losing a row', async () => {
     const own = deployment()
