@@ -19,6 +19,8 @@ export interface FitInput {
 
 const leastCovered = 0.5
 const leastConfidence = 0.6
+/** Pieces are fitted to some µs; more than this was a step. */
+const mostSetBackNs = 1e6
 /** With fewer marks than this a difference cannot stand out. */
 const marksToFit = 100
 
@@ -37,6 +39,7 @@ export function fitTracks(input: FitInput): ClockDecision {
   }
   const joint = fitClock(go, perf, guessNs === undefined ? [] : [guessNs])
   if (joint === undefined) return failed(`no shift of the clocks puts them together, so they are ${others}`)
+  if (joint.setBackNs > mostSetBackNs) return failed(`perf’s was set back by ${(joint.setBackNs / 1e6).toFixed(0)} ms`)
   if (joint.coveredShare < leastCovered) return failed(`most of the time no shift of the clocks puts them together`)
   const threads = sameThreads ? undefined : matchThreads(pairs, joint.pieces)
   if (threads !== undefined && threads.confidence < leastConfidence)

@@ -56,12 +56,17 @@ export interface ClockEvidence {
 
 const clockMonotonic = 1
 
+/** Whether perf's header says CLOCK_MONOTONIC. */
+export function isMonotonic(perfClockId: number | undefined): boolean {
+  return perfClockId === clockMonotonic
+}
+
 export function decideClock(evidence: ClockEvidence): ClockDecision {
   const { goVersion, goJoinable, hasPerf, perfClockId, manifestClock } = evidence
   if (goVersion === undefined) return { method: 'no_gotrace', joined: false, reason: 'there is no readable Go trace' }
   if (!hasPerf) return { method: 'no_perf', joined: false, reason: 'there are no readable perf records' }
   if (!goJoinable) return v1Trace
-  const monotonic = perfClockId === undefined ? manifestClock === 'CLOCK_MONOTONIC' : perfClockId === clockMonotonic
+  const monotonic = perfClockId === undefined ? manifestClock === 'CLOCK_MONOTONIC' : isMonotonic(perfClockId)
   if (monotonic) return { method: 'monotonic', joined: true, reason: '' }
   const said =
     perfClockId === undefined ? 'perf’s text does not say which clock it used' : `perf used clock ${perfClockId}`

@@ -21,8 +21,8 @@ export interface PerfHeader {
   readonly cmdline: string | undefined
   /** clockid_t of the record times: 1 = CLOCK_MONOTONIC; undefined = not said, so perf's own clock. */
   readonly clockId: number | undefined
-  /** One moment on both clocks, to the microsecond. */
-  readonly reference: { readonly monotonicNs: bigint; readonly wallNs: bigint } | undefined
+  /** One moment on perf's clock, whichever that is, and in wall time, to the microsecond. */
+  readonly reference: { readonly clockNs: bigint; readonly wallNs: bigint } | undefined
   /** Time of the first sample, whole seconds: what shows that printed times are relative. */
   readonly firstSampleSeconds: number | undefined
   readonly events: readonly PerfEventHeader[]
@@ -69,12 +69,12 @@ const lineForms: readonly (readonly [RegExp, Reading])[] = [
     }),
   ],
   [
-    /^# reference time: .* = (\d+)\.(\d{1,9}) \(TOD\) = (\d+)\.(\d{1,9}) \(monotonic\)/,
+    /^# reference time: .* = (\d+)\.(\d{1,9}) \(TOD\) = (\d+)\.(\d{1,9}) \(\w+\)/,
     (header, [, wallSeconds, wallFraction, seconds, fraction]) => ({
       ...header,
       reference: header.reference ?? {
         wallNs: nanoseconds(wallSeconds!, wallFraction!),
-        monotonicNs: nanoseconds(seconds!, fraction!),
+        clockNs: nanoseconds(seconds!, fraction!),
       },
     }),
   ],

@@ -66,6 +66,7 @@ export async function prepareClock({ names, inputs }: OfflineSource): Promise<Pr
   }
   try {
     await readRest(go)
+    if (!reader.threadsAreTids && reader.traceIndex > 0) throw severalOldTraces(gotrace.name)
     await readRest(kernel)
     const clockDecision = fit(names, go.marks, kernel.marks)
     return { inputs: await again(''), clockDecision, again, dispose }
@@ -73,6 +74,13 @@ export async function prepareClock({ names, inputs }: OfflineSource): Promise<Pr
     await dispose()
     throw error
   }
+}
+
+/** Old traces count from a moment of their own each. */
+export function severalOldTraces(name: string): UserError {
+  return new UserError(
+    `${name} holds several traces of Go 1.21 or older, which cannot be put on one axis: give one file for each`,
+  )
 }
 
 interface Reading {
@@ -111,7 +119,7 @@ function fit(names: OfflineSource['names'], go: GoMarks, perf: PerfMarks): Clock
     sameThreads: go.reader.threadsAreTids,
     hasLost: perf.hasLost,
     baseOffsetNs,
-    guessNs: canGuess ? Number(goOriginNs - (reference.wallNs - reference.monotonicNs) - baseOffsetNs) : undefined,
+    guessNs: canGuess ? Number(goOriginNs - (reference.wallNs - reference.clockNs) - baseOffsetNs) : undefined,
   })
 }
 

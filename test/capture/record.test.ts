@@ -68,7 +68,7 @@ describe('record', () => {
     const { monotonicNs, wallNs } = manifest.clock!
     const offset = BigInt(wallNs) - BigInt(monotonicNs)
     const { reference } = perf.reader.header
-    const difference = Number(offset - (reference!.wallNs - reference!.monotonicNs))
+    const difference = Number(offset - (reference!.wallNs - reference!.clockNs))
     assert.ok(Math.abs(difference) < 5e6, `the two differ by ${difference} ns`)
   })
 

@@ -95,6 +95,15 @@ describe('the fit of two clocks, on real captures', () => {
     assert.ok(Math.abs(after!.offsetNs - before!.offsetNs - hourNs) < 20e3)
   })
 
+  it('refuses a clock that was set back: a time on it may be either of two moments', () => {
+    const recorded = captures.get('healthy')!
+    const middleNs = Number(recorded.go.reader.baseNs) + 2e9
+    const shifted = readPerf(onClock(recorded.text, (ns) => ns + 2e6 - (ns > middleNs ? 0.7e9 : 0)))
+    const decision = fit(recorded.go, shifted)
+    assert.deepEqual([decision.method, decision.joined], ['fit_failed', false])
+    assert.match(decision.reason, /perf’s was set back by 700 ms/)
+  })
+
   it('follows a clock whose rate changes', () => {
     const recorded = captures.get('stw-netpoll')!
     const middleNs = Number(recorded.go.reader.baseNs) + 3.5e9
@@ -193,6 +202,49 @@ describe('the fit of two clocks, on made-up pairs', () => {
     )
   })
 
+  it('finds a piece for each of two captures of one process, each on a clock of its own', () => {
+    const early = madeUp(3e9, 40, 5)
+    const late = madeUp(-2e12, -60, 6)
+    const laterNs = 600e9
+    for (let i = 0; i < late.go.size; i++) addAgain(early.go, late.go, i, laterNs)
+    for (let i = 0; i < late.perf.size; i++) addAgain(early.perf, late.perf, i, laterNs + 4e12)
+    const { go, perf } = early
+    const decision = fitTracks({ go, perf, sameThreads: true, hasLost: true, baseOffsetNs: 0n, guessNs: undefined })
+    assert.equal(decision.method, 'fitted', decision.reason)
+    assert.equal(decision.fit!.pieces.length, 2)
+    const map = new ClockMap(decision.fit!.pieces)
+    for (const ns of [0.5e9, 3.5e9]) {
+      assert.ok(Math.abs(map.goNs(early.clock(ns)) - ns) < 10e3)
+      assert.ok(Math.abs(map.goNs(late.clock(ns) + laterNs + 4e12) - ns - laterNs) < 10e3)
+    }
+  })
+
+  it('refuses when too many network unblocks come long after their epoll_pwait, though all have one', () => {
+    // One in twenty is 3 ms late: 95 % match within 1 ms.
+    const { go, perf } = madeUp(5e9, 0, 3)
+    const polls = new Marks()
+    let count = 0
+    for (let i = 0; i < go.size; i++) {
+      const isLate = go.lanes[i]! % markKinds === MarkKind.Poll && ++count % 20 === 0
+      addAgain(polls, go, i, isLate ? 3e6 : 0)
+    }
+    const withoutParks = new Marks()
+    for (let i = 0; i < perf.size; i++) {
+      const kind = perf.lanes[i]! % markKinds
+      if (kind !== MarkKind.Park && kind !== MarkKind.Unpark) addAgain(withoutParks, perf, i, 0)
+    }
+    const decision = fitTracks({
+      go: polls,
+      perf: withoutParks,
+      sameThreads: true,
+      hasLost: true,
+      baseOffsetNs: 0n,
+      guessNs: undefined,
+    })
+    assert.deepEqual([decision.method, decision.joined], ['fit_failed', false])
+    assert.match(decision.reason, /of the network unblocks come more than 1 ms after their epoll_pwait/)
+  })
+
   it('says that nothing fits when nothing does', () => {
     const { go } = madeUp(0, 0, 1)
     const { perf } = madeUp(0, 0, 2)
@@ -210,6 +262,11 @@ describe('the fit of two clocks, on made-up pairs', () => {
     assert.equal(new ClockMap(decision.fit!.pieces).goNs(6e9), 1e9)
   })
 })
+
+function addAgain(to: Marks, from: Marks, i: number, laterNs: number): void {
+  const lane = from.lanes[i]!
+  to.add((lane % markKinds) as MarkKind, Math.floor(lane / markKinds), from.times[i]! + laterNs)
+}
 
 /** Four seconds on three threads; every third mark of either side, save for network unblocks, has no partner. */
 function madeUp(offsetNs: number, driftPpm: number, seed: number) {

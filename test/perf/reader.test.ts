@@ -208,7 +208,7 @@ describe('perf script headers', () => {
     assert.equal(header.hostname, 'host1')
     assert.equal(header.osRelease, '6.18.44')
     assert.equal(header.clockId, 1)
-    assert.deepEqual(header.reference, { wallNs: 1_795_449_005_490_814_000n, monotonicNs: 1_104_473_244_487n })
+    assert.deepEqual(header.reference, { wallNs: 1_795_449_005_490_814_000n, clockNs: 1_104_473_244_487n })
     assert.match(header.cmdline ?? '', /^\/usr\/bin\/perf record /)
     assert.deepEqual(header.events[0], {
       name: 'cpu-clock',

@@ -3,7 +3,7 @@ import { Ev } from '../../src/gotrace/index.js'
 const noThread = 0xffff_ffff_ffff_ffffn
 
 /**
- * Writes a Go 1.26 trace of one generation by hand, for captures whose every nanosecond is known. Its clock ticks once a ns.
+ * Writes a Go 1.26 trace of one generation (1.23 when it has no wall time) by hand, for captures whose every nanosecond is known. Its clock ticks once a ns.
  * Layout: reference go-trace, sections 1 to 3.
  */
 export class GoTraceWriter {
@@ -11,10 +11,10 @@ export class GoTraceWriter {
   private readonly stacks = new Map<string, number>()
   private readonly threads = new Map<number, { readonly startNs: number; lastNs: number; readonly data: number[] }>()
 
-  /** `startNs`: CLOCK_MONOTONIC of time 0 of the trace; `wallSeconds`: the same moment in wall time. */
+  /** `startNs`: CLOCK_MONOTONIC of time 0 of the trace; `wallSeconds`: the same moment in wall time, undefined = the trace does not say. */
   constructor(
     private readonly startNs: number,
-    private readonly wallSeconds: number,
+    private readonly wallSeconds: number | undefined,
   ) {}
 
   /** Number of a string in the trace. */
@@ -42,7 +42,10 @@ export class GoTraceWriter {
 
   bytes(): Uint8Array {
     const { startNs } = this
-    const sync = [Ev.Sync, ...bytesOf(Ev.Frequency, 1e9), ...bytesOf(Ev.ClockSnapshot, 0, startNs, this.wallSeconds, 0)]
+    const { wallSeconds } = this
+    const isOld = wallSeconds === undefined
+    const frequency = bytesOf(Ev.Frequency, 1e9)
+    const sync = isOld ? frequency : [Ev.Sync, ...frequency, ...bytesOf(Ev.ClockSnapshot, 0, startNs, wallSeconds, 0)]
     const events = [...this.threads].map(([tid, { startNs: fromNs, data }]) => batch(BigInt(tid), fromNs, data))
     const stackRecords = [...this.stacks].flatMap(([funcs, id]) => {
       const frames = funcs.split('\n')
@@ -54,12 +57,12 @@ export class GoTraceWriter {
       return [...bytesOf(Ev.String, id, utf8.length), ...utf8]
     })
     return Uint8Array.from([
-      ...Buffer.from('go 1.26 trace\0\0\0'),
+      ...Buffer.from(`go 1.${isOld ? 23 : 26} trace\0\0\0`),
       ...batch(noThread, startNs, sync),
       ...events.flat(),
       ...batch(noThread, startNs, [Ev.Stacks, ...stackRecords]),
       ...batch(noThread, startNs, [Ev.Strings, ...stringRecords]),
-      Ev.EndOfGeneration,
+      ...(isOld ? [] : [Ev.EndOfGeneration]),
     ])
   }
 }

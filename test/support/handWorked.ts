@@ -12,8 +12,7 @@ const running = 2
  * One millisecond of a service with two goroutines, worked out by hand; times are µs. Goroutine 1 runs on thread 100 and goes
  * through every class; goroutine 2 on thread 101 polls the network and stops the world.
  */
-export function handWorkedTrace(): Uint8Array {
-  const w = new GoTraceWriter(startSeconds * 1e9, wallSeconds)
+export function handWorkedTrace(w = new GoTraceWriter(startSeconds * 1e9, wallSeconds)): Uint8Array {
   const t100 = (us: number, type: number, ...args: number[]) => w.event(100, us * 1e3, type, ...args)
   const t101 = (us: number, type: number, ...args: number[]) => w.event(101, us * 1e3, type, ...args)
   const stack = w.stack('internal/poll.runtime_pollWait', 'net.(*conn).Read', waiting)

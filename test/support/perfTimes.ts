@@ -6,11 +6,22 @@ const head = /^( *\S.*? \[\d+\] +)(\d+)\.(\d{9}):/
  * @param clock time on that clock of a time on the recorded one, ns
  */
 export function onClock(text: string, clock: (ns: number) => number): string {
-  return text
+  const silent = text
     .split('\n')
     .filter((line) => !/^# (?:clockid|reference time)/.test(line))
     .map((line) => {
-      if (line.startsWith('#')) return line.replace(/use_clockid = 1, /, '').replace(/, clockid = \d+/, '')
+      if (!line.startsWith('#')) return line
+      return line.replace(/use_clockid = 1, /, '').replace(/, clockid = \d+/, '')
+    })
+  return retimed(silent.join('\n'), clock)
+}
+
+/** The same with a header that goes on to name the clock it was recorded on. */
+export function retimed(text: string, clock: (ns: number) => number): string {
+  return text
+    .split('\n')
+    .map((line) => {
+      if (line.startsWith('#')) return line
       const match = line.startsWith('\t') ? null : head.exec(line)
       if (match === null || Number(match[2]) === 0) return line
       const ns = Math.round(clock(Number(match[2]) * 1e9 + Number(match[3])))

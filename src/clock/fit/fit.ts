@@ -2,7 +2,7 @@ import type { ClockPiece } from '../map.js'
 import { type Fitted, fitLine, type Line, lineAt, type Stretch } from './line.js'
 import { firstAtOrAfter, goComesFirst, type Lane, type LanePair, pairLanes } from './marks.js'
 import { type Point, straightLines, throughAll, toPiece } from './pieces.js'
-import { searchOffsets } from './search.js'
+import { binWidth, searchOffsets } from './search.js'
 
 /** Go's time is fitted window by window: long enough for so many marks, short enough that drift stays small in one. */
 const marksWanted = 200
@@ -16,7 +16,8 @@ const clearlyBetter = 1.4
 const elsewhereNs = 1e6
 const mostSearches = 12
 /** What is not known of a clock before anything is: PC clocks are within 200 ppm of each other, a frequency counted from ticks within as much. */
-const firstDoubt = { offsetNs: 300e3, driftPpm: 250 }
+const firstDoubtPpm = 250
+const firstDoubtNs = 100e3
 const pointNs = 250e6
 const fewestPairsOfPoint = 6
 
@@ -30,6 +31,8 @@ export interface Joint {
   readonly pieces: readonly ClockPiece[]
   /** Share of the windows, of those with marks in both tracks, that lie on the pieces. */
   readonly coveredShare: number
+  /** How far perf's clock was set back at most: then two moments have one time, and which is meant cannot be known. ns */
+  readonly setBackNs: number
 }
 
 /**
@@ -51,7 +54,14 @@ export function fitClock(
   const pieces = runs.flatMap((run, i) => piecesOf(pairs, run, runs[i - 1]))
   const covered = runs.reduce((sum, run) => sum + run.windows.length, 0)
   const coverable = windows.filter((window) => runs.some((run) => hasPerf(pairs, window, run.line))).length
-  return { pieces, coveredShare: coverable === 0 ? 0 : covered / coverable }
+  const setBackNs = runs.reduce((most, run, i) => Math.max(most, setBack(runs[i - 1], run)), 0)
+  return { pieces, coveredShare: coverable === 0 ? 0 : covered / coverable, setBackNs }
+}
+
+function setBack(before: Run | undefined, run: Run): number {
+  if (before === undefined) return 0
+  const atNs = run.windows[0]!.fromNs
+  return lineAt(before.line, atNs) - lineAt(run.line, atNs)
 }
 
 class Fitting {
@@ -107,8 +117,9 @@ class Fitting {
   private search(window: Stretch): Line | undefined {
     const offsets = [...this.guessNs, ...searchOffsets(this.pairs, window.fromNs, window.toNs)]
     const atNs = (window.fromNs + window.toNs) / 2
+    const doubt = { offsetNs: firstDoubtNs + binWidth(window.toNs - window.fromNs), driftPpm: firstDoubtPpm }
     const fits = offsets
-      .map((offsetNs) => fitLine(this.pairs, window, { atNs, offsetNs, driftPpm: 0 }, firstDoubt))
+      .map((offsetNs) => fitLine(this.pairs, window, { atNs, offsetNs, driftPpm: 0 }, doubt))
       .filter((fitted) => fitted !== undefined)
       .sort((a, b) => b.pairs - a.pairs)
     const [best] = fits

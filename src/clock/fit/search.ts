@@ -11,6 +11,11 @@ const mostVotes = 60_000_000
 const sliceBins = 1 << 22
 const candidatesWanted = 12
 
+/** How far from the truth a found difference may be. */
+export function binWidth(lengthNs: number): number {
+  return Math.max(leastBinNs, lengthNs * binShare)
+}
+
 interface Candidate {
   readonly offsetNs: number
   readonly votes: number
@@ -27,7 +32,7 @@ export function searchOffsets(pairs: readonly LanePair[], fromNs: number, toNs: 
     .filter(({ go, perf }) => go.length > 0 && perf.length > 0)
   if (lanes.length === 0) return []
   thin(lanes)
-  const binNs = Math.max(leastBinNs, (toNs - fromNs) * binShare)
+  const binNs = binWidth(toNs - fromNs)
   const lowest = Math.min(...lanes.map(({ go, perf }) => perf[0]! - go.at(-1)!))
   const highest = Math.max(...lanes.map(({ go, perf }) => perf.at(-1)! - go[0]!))
   const candidates: Candidate[] = []
