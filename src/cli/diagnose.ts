@@ -7,6 +7,7 @@ import { TaskFollower } from '../analysis/taskFollower.js'
 import { ExitCode, UserError } from '../errors.js'
 import { type Export, exportKinds, Exports, parseExport } from '../export/index.js'
 import { severities, type Severity } from '../findings/finding.js'
+import type { OutRow } from '../measures/measure.js'
 import {
   analyzeOffline,
   openCapture,
@@ -17,6 +18,7 @@ import {
 } from '../pipeline/offline.js'
 import { followedTables, followedTasks } from '../report/followed.js'
 import { jsonText, toJsonResult } from '../report/json.js'
+import { RowTotals, totalledTables } from '../report/rowTotals.js'
 import { renderTerminal, terminalTables } from '../report/terminal.js'
 import { startProgress } from './progress.js'
 import { addSelectionOptions, type SelectionFlags, selectionOf } from './selection.js'
@@ -55,12 +57,18 @@ function addExport(text: string, before: readonly Export[] | undefined): readonl
 
 async function run(capture: string | undefined, flags: DiagnoseFlags): Promise<void> {
   let follower: TaskFollower | undefined
+  let totals = new RowTotals()
   const gate = await selectionOf(flags, () => openAgain(capture, flags))
   const result = await analyze(await open(capture, flags), flags.export ?? [], () => {
     follower = flags.taskId === undefined ? undefined : new TaskFollower(flags.taskId)
     const shown = new Set([...terminalTables, ...(follower === undefined ? [] : followedTables)])
-    const tables = flags.json === undefined ? shown : undefined
-    return { gate, tables, listeners: follower === undefined ? [] : [follower] }
+    const tables = flags.json === undefined ? new Set([...shown, ...totalledTables]) : undefined
+    totals = new RowTotals()
+    const onRow = (row: OutRow) => {
+      totals.add(row)
+      return tables === undefined || shown.has(row.table)
+    }
+    return { gate, tables, onRow, listeners: follower === undefined ? [] : [follower] }
   })
   const { summary } = result
   if (summary.goEvents === 0 && summary.perfRecords === 0) throw new UserError(nothingReadable(result))
@@ -69,7 +77,8 @@ async function run(capture: string | undefined, flags: DiagnoseFlags): Promise<v
   if (flags.json === '-') {
     await writeAll(json(), process.stdout)
   } else {
-    process.stdout.write(renderTerminal(result, isatty(1) && process.env['NO_COLOR'] === undefined, followed))
+    const color = isatty(1) && process.env['NO_COLOR'] === undefined
+    process.stdout.write(renderTerminal(result, color, { followed, totals }))
     if (flags.json !== undefined) await save(flags.json, json())
   }
   process.exitCode = exitCode(result, flags.failOn)
@@ -79,7 +88,7 @@ async function run(capture: string | undefined, flags: DiagnoseFlags): Promise<v
 async function analyze(
   source: OfflineSource,
   wanted: readonly Export[],
-  options: () => Pick<OfflineOptions, 'gate' | 'listeners' | 'tables'>,
+  options: () => Pick<OfflineOptions, 'gate' | 'listeners' | 'tables' | 'onRow'>,
 ): Promise<OfflineResult> {
   let exports: Exports | undefined
   const sizes = Object.values(source.inputs).map((input) => input.sizeBytes)
@@ -89,11 +98,10 @@ async function analyze(
   try {
     const result = await analyzeOffline(source, () => {
       exports?.discard()
-      const { gate, tables, listeners = [] } = options()
-      exports = new Exports(wanted, gate)
+      const { listeners = [], ...rest } = options()
+      exports = new Exports(wanted, rest.gate)
       return {
-        gate,
-        tables,
+        ...rest,
         listeners: [...listeners, ...exports.listeners],
         observers: exports.observers,
         onProgress(readBytes) {

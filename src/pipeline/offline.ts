@@ -41,6 +41,8 @@ export interface OfflineOptions {
   readonly listeners?: readonly TimelineListener[] | undefined
   /** Names of the tables whose rows are wanted; all by default. A busy service has a row for each of very many tasks. */
   readonly tables?: ReadonlySet<string> | undefined
+  /** Sees every row of those tables first; those it does not want to keep are not in the result. */
+  readonly onRow?: ((row: OutRow) => boolean) | undefined
   /** What to look at; everything by default. */
   readonly gate?: Gate | undefined
   /** Are told everything. */
@@ -156,7 +158,7 @@ async function analyzePrepared(
   for (;;) {
     analysis.pump()
     if (analysis.hasSeveralOldTraces) throw severalOldTraces(inputs.gotrace!.name)
-    for (const row of analysis.takeRows()) rows.push(row)
+    for (const row of analysis.takeRows()) if (options.onRow?.(row) ?? true) rows.push(row)
     for (const finding of analysis.takeFindings()) {
       findings.push({ ...finding, from: analysis.wallNs(finding.fromNs), to: analysis.wallNs(finding.toNs) })
     }

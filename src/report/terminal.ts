@@ -5,6 +5,7 @@ import { severities } from '../findings/finding.js'
 import type { DatedFinding, OfflineResult, Window } from '../pipeline/offline.js'
 import type { FollowedTaskResult } from './followed.js'
 import { followedSections } from './followedTerminal.js'
+import type { RowTotals } from './rowTotals.js'
 import { timeClassDocs, timeClasses, type TimeClass } from '../timeline/classes.js'
 
 /** Findings shown in full, in all and of one kind; the rest are counted. One kind of trouble must not hide another. */
@@ -19,14 +20,15 @@ export const terminalTables: readonly string[] = ['time_classes']
 export function renderTerminal(
   result: OfflineResult,
   color: boolean,
-  followed?: readonly FollowedTaskResult[],
+  more: { readonly followed?: readonly FollowedTaskResult[] | undefined; readonly totals?: RowTotals } = {},
 ): string {
   const pc = picocolors.createColors(color)
   const parts = [
     header(result, pc),
-    ...followedSections(followed ?? [], result.summary.fromWallNs ?? '0', pc),
+    ...followedSections(more.followed ?? [], result.summary.fromWallNs ?? '0', pc),
     moments(result, pc),
     classTable(result, pc),
+    ...(more.totals?.sections(pc) ?? []),
     unreadable(result, pc),
   ]
   return `${parts
