@@ -4,7 +4,7 @@ import type { Wall, WallSource } from '../clock/wall.js'
 import { detectors } from '../findings/index.js'
 import type { GoTraceReader } from '../gotrace/index.js'
 import { measures } from '../measures/index.js'
-import { defaultThresholds, type Reducer, type Thresholds, type Track } from '../measures/measure.js'
+import { defaultThresholds, type Measure, type Reducer, type Thresholds, type Track } from '../measures/measure.js'
 import { PerfKind, type PerfScriptReader } from '../perf/index.js'
 import type { TimelineListener } from '../timeline/model.js'
 import type { TimelineState } from '../timeline/state.js'
@@ -106,7 +106,9 @@ export class Run {
     const { gate } = options
     if (gate !== undefined) gate.axis = () => this.selectable
     const reducers = [
-      ...measures.map((m) => [m.name, m.create(this.sink, thresholds, saved.reducers[m.name])] as const),
+      ...measures
+        .filter((measure) => isWanted(measure, options.tables))
+        .map((m) => [m.name, m.create(this.sink, thresholds, saved.reducers[m.name])] as const),
       ...detectors.map((d) => {
         return [d.name, d.create(this.sink.raise, thresholds, this.sink, saved.reducers[d.name])] as const
       }),
@@ -186,9 +188,10 @@ export class Run {
     const { record } = this.perf
     let late = false
     progress.lastPerfNs = Math.max(progress.lastPerfNs, atNs)
-    if (this.perfOnAxis) this.advance(atNs)
-    // The second that has just ended may have been its last one on the axis.
-    if (this.perfOnAxis) late = this.timeline.perfRecord(record, this.perf, atNs)
+    if (this.perfOnAxis) {
+      this.advance(atNs)
+      late = this.timeline.perfRecord(record, this.perf, atNs)
+    }
     this.tellProblems('perf', atNs)
     progress.perfRecords++
     for (const reducer of this.counting) reducer.input('perf', atNs, 1, record.bytes, late ? 1 : 0)
@@ -359,4 +362,9 @@ function perfShiftNs(perf: PerfScriptReader, clock: ClockDecision, wall: Wall, b
 
 function wantsInput(reducer: Reducer): reducer is Reducer & Pick<Required<Reducer>, 'input'> {
   return reducer.input !== undefined
+}
+
+/** A measure whose rows nobody wants is not made: on a busy service measures take longer than reading does. */
+function isWanted({ tables, cutsLives }: Measure, wanted: ReadonlySet<string> | undefined): boolean {
+  return wanted === undefined || cutsLives === true || tables.some(({ name }) => wanted.has(name))
 }

@@ -50,8 +50,12 @@ export class RowSink implements Sink {
   }
 
   row(table: Table, atNs: number, values: Readonly<Record<string, Value>>): void {
-    if (this.wanted?.has(table.name) === false) return
+    if (!this.wants(table)) return
     this.rows.push({ table: table.name, row: { ts: this.wallNs(atNs), ...this.names, ...values } })
+  }
+
+  wants(table: Table): boolean {
+    return this.wanted?.has(table.name) ?? true
   }
 
   secondOf(atNs: number): number {

@@ -135,11 +135,14 @@ export const goroutines: Measure = {
         if (toNs >= tail.atNs) {
           if (toNs > tail.atNs) {
             tail.atNs = toNs
-            tail.kinds.length = 0
-            tail.functions.length = 0
+            // Mostly there is one: setting a length costs more than the rest of this.
+            if (tail.kinds.length > 1) tail.kinds.length = tail.functions.length = 1
+            tail.kinds[0] = kindOf(goroutine)
+            tail.functions[0] = goroutine.startFunc
+          } else {
+            tail.kinds.push(kindOf(goroutine))
+            tail.functions.push(goroutine.startFunc)
           }
-          tail.kinds.push(kindOf(goroutine))
-          tail.functions.push(goroutine.startFunc)
         }
         const last = sink.secondOf(toNs)
         for (let second = sink.secondOf(fromNs); second < last; second++) {

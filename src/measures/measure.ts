@@ -38,6 +38,8 @@ export interface OutRow {
 export interface Sink {
   /** A row at a moment of the axis. */
   row(table: Table, atNs: number, values: Readonly<Record<string, Value>>): void
+  /** Whether somebody wants the rows of this table: if not, they need not be made. */
+  wants(table: Table): boolean
   /** How the tracks are joined, as known now. */
   readonly clock: ClockDecision
   /** The axis' base, in whole seconds since the epoch. */
@@ -78,5 +80,10 @@ export interface Measure {
   /** Key of its state in a checkpoint. */
   readonly name: string
   readonly tables: readonly Table[]
+  /**
+   * It cuts lives (`view.cut`). What is told of a wait before its end is known stays told, so where it is cut shows in other tables too: rows do not
+   * depend on which are wanted only when this measure is always made.
+   */
+  readonly cutsLives?: true
   create(sink: Sink, thresholds: Thresholds, saved: unknown): Reducer
 }

@@ -92,6 +92,7 @@ interface State {
 export const tasks: Measure = {
   name: 'tasks',
   tables: [tasksTable, regionsTable, unfinishedTasksTable],
+  cutsLives: true,
   create(sink, _thresholds, saved) {
     const state = (saved ?? {
       tracker: newTrackerState(),
@@ -102,6 +103,7 @@ export const tasks: Measure = {
       bucketAt(state.unfinished[what], sink, atNs, () => ({ beganBefore: 0, notEnded: 0 }))
     const hooks: TrackerHooks = {
       taskEnded(task, endNs) {
+        if (!sink.wants(tasksTable)) return
         const { time, logs, goids } = task
         sink.row(tasksTable, task.beginNs, {
           type: task.type,
@@ -121,6 +123,7 @@ export const tasks: Measure = {
         })
       },
       regionEnded(region, goid, endNs, byClass) {
+        if (!sink.wants(regionsTable)) return
         sink.row(regionsTable, region.beginNs, {
           type: region.type,
           task: region.task === 0 ? null : region.task,

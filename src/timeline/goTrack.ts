@@ -142,7 +142,7 @@ export class GoTrack {
     goroutine.tid = tid
     goroutine.stateSinceNs = atNs
     thread.goid = goid
-    for (const listener of this.core.listeners) listener.started?.(goroutine, runnableNs, atNs, kernelNs)
+    for (const listener of this.core.ofStarts) listener.started(goroutine, runnableNs, atNs, kernelNs)
     if (goroutine.ready !== undefined) {
       const delay = { goroutine, ready: goroutine.ready, runNs: atNs, runTid: tid }
       for (const listener of this.core.listeners) listener.netpollDelay?.(delay)

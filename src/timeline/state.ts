@@ -83,12 +83,28 @@ export const noTotals = (): KernelTotals => ({
 /** Who told of a switch: bits of `Thread.told`. */
 export const SwitchTold = { BySchedSwitch: 1, ByRecord: 2 } as const
 
+/** What happens many times a second is told to those alone who want to hear of it. */
+type Hearing<K extends keyof TimelineListener> = TimelineListener & Pick<Required<TimelineListener>, K>
+
+function hears<K extends keyof TimelineListener>(listener: TimelineListener, what: K): listener is Hearing<K> {
+  return listener[what] !== undefined
+}
+
 /** State and the operations every event handler shares. */
 export class TimelineCore implements TimelineView {
+  private readonly ofSegments: readonly Hearing<'segment'>[]
+  private readonly ofThreadTime: readonly Hearing<'threadTime'>[]
+  /** Who wants to hear that a goroutine starts to run. */
+  readonly ofStarts: readonly Hearing<'started'>[]
+
   constructor(
     readonly state: TimelineState,
     readonly listeners: readonly TimelineListener[],
-  ) {}
+  ) {
+    this.ofSegments = listeners.filter((each) => hears(each, 'segment'))
+    this.ofThreadTime = listeners.filter((each) => hears(each, 'threadTime'))
+    this.ofStarts = listeners.filter((each) => hears(each, 'started'))
+  }
 
   get goroutines(): ReadonlyMap<number, Goroutine> {
     return this.state.goroutines
@@ -135,7 +151,7 @@ export class TimelineCore implements TimelineView {
 
   emit(goroutine: Goroutine, toNs: number, classId: number): void {
     if (toNs <= goroutine.openNs) return
-    for (const listener of this.listeners) listener.segment?.(goroutine, goroutine.openNs, toNs, classId)
+    for (const listener of this.ofSegments) listener.segment(goroutine, goroutine.openNs, toNs, classId)
     goroutine.openNs = toNs
   }
 
@@ -201,7 +217,7 @@ export class TimelineCore implements TimelineView {
     const fromNs = thread.kernelSinceNs
     const ns = atNs - fromNs
     thread.kernelSinceNs = atNs
-    if (ns > 0) for (const listener of this.listeners) listener.threadTime?.(thread, fromNs, atNs, thread.kernel, this)
+    if (ns > 0) for (const listener of this.ofThreadTime) listener.threadTime(thread, fromNs, atNs, thread.kernel, this)
     const totals = thread.totals
     switch (thread.kernel) {
       case Kernel.OnCpu:
