@@ -188,10 +188,9 @@ export class Run {
     const { record } = this.perf
     let late = false
     progress.lastPerfNs = Math.max(progress.lastPerfNs, atNs)
-    if (this.perfOnAxis) {
-      this.advance(atNs)
-      late = this.timeline.perfRecord(record, this.perf, atNs)
-    }
+    if (this.perfOnAxis) this.advance(atNs)
+    // The second that has just ended may have been its last one on the axis.
+    if (this.perfOnAxis) late = this.timeline.perfRecord(record, this.perf, atNs)
     this.tellProblems('perf', atNs)
     progress.perfRecords++
     for (const reducer of this.counting) reducer.input('perf', atNs, 1, record.bytes, late ? 1 : 0)
