@@ -2,6 +2,7 @@ import type picocolors from 'picocolors'
 import { formatCount, formatNs, formatShare, nameGoroutine } from '../findings/units.js'
 import { timeClassDocs, timeClasses, type TimeClass } from '../timeline/classes.js'
 import type { FollowedTaskResult } from './followed.js'
+import { onOneLine } from './visible.js'
 
 type Colors = ReturnType<typeof picocolors.createColors>
 
@@ -27,7 +28,9 @@ function heading(task: FollowedTaskResult, originNs: string, pc: Colors): string
   const id = task.log_id === null ? '' : ` ${JSON.stringify(task.log_id)}`
   const parent = task.parent === null ? '' : `, under task ${task.parent}`
   return [
-    pc.bold(`Task ${task.task} (${task.type})${id}: ${formatNs(task.duration_ns)} from +${formatNs(at)}${parent}`),
+    pc.bold(
+      `Task ${task.task} (${onOneLine(task.type)})${id}: ${formatNs(task.duration_ns)} from +${formatNs(at)}${parent}`,
+    ),
   ]
 }
 

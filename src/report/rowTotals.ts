@@ -3,6 +3,7 @@ import { formatCount, formatNs, formatShare } from '../findings/units.js'
 import type { OutRow } from '../measures/measure.js'
 import { quantile } from '../measures/quantiles.js'
 import { timeClasses } from '../timeline/classes.js'
+import { onOneLine } from './visible.js'
 
 type Colors = ReturnType<typeof picocolors.createColors>
 
@@ -53,7 +54,7 @@ export class RowTotals {
   }
 
   private addTask(row: OutRow['row']): void {
-    const type = row['type'] as string
+    const type = onOneLine(row['type'] as string)
     const durationNs = row['duration_ns'] as number
     const worst = { task: row['task'] as number, logId: row['log_id'] as string | null, durationNs }
     let totals = this.tasks.get(type)
@@ -108,7 +109,9 @@ export class RowTotals {
       pc.bold('User tasks'),
       ...lines,
       ...more,
-      pc.dim(`  the longest of the first: diagnose … --task-id ${logId ?? String(task)}`),
+      pc.dim(
+        `  the longest of the first: diagnose … --task-id ${logId === null ? String(task) : JSON.stringify(logId)}`,
+      ),
     ]
   }
 

@@ -7,6 +7,7 @@ import type { FollowedTaskResult } from './followed.js'
 import { followedSections } from './followedTerminal.js'
 import type { RowTotals } from './rowTotals.js'
 import { timeClassDocs, timeClasses, type TimeClass } from '../timeline/classes.js'
+import { visible } from './visible.js'
 
 /** Findings shown in full, in all and of one kind; the rest are counted. One kind of trouble must not hide another. */
 const findingsShown = 5
@@ -31,10 +32,8 @@ export function renderTerminal(
     ...(more.totals?.sections(pc) ?? []),
     unreadable(result, pc),
   ]
-  return `${parts
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join('\n'))
-    .join('\n\n')}\n`
+  const sections = parts.filter((lines) => lines.length > 0).map((lines) => lines.join('\n'))
+  return `${visible(sections.join('\n\n'), color)}\n`
 }
 
 type Colors = ReturnType<typeof picocolors.createColors>

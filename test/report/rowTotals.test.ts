@@ -40,7 +40,7 @@ describe('totals of rows for a terminal', () => {
     )
     assert.match(text, /request +2 × +p50 +4\.00 ms +p99 +16\.0 ms +max +16\.0 ms +net_wait 90\.0 %, on_cpu 10\.0 %/)
     assert.match(text, /flush +1 × +p50 +1\.00 ms/)
-    assert.match(text, /--task-id req-2$/m)
+    assert.match(text, /--task-id "req-2"$/m)
   })
 
   it('add up the seconds of each system call, the one that took longest first', () => {
