@@ -1,5 +1,4 @@
 import { defaultSyscalls } from '../perf/command.js'
-import { LostCounter } from './lostCounter.js'
 import { mergePerfTexts } from './mergePerfTexts.js'
 import { type PerfOptions, startPerfRecorder } from './perfRecorder.js'
 import { threadIds } from './proc.js'
@@ -11,8 +10,6 @@ export interface LivePerf {
   readonly text: AsyncIterable<Uint8Array>
   /** Ends the recording; `text` still delivers what perf has. */
   stop(): Promise<void>
-  /** Events perf says it lost so far. */
-  lost(): number
   /** Settles when perf has ended, told to or not; the other one, for perf's system-wide half. */
   readonly ended: Promise<unknown>
   readonly wakeupsEnded: Promise<unknown>
@@ -56,15 +53,11 @@ export async function openLivePerf(options: LivePerfOptions): Promise<LivePerf> 
   )
   const attachedNs = process.hrtime.bigint()
   const started = (await threadIds(options.pid)).filter((tid) => !threadsBefore.has(tid))
-  const lost = new LostCounter()
   // The system-wide perf does not notice that the process has gone.
   perf.main.exited.then(() => perf.stop()).catch(() => undefined)
   async function* text() {
     try {
-      for await (const chunk of mergePerfTexts(perf.main.text, perf.wakeups?.text)) {
-        lost.push(chunk)
-        yield chunk
-      }
+      yield* mergePerfTexts(perf.main.text, perf.wakeups?.text)
     } finally {
       await perf.stop()
     }
@@ -74,7 +67,6 @@ export async function openLivePerf(options: LivePerfOptions): Promise<LivePerf> 
     stop: async () => {
       await perf.stop()
     },
-    lost: () => lost.lostEvents,
     ended: perf.main.exited,
     wakeupsEnded: perf.wakeups?.exited ?? new Promise(() => undefined),
     attachedNs,

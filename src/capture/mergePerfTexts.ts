@@ -2,18 +2,15 @@ import { PerfTextMerger } from '../perf/index.js'
 
 /**
  * The texts of the two perf processes as one, in the order of time. Reads from each only what the merge needs next, so that a long
- * recording is never held in memory.
+ * recording is never held in memory. Chunks of whole records come out; those that go in are not used any more when the next one is asked for.
  */
 export async function* mergePerfTexts(
   main: AsyncIterable<Uint8Array>,
   wakeups: AsyncIterable<Uint8Array> | undefined,
 ): AsyncIterable<Uint8Array> {
-  if (wakeups === undefined) {
-    yield* main
-    return
-  }
-  const merger = new PerfTextMerger(2)
-  const sources = [main, wakeups].map((chunks) => chunks[Symbol.asyncIterator]())
+  const texts = wakeups === undefined ? [main] : [main, wakeups]
+  const merger = new PerfTextMerger(texts.length)
+  const sources = texts.map((chunks) => chunks[Symbol.asyncIterator]())
   try {
     for (;;) {
       for (let piece = merger.take(); piece !== undefined; piece = merger.take()) yield piece

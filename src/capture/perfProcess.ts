@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process'
 import type { Duplex, Readable } from 'node:stream'
+import { batched } from './batched.js'
 import { findExecutable } from './executables.js'
 import { perfFailure, perfMissing } from './perfFailure.js'
 
@@ -16,7 +17,7 @@ export interface PerfExit {
 export interface PerfProcess {
   /** perf record and, when `scriptArgs` were given, perf script. */
   readonly pids: readonly number[]
-  /** What perf records, as text while it is recorded; only when `scriptArgs` were given. */
+  /** What perf records, as text while it is recorded; only when `scriptArgs` were given. A chunk is valid until the next one is asked for. */
   readonly text: AsyncIterable<Uint8Array>
   /** Settles when perf ends by itself (its target is gone) or after `stop`. */
   readonly exited: Promise<PerfExit>
@@ -28,7 +29,7 @@ export interface PerfRecordOptions {
   readonly cwd?: string | undefined
   /** Arguments of a `perf script` that turns stdout of a recording to `-` into text. */
   readonly scriptArgs?: readonly string[] | undefined
-  /** Hands on every line at once instead of 4 KiB of them: for a text with few lines that another one waits for. */
+  /** Hands on every line at once instead of a few KiB of them: for a text with few lines that another one waits for. */
   readonly byLine?: boolean
 }
 
@@ -36,6 +37,10 @@ export interface PerfRecordOptions {
 const keptStderrBytes = 8192
 /** How long perf's records may lie in its ring buffers when they are read live. */
 const flushMs = 100
+/** Text of a busy process comes in writes of so much: in 4 KiB, which is usual, reading it costs three times as much. */
+const writeBytes = 16 << 10
+/** Text is handed on so often. */
+const batchMs = 10
 /** perf writes out its buffers after SIGINT; a perf that takes longer than this is stuck. */
 const stopTimeoutMs = 20_000
 
@@ -44,14 +49,20 @@ const stopTimeoutMs = 20_000
  * @throws UserError with one sentence when perf is missing, not permitted, or ends before it records.
  */
 export async function startPerfRecord(args: readonly string[], options: PerfRecordOptions = {}): Promise<PerfProcess> {
-  const byLine = options.byLine === true && (await findExecutable('stdbuf')) !== undefined
+  const canBuffer = (await findExecutable('stdbuf')) !== undefined
+  const isByLine = options.byLine === true && canBuffer
+  const buffering = canBuffer ? ['stdbuf', `--output=${isByLine ? 'L' : writeBytes}`] : []
   const stdio: StdioOptions = ['ignore', options.scriptArgs === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', 'pipe']
   const leash = await leashed()
   const child = spawnPerf(args, stdio, options.cwd, leash)
   const exited = watch(child)
   // The reader has to be there from the start: before its first event perf writes out what runs on the host, and would wait.
-  const script = options.scriptArgs === undefined ? undefined : spawnScript(child, options.scriptArgs, byLine, leash)
-  const text = script === undefined ? nothing() : readText(script)
+  const script =
+    options.scriptArgs === undefined ? undefined : spawnScript(child, options.scriptArgs, [...leash, ...buffering])
+  const text =
+    script === undefined
+      ? nothing()
+      : readText(script, (stdout) => batched(stdout, { everyMs: batchMs, inKernel: isByLine }))
   const [, , , command, ack] = child.stdio as [null, Readable, Readable, Duplex, Duplex]
   // perf going away closes the channel; `exited` tells why.
   command.on('error', () => undefined)
@@ -94,30 +105,30 @@ function keepFlowing(command: Duplex, ack: Duplex, exited: Promise<PerfExit>): v
 
 /** Runs `perf script` on a perf.data; its text is the iterable. Ends with a UserError when perf fails. */
 export function runPerfScript(args: readonly string[], cwd: string): AsyncIterable<Uint8Array> {
-  return readText(spawnPerf(args, ['ignore', 'pipe', 'pipe'], cwd, []))
+  return readText(spawnPerf(args, ['ignore', 'pipe', 'pipe'], cwd, []), unbatched)
 }
 
 /** Connects perf script to perf record directly, as a shell's pipe does. */
 function spawnScript(
   recorder: ChildProcess,
   scriptArgs: readonly string[],
-  byLine: boolean,
   prefix: readonly string[],
 ): ChildProcess | undefined {
   if (recorder.stdout === null || recorder.pid === undefined) return undefined
-  const lined = byLine ? [...prefix, 'stdbuf', '--output=L'] : prefix
-  const script = spawnPerf(scriptArgs, [recorder.stdout, 'pipe', 'pipe'], undefined, lined)
+  const script = spawnPerf(scriptArgs, [recorder.stdout, 'pipe', 'pipe'], undefined, prefix)
   // Only perf script holds the reading end now: when it goes, perf record notices.
   recorder.stdout.destroy()
   return script
 }
 
-function readText(script: ChildProcess): AsyncIterable<Uint8Array> {
+/** Begins to read at once: when a child ends, node throws away what of its output nobody has begun to read. */
+function readText(script: ChildProcess, read: (stdout: Readable) => AsyncIterable<Uint8Array>) {
   const exited = watch(script)
   exited.catch(() => undefined)
-  async function* text() {
+  const chunks = read(script.stdout!)
+  async function* text(): AsyncIterable<Uint8Array> {
     try {
-      for await (const chunk of script.stdout as Readable) yield chunk as Uint8Array
+      yield* chunks
       const { code, stderr } = await exited
       if (code !== 0) throw perfFailure(stderr)
     } finally {
@@ -125,6 +136,12 @@ function readText(script: ChildProcess): AsyncIterable<Uint8Array> {
     }
   }
   return text()
+}
+
+/** As fast as it is taken. */
+function unbatched(stdout: Readable): AsyncIterable<Uint8Array> {
+  stdout.on('readable', () => undefined)
+  return stdout as AsyncIterable<Uint8Array>
 }
 
 async function* nothing(): AsyncIterable<Uint8Array> {

@@ -5,7 +5,7 @@ import { LineKind } from './boundary.js'
 const pieceBytes = 1 << 16
 
 /**
- * Merges perf script texts, each in the order of time, into one: the comment lines at the start of each first, then record by record.
+ * Merges perf script texts, each in the order of time, into one: the comment lines at the start of each first, then the records.
  * Push every input's chunks, `take()` until it returns undefined, push more; `end(input)` when an input is over.
  * Of two records with one time the one of the input last taken from comes first, so that what belongs together stays together.
  */
@@ -31,7 +31,7 @@ export class PerfTextMerger {
     const blocks: Buffer[] = []
     let size = 0
     while (size < pieceBytes) {
-      const block = this.inHeader < this.inputs.length ? this.takeHeader() : this.takeRecord()
+      const block = this.inHeader < this.inputs.length ? this.takeHeader() : this.takeRecords()
       if (block === undefined) break
       blocks.push(block)
       size += block.length
@@ -56,7 +56,8 @@ export class PerfTextMerger {
     return Buffer.alloc(0)
   }
 
-  private takeRecord(): Buffer | undefined {
+  /** Records of one input as far as none of another comes between them. */
+  private takeRecords(): Buffer | undefined {
     let best = -1
     for (let i = 0; i < this.inputs.length; i++) {
       const candidate = (this.last + i) % this.inputs.length
@@ -69,6 +70,14 @@ export class PerfTextMerger {
     }
     if (best < 0) return undefined
     this.last = best
-    return this.inputs[best]!.take()
+    return this.inputs[best]!.takeUpTo(this.earliestBut(best))
+  }
+
+  /** Of those that have something; called when all that are not over have. */
+  private earliestBut(one: number): BlockReader | undefined {
+    let earliest: BlockReader | undefined
+    for (const [index, input] of this.inputs.entries())
+      if (index !== one && !input.over && (earliest === undefined || input.isBefore(earliest))) earliest = input
+    return earliest
   }
 }

@@ -16,9 +16,11 @@ export class RecordGate {
   private carry: Buffer = nothing
   private lastOut: Buffer = nothing
 
+  /** @param wholeRecords every chunk ends where a record ends: then nothing is held back, nor copied, between the two instants */
   constructor(
     private readonly fromNs = 0n,
     private untilNs = 0n,
+    private readonly wholeRecords = false,
   ) {
     if (untilNs > 0n) this.mode = 'closing'
     else if (fromNs === 0n) this.mode = 'open'
@@ -51,6 +53,7 @@ export class RecordGate {
   }
 
   private passOn(chunk: Uint8Array): Buffer {
+    if (this.wholeRecords) return this.out(asBuffer(chunk))
     const bytes = this.carry.length === 0 ? asBuffer(chunk) : Buffer.concat([this.carry, chunk])
     const boundary = lastRecordBoundary(bytes)
     this.carry = Buffer.from(bytes.subarray(boundary))
@@ -73,7 +76,9 @@ export class RecordGate {
         if (atNs < fromNs || (untilNs > 0n && atNs >= untilNs)) continue
         if (this.mode === 'before') {
           this.mode = 'open'
-          this.carry = blocks.takeRest()
+          const rest = blocks.takeRest()
+          if (this.wholeRecords) return Buffer.concat([...through, block, rest])
+          this.carry = rest
           return Buffer.concat([...through, block, this.passOn(nothing)])
         }
       }

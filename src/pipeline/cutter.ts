@@ -60,38 +60,61 @@ class GenerationCutter implements Cutter {
 }
 
 class PerfCutter implements Cutter {
-  private pending = Buffer.alloc(0)
+  private pending: Uint8Array[] = []
+  private pendingBytes = 0
   private position = 0
 
   constructor(private readonly maxBytes: number) {}
 
   push(chunk: Uint8Array): CutPiece[] {
-    const pieces: CutPiece[] = []
-    for (let from = 0; from < chunk.length; from += this.maxBytes) {
-      this.pending = Buffer.concat([this.pending, chunk.subarray(from, from + this.maxBytes)])
-      while (this.pending.length >= this.maxBytes) {
-        const boundary = lastRecordBoundary(this.pending.subarray(0, this.maxBytes))
-        // A record longer than a message is cut in two: the reader puts it together again.
-        pieces.push(this.take(boundary === 0 ? this.maxBytes : boundary))
-      }
-    }
-    return pieces
+    if (chunk.length === 0) return []
+    this.pending.push(chunk)
+    this.pendingBytes += chunk.length
+    return this.pendingBytes < this.maxBytes ? [] : this.cut(false)
   }
 
   flush(): CutPiece[] {
-    const boundary = lastRecordBoundary(this.pending)
-    return boundary === 0 ? [] : [this.take(boundary)]
+    return this.cut(true)
   }
 
   end(): CutPiece[] {
-    return this.pending.length === 0 ? [] : [this.take(this.pending.length)]
+    const pieces = this.cut(false)
+    if (this.pendingBytes > 0) pieces.push(this.piece(this.join()))
+    this.keep(new Uint8Array(0))
+    return pieces
   }
 
-  private take(sizeBytes: number): CutPiece {
-    const bytes = Uint8Array.from(this.pending.subarray(0, sizeBytes))
+  /** Cuts off what fills messages; with `all`, also the whole records that do not fill one. */
+  private cut(all: boolean): CutPiece[] {
+    const pieces: CutPiece[] = []
+    let bytes = this.join()
+    while (bytes.length >= this.maxBytes || (all && bytes.length > 0)) {
+      const isFull = bytes.length >= this.maxBytes
+      const boundary = lastRecordBoundary(bytes.subarray(0, this.maxBytes))
+      if (boundary === 0 && !isFull) break
+      // A record longer than a message is cut in two: the reader puts it together again.
+      const sizeBytes = boundary === 0 ? this.maxBytes : boundary
+      pieces.push(this.piece(bytes.subarray(0, sizeBytes)))
+      bytes = bytes.subarray(sizeBytes)
+    }
+    // A copy, so that the rest of a message does not keep all of it.
+    this.keep(pieces.length === 0 ? bytes : Uint8Array.prototype.slice.call(bytes))
+    return pieces
+  }
+
+  private keep(rest: Uint8Array): void {
+    this.pending = rest.length === 0 ? [] : [rest]
+    this.pendingBytes = rest.length
+  }
+
+  /** Never bytes that the caller of `push` still has: pieces wait. */
+  private join(): Uint8Array {
+    return Buffer.concat(this.pending, this.pendingBytes)
+  }
+
+  private piece(bytes: Uint8Array): CutPiece {
     const piece = { position: this.position, bytes, generation: 0, sequence: 0, last: true }
-    this.position += sizeBytes
-    this.pending = this.pending.subarray(sizeBytes)
+    this.position += bytes.length
     return piece
   }
 }

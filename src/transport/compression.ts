@@ -6,6 +6,8 @@ import { placeholderRecords } from './unreadable.js'
 
 /** Both raw tracks shrink about sixfold even at gzip's fastest level, which takes a third of the time of its default. */
 const gzipLevel = 1
+/** A batch, packed, comes in few pieces. */
+const gzipChunkBytes = 1 << 16
 
 /** Most bytes one compressed batch may unpack to: a checkpoint with its headers is the largest thing anybody sends. */
 export const maxUnpackedBytes = maxCheckpointBytes + 1024 * 1024
@@ -36,7 +38,7 @@ function unsupported(name: string) {
 }
 
 async function compress({ buffer }: { buffer: Buffer }): Promise<Buffer> {
-  const packed = await promisify(gzip)(buffer, { level: gzipLevel })
+  const packed = await promisify(gzip)(buffer, { level: gzipLevel, chunkSize: gzipChunkBytes })
   wireBytes.sentBytes += buffer.length
   wireBytes.sentPackedBytes += packed.length
   return packed

@@ -27,7 +27,7 @@ describe('the perf stream of a process', () => {
   })
 
   async function open(name: WorkloadName, args: readonly string[], options: Partial<PerfStreamOptions> = {}) {
-    workload = await startWorkload(buildWorkload(name), ['-duration', '30s', ...args])
+    workload = await startWorkload(buildWorkload(name), ['-duration', '100s', ...args])
     return new PerfStream({
       pid: workload.pid,
       frequencyHz: 99,
@@ -42,8 +42,10 @@ describe('the perf stream of a process', () => {
 
   it('passes from one perf to the next without losing or doubling a record', async () => {
     const stream = await open('rpc', [], { rotateEveryMs: 1000 })
-    void sleep(7000).then(() => over.abort())
-    const seen = await read(stream)
+    const reading = read(stream)
+    await eventually(() => stream.counts.rotations >= 3)
+    over.abort()
+    const seen = await reading
     assert.ok(stream.counts.rotations >= 3, `${stream.counts.rotations} rotations`)
     assert.deepEqual([stream.counts.restarts, stream.counts.failedStarts, seen.lost], [0, 0, 0])
     assert.deepEqual([...seen.problems], [])
@@ -115,9 +117,13 @@ describe('the perf stream of a process', () => {
   })
 
   it('ends with the process', async () => {
-    const stream = await open('rpc', ['-duration', '1500ms'])
+    const stream = await open('rpc', [])
     workload!.process.once('exit', () => over.abort())
-    const seen = await read(stream)
+    const reading = read(stream)
+    await eventually(() => stream.pids.length > 0)
+    await sleep(500)
+    await workload!.stop()
+    const seen = await reading
     assert.ok(seen.switches > 0)
     assert.deepEqual([seen.lost, stream.counts.restarts], [0, 0])
     assert.deepEqual(stream.pids, [])
@@ -184,9 +190,9 @@ async function switchesOf(pid: number, tid: number): Promise<number> {
 }
 
 async function eventually(holds: () => boolean): Promise<void> {
-  const deadlineMs = Date.now() + 20_000
+  const deadlineMs = Date.now() + 60_000
   while (!holds()) {
-    if (Date.now() > deadlineMs) throw new Error(`it did not happen within 20 s: ${String(holds)}`)
+    if (Date.now() > deadlineMs) throw new Error(`it did not happen within 60 s: ${String(holds)}`)
     await sleep(20)
   }
 }

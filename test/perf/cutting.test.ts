@@ -63,9 +63,9 @@ function merge(texts: readonly string[], chunkBytes: number): string {
 
 describe('PerfTextMerger', () => {
   it('puts the records of all texts in the order of time behind all headers', () => {
-    const times = fc.array(fc.integer({ min: 0, max: 50 }), { maxLength: 30 }).map((list) => list.sort((a, b) => a - b))
+    const times = fc.array(fc.integer({ min: 0, max: 50 }), { maxLength: 80 }).map((list) => list.sort((a, b) => a - b))
     fc.assert(
-      fc.property(times, times, fc.integer({ min: 1, max: 400 }), (a, b, chunkBytes) => {
+      fc.property(times, times, fc.integer({ min: 1, max: 6000 }), (a, b, chunkBytes) => {
         const texts = [textOf('a', a), textOf('b', b)]
         const merged = merge(texts, chunkBytes)
         assert.ok(merged.startsWith('# a header\n# b header\n'))
