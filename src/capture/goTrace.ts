@@ -43,7 +43,7 @@ export async function openGoTraceStream(given: string, seconds: number): Promise
     const said = (await headOf(response)).toString().trim().split('\n')[0] ?? ''
     response.destroy()
     throw new UserError(
-      `${shownAddress(given)} answered ${response.statusCode ?? 0}${said === '' ? '' : ` (${said.slice(0, 120)})`} instead of a Go trace: ${advice(response.statusCode, said)}`,
+      `${shownAddress(given)} answered ${response.statusCode ?? 0}${quoted(given, said)} instead of a Go trace: ${advice(response.statusCode, said)}`,
     )
   }
   const iterator = response[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>
@@ -92,6 +92,12 @@ function get(url: URL): Promise<http.IncomingMessage> {
       reject(error.code === 'ECONNREFUSED' ? new NotListening(sentence) : new UserError(sentence))
     })
   })
+}
+
+/** An answer may repeat what it was asked, so it is not quoted when there was a login or a key in that. */
+function quoted(given: string, said: string): string {
+  const { username, search } = new URL(given)
+  return said === '' || username !== '' || search !== '' ? '' : ` (${said.slice(0, 120)})`
 }
 
 async function headOf(response: http.IncomingMessage): Promise<Buffer> {

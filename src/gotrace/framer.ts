@@ -3,7 +3,7 @@ import type { ByteWindow } from './bytes.js'
 import { type Frame, FrameQueue, type FramerState } from './frames.js'
 import { Broken, type ProblemName } from './problems.js'
 import { findBatch } from './resync.js'
-import { Ev, versions } from './spec.js'
+import { Ev, maxGenerationBytes, versions } from './spec.js'
 import { V1Scanner } from './v1/scanner.js'
 import { isV1 } from './v1/spec.js'
 
@@ -18,6 +18,7 @@ export class Framer {
   constructor(
     private readonly window: ByteWindow,
     private readonly state: FramerState,
+    private readonly limitBytes = maxGenerationBytes,
   ) {
     this.pos = window.start
     this.frames = new FrameQueue(state)
@@ -130,6 +131,7 @@ export class Framer {
     if (batch === undefined) return window.ended ? this.cut(undefined) : false
     if (typeof batch === 'string') return this.damaged(batch)
     if (this.frames.open?.gen !== batch.gen && !this.changeGeneration(batch)) return true
+    if (this.isTooLarge(batch)) return true
     if (batch.endBytes > window.end) return window.ended ? this.cut(batch) : false
     if (this.frames.open?.skip === false) this.frames.open.batches.push(batch)
     this.pos = batch.endBytes
@@ -154,6 +156,15 @@ export class Framer {
     this.frames.begin(batch.gen, this.pos)
     // A generation must be handed out before the stream is read further: come back for this batch.
     return this.frames.empty
+  }
+
+  /** A generation is held until its end. One that does not end is given up, and what is left of it is skipped. */
+  private isTooLarge({ gen, endBytes }: Batch): boolean {
+    const { open } = this.frames
+    if (open === undefined || open.skip || endBytes - open.startBytes <= this.limitBytes) return false
+    this.frames.drop('bad_generation', this.pos, `generation ${gen} has more than ${this.limitBytes} bytes`)
+    this.frames.begin(gen, this.pos, true)
+    return true
   }
 
   private endGeneration(): boolean {

@@ -88,6 +88,8 @@ export type EventKind =
 
 /** Limits of the format, which also bound what a damaged file can make us allocate. */
 export const maxBatchBytes = 65536
+/** Ours, not the runtime's, which begins a generation every second: a busy program of 100 cores stays well below. */
+export const maxGenerationBytes = 512 * 1024 * 1024
 export const maxStringBytes = 1024
 export const maxFramesPerStack = 128
 /** Most arguments an event has after its time. */

@@ -114,8 +114,10 @@ function causeOf(error: unknown): string {
 }
 
 function withoutKey(url: URL, text: string): string {
-  const key = url.searchParams.get('key')
-  return key === null || key === '' ? text : text.replaceAll(key, '…')
+  const key = url.searchParams.get('key') ?? ''
+  // As it is, and as it travels: WeCom quotes what it was asked.
+  const spellings = [key, encodeURIComponent(key), new URLSearchParams({ key }).toString().slice('key='.length)]
+  return key === '' ? text : spellings.reduce((shown, spelling) => shown.replaceAll(spelling, '…'), text)
 }
 
 function parseJson(text: string): unknown {
