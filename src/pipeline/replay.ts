@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { threadLine } from '../perf/index.js'
 import type { Track } from '../transport/envelope.js'
 import { type Topics, tracks } from '../transport/topics.js'
 import type { Producer } from '../transport/transport.js'
@@ -35,7 +36,8 @@ export async function replay(
   const { topics, signal } = options
   const identities = identitiesOf(capture, options.sources)
   const shipping = tracks.flatMap((track) => {
-    const chunks = capture.inputs[track]?.chunks
+    const input = capture.inputs[track]?.chunks
+    const chunks = track === 'perf' && input !== undefined ? withThreads(capture.names.threads, input) : input
     return chunks === undefined ? [] : [{ track, pieces: timedPieces(track, chunks, options.messageBytes) }]
   })
   const result = { sources: identities.map(({ source }) => source), messages: 0, bytes: 0 }
@@ -51,6 +53,16 @@ export async function replay(
     result.bytes += messages.reduce((sum, { value }) => sum + (value?.byteLength ?? 0), 0)
   }
   return result
+}
+
+/** The ids of threads outside and inside their pid namespace stand in the manifest; a stream has them in perf's text. */
+async function* withThreads(
+  threads: ReadonlyMap<number, number> | undefined,
+  chunks: AsyncIterable<Uint8Array>,
+): AsyncIterable<Uint8Array> {
+  const lines = [...(threads ?? [])].map(([inside, outside]) => threadLine(outside, inside))
+  if (lines.length > 0) yield Buffer.from(lines.join(''))
+  yield* chunks
 }
 
 function identitiesOf({ names, inputs }: OfflineSource, sources: number): StreamIdentity[] {

@@ -209,8 +209,8 @@ export class GoTrack {
   private networkReady(event: GoEvent, atNs: number): NetworkReady {
     const thread = this.core.goThread(event.tid)
     const residualNs = atNs - thread.pollNs
-    // Only while perf is seen to record the returns of epoll_pwait is a missing one a contradiction.
-    if (!Number.isNaN(this.core.state.lastPollNs)) {
+    // Only while perf is seen to record this thread, and returns of epoll_pwait, is a missing one a contradiction.
+    if (thread.seenByPerf && !Number.isNaN(this.core.state.lastPollNs)) {
       const isExplained = thread.kernelChangedNs > thread.pollNs
       for (const listener of this.core.listeners) listener.clockPair?.(atNs, residualNs, isExplained)
     }

@@ -7,10 +7,12 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openGoTrace } from '../../src/capture/goTrace.js'
+import { openInput } from '../../src/capture/input.js'
 import { defaultBufferBytes, defaultFrequencyHz } from '../../src/capture/livePerf.js'
 import { record } from '../../src/capture/record.js'
 import { Ev, GoTraceReader } from '../../src/gotrace/index.js'
 import { defaultSyscalls, perfRecordArgs } from '../../src/perf/command.js'
+import { PerfScriptReader } from '../../src/perf/index.js'
 import { analyzeCapture, analyzeOffline, openFiles, type OfflineResult } from '../../src/pipeline/offline.js'
 import { renderTerminal } from '../../src/report/terminal.js'
 import { requireGo, requirePerf, requireToolchain } from '../support/requirements.js'
@@ -82,6 +84,10 @@ describe('a trace of Go 1.21 or older', function () {
       assert.equal(summary.clock.method, 'inferred', summary.clock.reason)
       assert.ok(summary.clock.confidence! > 0.7)
       assert.equal(summary.wallSource, 'perf')
+      // perf begins first, so its first record, by its own reading of the wall clock, is where the capture begins.
+      const begunNs = await firstRecordWallNs(join(out, 'perf.script.gz'))
+      const apartNs = Number(BigInt(summary.fromWallNs!) - begunNs)
+      assert.ok(Math.abs(apartNs) < 1e6, `${apartNs} ns`)
       const truth = loggedThreads(join(out, 'go.trace'))
       const { threads } = summary.clock
       const checked = [...threads!].filter(([m]) => truth.has(m))
@@ -96,6 +102,20 @@ describe('a trace of Go 1.21 or older', function () {
     assert.ok(![...classesOf(crossed).keys()].includes('on_cpu'))
   })
 })
+
+async function firstRecordWallNs(path: string): Promise<bigint> {
+  const { chunks } = await openInput(path)
+  const reader = new PerfScriptReader()
+  for await (const chunk of chunks) {
+    reader.push(chunk)
+    while (reader.next()) {
+      if (!reader.record.hasTime) continue
+      const { wallNs, clockNs } = reader.header.reference!
+      return reader.baseNs! + BigInt(reader.record.timeNs) + wallNs - clockNs
+    }
+  }
+  throw new Error(`${path} has no record`)
+}
 
 function classesOf({ rows }: OfflineResult): Map<string, number> {
   const sums = new Map<string, number>()

@@ -58,7 +58,9 @@ export function checkPolls(
   let fromNs = Infinity
   let toNs = -Infinity
   let hasPolls = false
-  for (const { kind, times } of perf.values()) {
+  const recorded = new Set<number>()
+  for (const { kind, tid, times } of perf.values()) {
+    recorded.add(tid)
     fromNs = Math.min(fromNs, map.goNs(times[0]!))
     toNs = Math.max(toNs, map.goNs(times.at(-1)!))
     hasPolls ||= kind === MarkKind.Poll
@@ -68,6 +70,8 @@ export function checkPolls(
   for (const [key, lane] of go) {
     if (lane.kind !== MarkKind.Poll) continue
     const goTid = Math.floor(key / markKinds)
+    // A thread that started while perf attached may not be recorded at all.
+    if (threads === undefined && !recorded.has(goTid)) continue
     const thread = threadOf(perf, threads?.get(goTid) ?? goTid, map)
     for (const atNs of lane.times) {
       if (atNs >= fromNs && atNs <= toNs) count(check, thread, atNs)
