@@ -12,7 +12,7 @@ describe('a secret', () => {
     const secret = new Secret('hunter2')
     const lines: string[] = []
     const stream = { write: (line: string) => void lines.push(line) }
-    pino(stream).info({ secret, nested: { list: [secret] } }, 'it is %s %o', secret, secret)
+    pino({}, stream).info({ secret, nested: { list: [secret] } }, 'it is %s %o', secret, secret)
     const shown = [
       String(secret),
       JSON.stringify({ secret }),
