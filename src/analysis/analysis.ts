@@ -154,7 +154,7 @@ export class Analysis {
       }
       if (!this.perfReady) {
         this.perfReady = this.nextPerf()
-        if (this.perfReady) this.run?.announcePerf()
+        if (this.perfReady) this.run?.announcePerf(this.gaps.perf.hasUpTo(this.perfEndBytes - 1))
       }
       if (this.starving !== undefined) return
       this.run ??= this.start()
@@ -191,6 +191,12 @@ export class Analysis {
   get summary(): AnalysisSummary {
     const clock = this.run?.clock ?? decideClock(this.evidence())
     return summarize(clock, this.options.tracks, this.go, this.perf, this.run)
+  }
+
+  /** Where perf's record ends in what was fed. */
+  private get perfEndBytes(): number {
+    const { offsetBytes, bytes } = this.perf.record
+    return offsetBytes + bytes
   }
 
   /** The next record with a time; the others (synthesised at the start, time 0) list the threads that there are. */
@@ -270,8 +276,7 @@ export class Analysis {
     const goNs = this.goReady ? this.go.event.timeNs + run.axis.goShiftNs : Infinity
     const perfNs = this.perfReady ? run.perfNs(this.perf.record.timeNs) : Infinity
     if (perfNs < goNs) {
-      const { offsetBytes, bytes } = this.perf.record
-      run.gap('perf', perfNs, this.gaps.perf.takeUpTo(offsetBytes + bytes - 1))
+      run.gap('perf', perfNs, this.gaps.perf.takeUpTo(this.perfEndBytes - 1))
       run.perfRecord(perfNs, this.shipments.perf.at(this.perf.record.offsetBytes))
       this.perfReady = false
     } else {

@@ -7,6 +7,11 @@ export class Gaps {
     this.pending.push({ atBytes, lostBytes })
   }
 
+  /** Whether bytes are missing before the byte at `offsetBytes`, of those not taken yet. */
+  hasUpTo(offsetBytes: number): boolean {
+    return this.pending.length > 0 && this.pending[0]!.atBytes <= offsetBytes
+  }
+
   /** Bytes missing before the byte at `offsetBytes`, since the last call. */
   takeUpTo(offsetBytes: number): number {
     let lostBytes = 0

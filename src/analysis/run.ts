@@ -201,9 +201,11 @@ export class Run {
     this.shipped('perf', atNs, shippedAtMs)
   }
 
-  /** The perf reader has moved to its next record, which will be applied when its time has come. */
-  announcePerf(): void {
-    if (this.perfOnAxis) this.timeline.announcePerf(this.perf.record)
+  /** The perf reader has moved to its next record, which will be applied when its time has come; `afterGap`: others before it never came. */
+  announcePerf(afterGap: boolean): void {
+    if (!this.perfOnAxis) return
+    if (afterGap) this.timeline.missPerf()
+    this.timeline.announcePerf(this.perf.record)
   }
 
   /** Bytes of a track were lost on their way, before what happened at `atNs`. */

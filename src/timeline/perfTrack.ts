@@ -68,7 +68,7 @@ export class PerfTrack {
    * Records were lost. The kernel says so when it can write again: what is missing lies between the CPU's last record and this one (checked:
    * of 10,520 such records each had the time of the record after it; Linux, kernel/events/ring_buffer.c). Who is known to be on another CPU is still there.
    */
-  lose(record: PerfRecord, atNs: number): void {
+  lose(record: Pick<PerfRecord, 'cpu' | 'tid'>, atNs: number): void {
     const { state } = this.core
     const fromNs = (record.cpu < 0 ? state.lastPerfNs : state.lastOfCpuNs[record.cpu]) ?? -Infinity
     for (const thread of state.threads.values()) {

@@ -70,6 +70,11 @@ export class Timeline {
     if (record.kind === PerfKind.Lost || record.kind === PerfKind.LostSamples) this.perf.lose(record, this.state.nowNs)
   }
 
+  /** Records of perf are missing before the one that comes next: which, and of which CPU, nobody knows. */
+  missPerf(): void {
+    this.perf.lose({ cpu: -1, tid: -1 }, this.state.nowNs)
+  }
+
   /** Threads that perf lists as existing when it begins. */
   listThreads(tids: Iterable<number>): void {
     for (const tid of tids) this.state.listed.tids.add(tid)
