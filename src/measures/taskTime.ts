@@ -83,6 +83,11 @@ export function addPiece(time: TaskTime, goid: number, fromNs: number, toNs: num
 export function countTo(time: TaskTime, toNs: number): void {
   if (toNs <= time.countedNs) return
   const { pending } = time
+  if (pending.length === 0) {
+    time.unattendedNs += toNs - time.countedNs
+    time.countedNs = toNs
+    return
+  }
   const edges: [atNs: number, classId: number, change: number][] = []
   const left: number[] = []
   for (let i = 0; i < pending.length; i += 3) {

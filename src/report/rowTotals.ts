@@ -28,7 +28,7 @@ interface CallTotals {
   maxNs: number
 }
 
-const taskClasses = [...timeClasses, 'unattended']
+const taskClasses = [...timeClasses, 'unattended'].map((name) => ({ name, column: `${name}_ns` }))
 
 /** Names of the tables whose rows it adds up. */
 export const totalledTables: readonly string[] = ['tasks', 'syscalls', 'syscall_wakeups']
@@ -64,8 +64,8 @@ export class RowTotals {
     }
     totals.durationsNs.push(durationNs)
     if (durationNs > totals.worst.durationNs) totals.worst = worst
-    for (const name of taskClasses) {
-      const ns = row[`${name}_ns`] as number
+    for (const { name, column } of taskClasses) {
+      const ns = row[column] as number
       if (ns > 0) totals.classNs.set(name, (totals.classNs.get(name) ?? 0) + ns)
     }
   }
