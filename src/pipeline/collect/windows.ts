@@ -29,7 +29,8 @@ export async function* traceWindows(
         if (isAborted(signal)) return
       }
       const gapNs = gaps.end()
-      if (gapNs !== undefined) log.debug({ url: shownAddress(url), gapMs: gapNs / 1e6 }, 'between two traces nothing was traced')
+      if (gapNs !== undefined)
+        log.debug({ url: shownAddress(url), gapMs: gapNs / 1e6 }, 'between two traces nothing was traced')
     } catch (error) {
       if (isAborted(signal)) return
       status.failures++
