@@ -37,8 +37,11 @@ export interface PerfRecordOptions {
 const keptStderrBytes = 8192
 /** How long perf's records may lie in its ring buffers when they are read live. */
 const flushMs = 100
-/** Text of a busy process comes in writes of so much: in 4 KiB, which is usual, reading it costs three times as much. */
-const writeBytes = 16 << 10
+/**
+ * Text comes in writes of so much. In 16 KiB reading it costs a third, but that of a quiet process (2 KB/s) would lie in perf script for 8 s,
+ * nearly as long as a track may be silent before it is taken for over.
+ */
+const writeBytes = 4 << 10
 /** Text is handed on so often. */
 const batchMs = 10
 /** perf writes out its buffers after SIGINT; a perf that takes longer than this is stuck. */

@@ -6,7 +6,7 @@ export const clockResidual = timeseriesPanel({
   title: 'Clock fit: residual',
   description:
     'How far apart the two tracks put events that happened together (network unblock and epoll_pwait exit). ' +
-    'Over 1 ms the joined rows are marked as unaligned.',
+    'Where too many are over 1 ms, the tracks are no longer joined.',
   unit: 'ns',
   width: 10,
   limit: 1_000_000,
