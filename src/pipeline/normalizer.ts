@@ -13,6 +13,7 @@ import { mostWaitingBytes, Partition } from './partition.js'
 import { receive } from './reception.js'
 import { SilentTracks } from './silentTracks.js'
 import { Writer } from './writer.js'
+import { whileAlive } from './whileAlive.js'
 
 export interface NormalizerOptions {
   readonly transport: Transport
@@ -37,8 +38,6 @@ const tickMs = 500
 const expireEveryMs = 10_000
 /** Rows that are written without waiting for the next tick. */
 const rowsPerFlush = 5000
-/** How often the broker hears from a member that is busy, as a share of the session timeout. */
-const aliveShare = 0.1
 
 /**
  * Reads both raw tracks of its partitions, and writes the rows. Whatever is killed at whatever moment is repeated by the next
@@ -81,7 +80,11 @@ export class Normalizer {
       sessionTimeoutMs,
       topics: [topics.gotrace, topics.perf, topics.checkpoints],
       onAssigned: (numbers, consumer, continued) => this.assigned(numbers, consumer, continued),
-      onMessages: (topic, partition, messages, alive) => this.whileAlive(alive, topic, partition, messages),
+      onMessages: (topic, partition, messages, alive) => {
+        const { assignment } = this
+        const work = () => this.messages(assignment, topic, partition, messages)
+        return whileAlive(alive, sessionTimeoutMs, () => this.mutex.run(work))
+      },
       onAnswer: () => (this.kafkaAnsweredMs = monotonicMs()),
     })
   }
@@ -136,26 +139,6 @@ export class Normalizer {
       this.loading.get(partition)?.setMarker(offset)
       await this.mutex.run(() => this.finishLoading(partition))
     }
-  }
-
-  private async whileAlive(
-    alive: () => Promise<void>,
-    topic: string,
-    partition: number,
-    messages: readonly InMessage[],
-  ) {
-    let lost: unknown
-    const { assignment } = this
-    const beat = setInterval(
-      () => void alive().catch((error: unknown) => (lost = error)),
-      this.options.sessionTimeoutMs * aliveShare,
-    )
-    try {
-      await this.mutex.run(() => this.messages(assignment, topic, partition, messages))
-    } finally {
-      clearInterval(beat)
-    }
-    if (lost !== undefined) throw lost as Error
   }
 
   private async messages(assignment: number, topic: string, number: number, messages: readonly InMessage[]) {

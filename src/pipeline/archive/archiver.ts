@@ -9,6 +9,7 @@ import { monotonicMs } from '../monotonic.js'
 import { Mutex } from '../mutex.js'
 import { retryForever } from '../../retry.js'
 import { ArchivedRun } from './archivedRun.js'
+import { whileAlive } from '../whileAlive.js'
 
 export interface ArchiverOptions {
   readonly transport: Transport
@@ -45,7 +46,6 @@ export const newArchiveCounts = () => ({
 })
 
 const tickMs = 500
-const aliveShare = 0.1
 
 interface PartitionState {
   /** Offset after the last message handled. */
@@ -79,7 +79,11 @@ export class Archiver {
       sessionTimeoutMs,
       topics: [topics.gotrace, topics.perf],
       onAssigned: (numbers, consumer) => this.assigned(numbers, consumer),
-      onMessages: (topic, partition, messages, alive) => this.whileAlive(alive, topic, partition, messages),
+      onMessages: (topic, partition, messages, alive) => {
+        const { assignment } = this
+        const work = () => this.messages(assignment, topic, partition, messages)
+        return whileAlive(alive, sessionTimeoutMs, () => this.mutex.run(work))
+      },
     })
     this.ticker = setInterval(() => void this.mutex.run(() => this.tick()).catch(failed), tickMs)
   }
@@ -100,26 +104,6 @@ export class Archiver {
     this.consumer = consumer
     this.partitions = new Map(numbers.map((number) => [number, { consumed: {}, runs: new Map<string, ArchivedRun>() }]))
     this.options.log.info({ partitions: numbers }, 'assigned')
-  }
-
-  private async whileAlive(
-    alive: () => Promise<void>,
-    topic: string,
-    partition: number,
-    messages: readonly InMessage[],
-  ) {
-    let lost: unknown
-    const { assignment } = this
-    const beat = setInterval(
-      () => void alive().catch((error: unknown) => (lost = error)),
-      this.options.sessionTimeoutMs * aliveShare,
-    )
-    try {
-      await this.mutex.run(() => this.messages(assignment, topic, partition, messages))
-    } finally {
-      clearInterval(beat)
-    }
-    if (lost !== undefined) throw lost as Error
   }
 
   private async messages(assignment: number, topic: string, number: number, messages: readonly InMessage[]) {
