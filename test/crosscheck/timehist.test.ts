@@ -103,7 +103,8 @@ describe('time on and off the CPU, against perf sched timehist', function () {
     const seen = new Map<number, number>()
     const odd: string[] = []
     let compared = 0
-    let missed = 0
+    let missedIn = 0
+    let missedBoth = 0
     let unknown = 0
     for (const stay of theirs) {
       const before = seen.get(stay.tid) ?? 0
@@ -116,15 +117,19 @@ describe('time on and off the CPU, against perf sched timehist', function () {
       if (parts.every((part) => difference(part) <= 1)) continue
       // perf misses a sched_switch now and then, out of idle most of all, without a word (115 of 62,219 in one second on a busy machine: the
       // thread that leaves a CPU is not the one that came). timehist then takes time off the CPU for time on it; SWITCH IN records tell us.
-      if (difference(({ offUs, runUs }) => offUs + runUs) <= 2 && stay.runUs > mine!.runUs) missed++
+      if (difference(({ offUs, runUs }) => offUs + runUs) <= 2 && stay.runUs > mine!.runUs) missedIn++
       // When it misses both the way out and the way back, timehist knows of one stay instead of two.
-      else if (mine !== undefined && stay.offUs + stay.delayUs === 0 && stay.runUs > mine.offUs + mine.runUs) missed++
+      else if (mine !== undefined && stay.offUs + stay.delayUs === 0 && stay.runUs > mine.offUs + mine.runUs)
+        missedBoth++
       // After lost records nothing is known before the thread's next one.
       else if (Number.isNaN(mine?.offUs)) unknown++
       else odd.push(`${JSON.stringify(stay)} ${JSON.stringify(mine)}`)
     }
     assert.deepEqual(odd.slice(0, 10), [], `${odd.length} of ${compared} differ`)
-    assert.ok(missed <= compared / 10 && unknown <= compared / 10, `${missed}, ${unknown} of ${compared}`)
+    // The fewer others run, the more often a thread comes out of idle.
+    assert.ok(missedIn <= compared / 2, `${missedIn} of ${compared} without a switch in`)
+    assert.ok(missedBoth <= compared / 20, `${missedBoth} of ${compared} without both switches`)
+    assert.ok(unknown <= compared / 10, `${unknown} of ${compared} unknown`)
     assert.ok(compared > 150)
   })
 })
