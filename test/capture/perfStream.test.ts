@@ -103,16 +103,18 @@ describe('the perf stream of a process', () => {
 
   it('leaves out stacks, then system calls, when told to, and says so in the text', async () => {
     const stream = await open('rpc', [])
-    const reading = read(stream)
-    await sleep(1000)
-    stream.setDetail('noStacks')
-    await eventually(() => stream.counts.rotations === 1)
-    await sleep(700)
-    stream.setDetail('noSyscalls')
-    await eventually(() => stream.counts.rotations === 2)
-    await sleep(1500)
+    const details: Detail[] = []
+    const reading = read(stream, details)
+    for (const detail of ['noStacks', 'noSyscalls'] as const) {
+      await eventually(() => details.at(-1)!.switches > 0)
+      stream.setDetail(detail)
+      // Not the next rotation, which may have begun before, for new threads.
+      await eventually(() => details.at(-1)!.detail === detail)
+      await sleep(700)
+    }
+    await eventually(() => details.at(-1)!.switches > 0)
     over.abort()
-    const { details, outOfTurn } = await reading
+    const { outOfTurn } = await reading
     assert.deepEqual(
       details.map(({ detail, stacks, syscalls, switches }) => [detail, stacks > 0, syscalls > 0, switches > 0]),
       [
@@ -145,7 +147,8 @@ interface Detail {
   switches: number
 }
 
-async function read(stream: PerfStream) {
+async function read(stream: PerfStream, details: Detail[] = []) {
+  details.push({ detail: 'full', stacks: 0, syscalls: 0, switches: 0 })
   const reader = new PerfScriptReader()
   const seen = {
     problems: reader.problemCounts,
@@ -155,7 +158,7 @@ async function read(stream: PerfStream) {
     tids: new Set<number>(),
     doubled: [] as string[],
     outOfTurn: [] as string[],
-    details: [{ detail: 'full', stacks: 0, syscalls: 0, switches: 0 }] as Detail[],
+    details,
   }
   const known = new Set<string>()
   const onCpu = new Map<number, boolean>()
