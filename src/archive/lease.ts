@@ -4,7 +4,7 @@ import { hostname } from 'node:os'
 import { join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import { isAlive, readStat } from '../capture/proc.js'
+import { readStat, stillRuns } from '../capture/proc.js'
 import { makeDirectory, replaceFile } from './durable.js'
 import { leaseDirectory } from './layout.js'
 
@@ -70,8 +70,7 @@ export async function leasedDirectories(archive: string): Promise<ReadonlySet<st
 
 async function holds({ host, pid, startTicks }: z.infer<typeof Holder>, isFresh: boolean): Promise<boolean> {
   if (host !== hostname()) return isFresh
-  const stat = await readStat(pid)
-  return isAlive(stat) && stat.startTicks === startTicks
+  return stillRuns(pid, startTicks)
 }
 
 /** Longest time that anybody has the lock: it covers a look at the leases and a rename. */

@@ -36,6 +36,12 @@ export function isAlive(stat: ProcessStat | undefined): stat is ProcessStat {
   return stat !== undefined && stat.state !== 'Z' && stat.state !== 'X'
 }
 
+/** Whether the process still runs: the same number with another start is another process. */
+export async function stillRuns(pid: number, startTicks: number): Promise<boolean> {
+  const now = await readStat(pid)
+  return isAlive(now) && now.startTicks === startTicks
+}
+
 export async function threadIds(pid: number): Promise<string[]> {
   return readdir(`/proc/${pid}/task`).catch(() => [])
 }

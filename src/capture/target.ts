@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { UserError } from '../errors.js'
 import { shownCommand } from '../secret.js'
 import { findExecutable } from './executables.js'
-import { commandLine, isAlive, type ProcessStat, readStat, startTime, threadNames } from './proc.js'
+import { commandLine, isAlive, type ProcessStat, readStat, startTime, stillRuns, threadNames } from './proc.js'
 
 /** The process being recorded. */
 export interface Target {
@@ -39,7 +39,7 @@ export async function attach(pid: number): Promise<Target> {
   let watching = true
   async function gone(): Promise<string> {
     for (;;) {
-      if (!(await runs(pid, first!.startTicks))) return `process ${pid} ended`
+      if (!(await stillRuns(pid, first!.startTicks))) return `process ${pid} ended`
       if (!watching) return ''
       await sleep(pollMs)
     }
@@ -51,7 +51,7 @@ export async function attach(pid: number): Promise<Target> {
     command: shownCommand(await commandLine(pid)),
     start: await startTime(first.startTicks),
     exited: gone(),
-    isAlive: () => runs(pid, first.startTicks),
+    isAlive: () => stillRuns(pid, first.startTicks),
     resume: () => undefined,
     release: () => {
       watching = false
@@ -88,16 +88,10 @@ export async function launch(command: readonly string[]): Promise<Target> {
     command: shownCommand(command),
     start: await startTime(first.startTicks),
     exited,
-    isAlive: () => runs(pid, first.startTicks),
+    isAlive: () => stillRuns(pid, first.startTicks),
     resume: () => child.kill('SIGCONT'),
     release: () => terminate(child, exited),
   }
-}
-
-/** The same number with another start is another process. */
-async function runs(pid: number, startTicks: number): Promise<boolean> {
-  const now = await readStat(pid)
-  return isAlive(now) && now.startTicks === startTicks
 }
 
 async function terminate(child: ChildProcess, exited: Promise<string>): Promise<void> {

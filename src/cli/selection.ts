@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { always, Gate, type Interval, type SelectableAxis, united } from '../analysis/selection.js'
 import { UserError } from '../errors.js'
-import { parseCondition } from '../measures/condition.js'
+import { durationUnitsNs, parseCondition } from '../measures/condition.js'
 import { findMoments } from '../pipeline/moments.js'
 import type { OfflineSource } from '../pipeline/offline.js'
 
@@ -55,13 +55,11 @@ function within(window: Interval, fromNs: number, toNs: number): Interval {
   return { fromNs: Math.max(window.fromNs, fromNs), toNs: Math.min(window.toNs, Math.max(toNs, fromNs + 1)) }
 }
 
-const secondsNs: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9 }
-
 /** @throws UserError */
 function parseDuration(option: string, text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m)$/.exec(text)
   if (match === null) throw new UserError(`${option} ${text} is no duration: write one like 10ms`)
-  return Math.round(Number(match[1]) * secondsNs[match[2]!]!)
+  return Math.round(Number(match[1]) * durationUnitsNs[match[2]!]!)
 }
 
 type MomentOf = (axis: SelectableAxis) => number

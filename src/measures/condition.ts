@@ -70,7 +70,8 @@ function named(table: string, type: string): RowSubject {
   return { kind: 'row', table, column: 'duration_ns', where: type === '' ? {} : { type }, tsIsEnd: false }
 }
 
-const units: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9 }
+/** ns in each unit that a duration may be written in. */
+export const durationUnitsNs: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9 }
 
 /**
  * Reads `[longest] SUBJECT [OP DURATION]`. A subject is one of those above, a class (`net_wait`), or `TABLE.COLUMN` for any
@@ -80,7 +81,7 @@ const units: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3, ms: 
 export function parseCondition(text: string): Condition {
   const match = /^\s*(longest\s+)?(.+?)\s*(?:(>=|<=|>|<|=)\s*([\d.]+)\s*(\S*))?\s*$/.exec(text)
   const number = Number(match?.[4] ?? 0)
-  const unit = match?.[5] === undefined ? 1 : units[match[5]]
+  const unit = match?.[5] === undefined ? 1 : durationUnitsNs[match[5]]
   const subject = match === null ? undefined : subjectOf(match[2]!)
   if (match === null || subject === undefined) throw new UserError(`"${text}" is no condition: ${known}`)
   if (unit === undefined || !Number.isFinite(number)) {

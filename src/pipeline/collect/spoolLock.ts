@@ -1,6 +1,6 @@
 import { open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isAlive, readStat } from '../../capture/proc.js'
+import { readStat, stillRuns } from '../../capture/proc.js'
 import { UserError } from '../../errors.js'
 
 /**
@@ -20,9 +20,8 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     }
     const [pid, startTicks] = (await readFile(path, 'utf8').catch(() => '')).trim().split(' ').map(Number)
-    const holder = pid === undefined || !(pid > 0) ? undefined : await readStat(pid)
-    if (isAlive(holder) && holder.startTicks === startTicks)
-      throw new UserError(`the spool directory ${directory} is used by process ${pid!}: give each collector its own`)
+    if (pid !== undefined && pid > 0 && startTicks !== undefined && (await stillRuns(pid, startTicks)))
+      throw new UserError(`the spool directory ${directory} is used by process ${pid}: give each collector its own`)
     await rm(path, { force: true })
   }
 }
