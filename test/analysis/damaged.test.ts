@@ -90,8 +90,7 @@ describe('the analysis of damaged streams', () => {
   const damage = fc.record({ go: places, perf: places, goUpTo: upTo, perfUpTo: upTo })
   const sizes = fc.array(fc.integer({ min: 5_000, max: 400_000 }), { minLength: 1, maxLength: 10 })
 
-  it('gives the same rows at once, in pieces, and from any checkpoint', function () {
-    this.timeout(120_000)
+  it('gives the same rows at once, in pieces, and from any checkpoint', () => {
     fc.assert(
       fc.property(damage, sizes, fc.nat(), (where, cut, choice) => {
         const streams = damaged(where)

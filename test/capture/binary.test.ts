@@ -9,7 +9,6 @@ import { requireGo } from '../support/requirements.js'
 import { buildOracle } from '../stacks/pclntab/support.js'
 
 describe('the Go programs of a recording', function () {
-  this.timeout(300_000)
   let folder = ''
   let built = ''
 

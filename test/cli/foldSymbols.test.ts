@@ -8,7 +8,6 @@ import { requireGo } from '../support/requirements.js'
 import { ask, buildOracle } from '../stacks/pclntab/support.js'
 
 describe('dualtrace fold of a stripped Go program', function () {
-  this.timeout(300_000)
   let folder = ''
   let program = ''
   /** A sample below inlined calls, as perf prints it. */

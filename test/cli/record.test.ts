@@ -114,7 +114,8 @@ describe('dualtrace record', () => {
     requirePerf(this)
     const out = join(folder, 'out')
     const result = await runCli(['record', ...pid(), '--out', out, '--duration', '30s'], {
-      started: () => void setTimeout(() => sleeper.kill(), 2000),
+      // It says that it records once perf and the process are there.
+      started: (child) => child.stderr?.once('data', () => setTimeout(() => sleeper.kill(), 500)),
     })
     assert.equal(result.code, 3)
     assert.match(result.stderr, /ended .* into the recording; what was recorded until then is kept/)

@@ -23,7 +23,6 @@ const kernelClasses: readonly TimeClass[] = [
 const tracepoints = ['cpu-clock', 'sched:sched_switch', 'sched:sched_waking', 'syscalls:sys_exit_epoll_pwait']
 
 describe('dualtrace diagnose of tracepoints recorded with a global -F', function () {
-  this.timeout(120_000)
   let folder = ''
   before(function () {
     requireGo(this)

@@ -45,7 +45,6 @@ describe('the time of goroutines by state, against golang.org/x/exp/trace', func
   const directory = temporaryDirectory()
 
   before(function () {
-    this.timeout(300_000)
     requireGo(this)
     program = join(directory, 'gostates')
     const env = { ...process.env, GOFLAGS: '-mod=mod' }

@@ -63,7 +63,6 @@ function ourCalls(data: string): Map<string, Calls> {
 }
 
 describe('system calls, against perf trace -s', function () {
-  this.timeout(300_000)
   const directory = temporaryDirectory()
 
   before(function () {

@@ -78,7 +78,6 @@ function ourStays(data: string): Stay[] {
 }
 
 describe('time on and off the CPU, against perf sched timehist', function () {
-  this.timeout(300_000)
   const directory = temporaryDirectory()
 
   before(function () {

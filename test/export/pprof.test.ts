@@ -38,7 +38,6 @@ function totalsOf(bytes: Uint8Array): Map<string, string> {
 }
 
 describe('the blocking profiles', function () {
-  this.timeout(300_000)
   before(function () {
     requireGo(this)
   })

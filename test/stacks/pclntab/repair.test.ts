@@ -19,7 +19,6 @@ const frame = (ip: number, more: Partial<PerfFrame> = {}): PerfFrame => ({
 })
 
 describe('the repair of one frame', function () {
-  this.timeout(300_000)
   let program: GoProgram
   let pie: GoProgram
 
