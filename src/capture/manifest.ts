@@ -14,6 +14,7 @@ const Reached = z.strictObject({
   fedPosition: z.int().nonnegative(),
   skipping: z.boolean(),
   gapBytes: z.int().nonnegative(),
+  wantsHeader: z.boolean(),
 })
 
 /** One track of one hour of the archive. Positions count the bytes of the track that arrived, from the begin of the run. */

@@ -25,6 +25,19 @@ export function readTraceHeader(buf: Uint8Array, index: number): number {
 }
 readTraceHeader.sizeBytes = headerBytes
 
+/** The version that the header at the start of these bytes names, such as '1.26'; undefined when there is none. */
+export function traceVersionOf(bytes: Uint8Array): string | undefined {
+  const minor = readTraceHeader(bytes, 0)
+  return Number.isNaN(minor) ? undefined : `1.${minor}`
+}
+
+/** The header of a trace of this version, for generations whose own has been lost. */
+export function traceHeader(version: string): Uint8Array {
+  const header = new Uint8Array(headerBytes)
+  new TextEncoder().encodeInto(`go ${version} trace`, header)
+  return header
+}
+
 /** Whether a byte can begin a batch under this header version. */
 export function startsBatch(byte: number, minor: number): boolean {
   return byte === Ev.EventBatch || (byte === Ev.ExperimentalBatch && minor >= 23)

@@ -1,3 +1,4 @@
+export { traceHeader, traceVersionOf } from './batch.js'
 export { type ClockSnapshot, GoEvent } from './event.js'
 export type { Frame } from './generation.js'
 export type { Problem, ProblemName } from './problems.js'

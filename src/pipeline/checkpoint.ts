@@ -6,7 +6,7 @@ import type { AnalysisOptions, SavedAnalysis } from '../analysis/analysis.js'
 import { maxCheckpointBytes } from '../transport/topics.js'
 
 /** Changes whenever the state of the analysis changes its shape: a normalizer recomputes from the raw data what it cannot resume. */
-export const checkpointVersion = 4
+export const checkpointVersion = 5
 
 const perTrack = <T extends z.ZodType>(type: T) => z.object({ gotrace: type, perf: type })
 
@@ -16,6 +16,7 @@ const ResumePoint = z.object({
   fedPosition: z.number(),
   skipping: z.boolean(),
   gapBytes: z.number(),
+  wantsHeader: z.boolean(),
 })
 
 /** What one run of a source needs to go on elsewhere. */

@@ -1,4 +1,4 @@
-import { GenerationSplitter } from '../gotrace/index.js'
+import { GenerationSplitter, traceVersionOf } from '../gotrace/index.js'
 import { lastRecordBoundary } from '../perf/index.js'
 import type { Track } from '../transport/envelope.js'
 
@@ -10,6 +10,8 @@ export interface CutPiece {
   readonly generation: number
   readonly sequence: number
   readonly last: boolean
+  /** Version of the trace the generation belongs to, as its header had it; undefined for perf text, and before any header. */
+  readonly traceVersion: string | undefined
 }
 
 /** Cuts a track into messages: a Go trace into its generations, perf text where records end. */
@@ -27,6 +29,7 @@ export function cutterFor(track: Track, maxBytes: number): Cutter {
 class GenerationCutter implements Cutter {
   private readonly splitter = new GenerationSplitter()
   private generation = 0
+  private traceVersion: string | undefined
 
   constructor(private readonly maxBytes: number) {}
 
@@ -49,10 +52,12 @@ class GenerationCutter implements Cutter {
     for (let next = this.splitter.next(); next !== undefined; next = this.splitter.next()) {
       const { bytes, offsetBytes } = next
       this.generation++
+      this.traceVersion = traceVersionOf(bytes) ?? this.traceVersion
+      const { generation, traceVersion } = this
       for (let from = 0, sequence = 0; from < bytes.length; from += this.maxBytes, sequence++) {
         const piece = bytes.subarray(from, from + this.maxBytes)
         const last = from + this.maxBytes >= bytes.length
-        pieces.push({ position: offsetBytes + from, bytes: piece, generation: this.generation, sequence, last })
+        pieces.push({ position: offsetBytes + from, bytes: piece, generation, sequence, last, traceVersion })
       }
     }
     return pieces
@@ -113,7 +118,8 @@ class PerfCutter implements Cutter {
   }
 
   private piece(bytes: Uint8Array): CutPiece {
-    const piece = { position: this.position, bytes, generation: 0, sequence: 0, last: true }
+    const { position } = this
+    const piece = { position, bytes, generation: 0, sequence: 0, last: true, traceVersion: undefined }
     this.position += bytes.length
     return piece
   }

@@ -1,4 +1,6 @@
-import type { Track } from '../transport/envelope.js'
+import { traceHeader, traceVersionOf } from '../gotrace/index.js'
+import type { Envelope, Track } from '../transport/envelope.js'
+import type { InMessage } from '../transport/transport.js'
 
 /** One message of a track, as it came from the topic. */
 export interface Piece {
@@ -9,7 +11,14 @@ export interface Piece {
   /** gotrace: number of the piece in its generation, and whether it is the last one. */
   readonly sequence: number
   readonly last: boolean
+  /** gotrace: as the header of the trace has it. */
+  readonly traceVersion?: string | undefined
   readonly end: boolean
+}
+
+export function pieceOf(envelope: Envelope, { offset, value }: InMessage): Piece {
+  const { position, sequence = 0, last = false, traceVersion, end = false } = envelope
+  return { offset, position, bytes: value, sequence, last, traceVersion, end }
 }
 
 /** Where a track must be read again from: plain data, part of a checkpoint. */
@@ -23,6 +32,8 @@ export interface ResumePoint {
   readonly skipping: boolean
   /** Bytes missing just before the first one wanted, which the analysis has not been told of. */
   readonly gapBytes: number
+  /** gotrace: nothing has been fed yet, so that the first bytes must begin with a header. */
+  readonly wantsHeader: boolean
 }
 
 /** Bytes to feed, and how many are missing in the track right before them. */
@@ -38,8 +49,11 @@ interface Entry {
   readonly offset: bigint
   readonly streamPosition: number
   readonly fedPosition: number
+  /** Bytes fed; the first `headerBytes` of them did not come with the message. */
   readonly sizeBytes: number
+  readonly headerBytes: number
   readonly gapBytes: number
+  readonly wantsHeader: boolean
 }
 
 const noCounts = (): IntakeCounts => ({ duplicates: 0, late: 0, gaps: 0, lostBytes: 0 })
@@ -50,7 +64,8 @@ const gapsRemembered = 100
 /**
  * Puts the messages of one track back into the byte stream they were cut from: what came twice is dropped, what is missing is
  * counted, and a generation of the Go trace goes on only when all its pieces are there, so that a lost message costs one
- * generation and never the framing of those after it.
+ * generation and never the framing of those after it. When the first generation is what is lost, the trace's header, which came with it,
+ * is put before the next one.
  */
 export class TrackIntake {
   counts: IntakeCounts = noCounts()
@@ -63,6 +78,7 @@ export class TrackIntake {
   private gaps: { from: number; to: number }[] = []
   /** Missing since the last bytes that were kept. */
   private gapBytes: number
+  private wantsHeader: boolean
   private lastOffset: bigint | undefined
   private first: bigint | undefined
 
@@ -75,6 +91,7 @@ export class TrackIntake {
     this.nextFedPosition = resume?.fedPosition ?? 0
     this.skipping = resume?.skipping ?? false
     this.gapBytes = resume?.gapBytes ?? 0
+    this.wantsHeader = resume?.wantsHeader ?? track === 'gotrace'
     if (resume !== undefined) this.lastOffset = resume.offset - 1n
   }
 
@@ -106,12 +123,7 @@ export class TrackIntake {
         return []
       }
     }
-    const heldBytes = this.held.reduce((sum, { bytes: { length } }) => sum + length, 0)
-    const fedPosition = this.nextFedPosition + heldBytes
-    const { gapBytes } = this
-    const entry = { offset: piece.offset, streamPosition, fedPosition, sizeBytes: bytes.length, gapBytes }
-    this.gapBytes = 0
-    this.held.push({ entry, bytes })
+    this.hold(piece, bytes, streamPosition)
     return this.track === 'perf' || piece.last || piece.end ? this.release() : []
   }
 
@@ -120,13 +132,16 @@ export class TrackIntake {
     const waiting = [...this.entries, ...this.held.map(({ entry }) => entry)]
     const entry = waiting.find((candidate) => candidate.fedPosition + candidate.sizeBytes > fedPosition)
     if (entry !== undefined) {
-      const streamPosition = entry.streamPosition + Math.max(0, fedPosition - entry.fedPosition)
-      const gapBytes = fedPosition <= entry.fedPosition ? entry.gapBytes : 0
-      return { offset: entry.offset, streamPosition, fedPosition, skipping: false, gapBytes }
+      const { offset } = entry
+      const isUsed = fedPosition > entry.fedPosition
+      const streamPosition = entry.streamPosition + Math.max(0, fedPosition - entry.fedPosition - entry.headerBytes)
+      const gapBytes = isUsed ? 0 : entry.gapBytes
+      const wantsHeader = isUsed ? false : entry.wantsHeader
+      return { offset, streamPosition, fedPosition, skipping: false, gapBytes, wantsHeader }
     }
     if (this.lastOffset === undefined) return undefined
-    const { skipping, gapBytes, nextPosition: streamPosition } = this
-    return { offset: this.lastOffset + 1n, streamPosition, fedPosition, skipping, gapBytes }
+    const { skipping, gapBytes, wantsHeader, nextPosition: streamPosition } = this
+    return { offset: this.lastOffset + 1n, streamPosition, fedPosition, skipping, gapBytes, wantsHeader }
   }
 
   /** Nothing before this point will be asked for again. */
@@ -152,6 +167,25 @@ export class TrackIntake {
     return released.map(({ entry: { gapBytes }, bytes }) => ({ bytes, gapBytes }))
   }
 
+  private hold(piece: Piece, shipped: Uint8Array, streamPosition: number): void {
+    const { gapBytes, wantsHeader } = this
+    const header = wantsHeader && piece.sequence === 0 ? lostHeader(piece, shipped) : undefined
+    const bytes = header === undefined ? shipped : Buffer.concat([header, shipped])
+    const heldBytes = this.held.reduce((sum, { bytes: { length } }) => sum + length, 0)
+    const entry = {
+      offset: piece.offset,
+      streamPosition,
+      fedPosition: this.nextFedPosition + heldBytes,
+      sizeBytes: bytes.length,
+      headerBytes: header?.length ?? 0,
+      gapBytes,
+      wantsHeader,
+    }
+    this.gapBytes = 0
+    if (bytes.length > 0) this.wantsHeader = false
+    this.held.push({ entry, bytes })
+  }
+
   private refuse(piece: Piece): [] {
     const late = this.gaps.some((gap) => piece.position >= gap.from && piece.position < gap.to)
     if (late) this.counts.late++
@@ -166,8 +200,9 @@ export class TrackIntake {
     if (this.gaps.length > gapsRemembered) this.gaps.shift()
     this.nextPosition = position
     if (this.track !== 'gotrace') return
-    for (const { entry, bytes } of this.held) {
-      this.lose(bytes.length)
+    this.wantsHeader = this.held[0]?.entry.wantsHeader ?? this.wantsHeader
+    for (const { entry } of this.held) {
+      this.lose(entry.sizeBytes - entry.headerBytes)
       this.gapBytes += entry.gapBytes
     }
     this.held = []
@@ -178,4 +213,10 @@ export class TrackIntake {
     this.counts.lostBytes += sizeBytes
     this.gapBytes += sizeBytes
   }
+}
+
+/** The header that the bytes of a generation lack, when their message tells what it was. */
+function lostHeader({ position, traceVersion }: Piece, bytes: Uint8Array): Uint8Array | undefined {
+  if (position === 0 || bytes.length === 0 || traceVersion === undefined) return undefined
+  return traceVersionOf(bytes) === undefined ? traceHeader(traceVersion) : undefined
 }

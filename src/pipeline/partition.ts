@@ -5,6 +5,7 @@ import { tracks } from '../transport/topics.js'
 import type { InMessage } from '../transport/transport.js'
 import { type Checkpoint, type Ending, runKey } from './checkpoint.js'
 import type { Counts } from './counts.js'
+import { pieceOf } from './intake.js'
 import { type LoadingPartition, unusableSentence } from './loading.js'
 import { SourceRun, type TakenCheckpoint } from './sourceRun.js'
 
@@ -61,7 +62,7 @@ export class Partition {
   accept(envelope: Envelope, message: InMessage, nowMs: number): void {
     const { track, stream, source } = envelope
     const key = runKey(source, stream)
-    const { position, sequence, last, end, shippedAtMs } = envelope
+    const { position, shippedAtMs } = envelope
     const over = this.finished.get(key)
     if (over !== undefined || this.abandoned.has(key)) {
       if (over === undefined) this.options.counts.abandoned++
@@ -70,18 +71,10 @@ export class Partition {
       return
     }
     const run = this.runs.get(key) ?? this.begin(envelope, key, nowMs)
-    const piece = {
-      offset: message.offset,
-      position,
-      bytes: message.value,
-      sequence: sequence ?? 0,
-      last: last === true,
-      end: end === true,
-    }
     // A later run of the same source ships this track now: earlier ones have said all they will, and their rows come first.
     for (const other of this.runs.values())
       if (other.source === source && other.stream < stream && !other.isEnded(track)) this.endTrack(other, track, nowMs)
-    run.accept(track, piece, shippedAtMs, nowMs)
+    run.accept(track, pieceOf(envelope, message), shippedAtMs, nowMs)
     this.pump(run, nowMs)
   }
 

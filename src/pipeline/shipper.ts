@@ -30,8 +30,8 @@ export function pieceMessage(
   piece: CutPiece,
   shippedAtMs?: number,
 ): OutMessage {
-  const { generation, sequence, last } = piece
-  const cut = track === 'gotrace' ? { generation, sequence, last: last ? (true as const) : undefined } : {}
+  const { generation, sequence, last, traceVersion } = piece
+  const cut = track === 'gotrace' ? { generation, sequence, last: last ? (true as const) : undefined, traceVersion } : {}
   const headers = encodeEnvelope({ ...identity, track, position: piece.position, shippedAtMs, ...cut })
   return { topic: topics[track], key: identity.source, headers, value: piece.bytes }
 }

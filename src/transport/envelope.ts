@@ -50,6 +50,11 @@ export const Envelope = z.object({
   generation: whole.optional(),
   sequence: whole.optional(),
   last: flag.optional(),
+  /** gotrace: the version in the trace's header, which stands before the first generation only: others can be read without that. */
+  traceVersion: z
+    .string()
+    .regex(/^1\.\d{1,3}$/, 'a version of Go such as 1.26')
+    .optional(),
   /** Wall-clock time of shipping; absent for a replay, whose delay means nothing. */
   shippedAtMs: whole.optional(),
   /** One moment on both clocks of the host. */

@@ -57,10 +57,10 @@ describe('a run in the archive', () => {
       const cutter = cutterFor(track, 30_000)
       const pieces = [...cutter.push(original[track]), ...cutter.end()]
       let offset = 100n
-      for (const { position, bytes, generation, sequence, last } of pieces) {
+      for (const { position, bytes, generation, sequence, last, traceVersion } of pieces) {
         offset++
         if (position < skipBytes) continue
-        const cut = track === 'gotrace' ? { generation, sequence, last } : {}
+        const cut = track === 'gotrace' ? { generation, sequence, last, traceVersion } : {}
         const message = { offset, key: '', headers: {}, value: bytes }
         await run.accept({ ...head, track, position, shippedAtMs: Number(offset), ...cut }, message, 3)
         if (Number(offset) % restartEvery !== 0) continue
@@ -151,6 +151,17 @@ describe('a run in the archive', () => {
     })
     assert.deepEqual(result, { warmedUp: true, problems: [] })
     assert.equal(rows.length, 0)
+  })
+
+  it('is readable from the next generation on when the messages before that are not in Kafka any more', async () => {
+    const captures = await fill(7, 60_000)
+    const withTrace = captures.filter(({ manifest }) => manifest.archive.gotrace !== undefined)
+    assert.ok(withTrace.length > 0)
+    for (const each of withTrace) {
+      const { summary } = await analyzeCapture(each.directory)
+      assert.ok(summary.goEvents > 1000, JSON.stringify(summary))
+      assert.deepEqual(await verifyCapture(each), [])
+    }
   })
 
   it('is searched for what fits a condition, with the evidence', async () => {

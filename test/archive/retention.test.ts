@@ -32,7 +32,7 @@ describe('retention of the archive', () => {
       sha256: '0'.repeat(64),
       prefixBytes: 0,
       fromPosition: 0,
-      reached: { offset: '1', streamPosition: 0, fedPosition: 0, skipping: false, gapBytes: 0 },
+      reached: { offset: '1', streamPosition: 0, fedPosition: 0, skipping: false, gapBytes: 0, wantsHeader: false },
       partition: 0,
       firstOffset: '0',
       gaps: [],

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { GoTraceReader } from '../../src/gotrace/index.js'
 import { PerfKind, PerfScriptReader } from '../../src/perf/index.js'
 import type { CollectorStatus } from '../../src/pipeline/collect/status.js'
@@ -51,40 +50,45 @@ describe('a collector that is left running', function () {
     return collector
   }
 
-  async function startService(durationS: number): Promise<RunningWorkload> {
-    workload = await startWorkload(executable, ['-duration', `${durationS}s`, '-socket', socket()])
+  async function startService(): Promise<RunningWorkload> {
+    workload = await startWorkload(executable, ['-duration', '110s', '-socket', socket()])
     return workload
   }
 
-  /** The state as it was last logged. */
-  function status({ lines }: CollectorProcess): CollectorStatus {
-    const line = lines.findLast((candidate) => candidate.includes('"msg":"status"'))
-    return JSON.parse(line ?? '{}') as CollectorStatus
+  /** The first state logged from now on that is as wanted. */
+  async function statusOf(from: CollectorProcess, isWanted: (state: CollectorStatus) => boolean) {
+    for (let at = from.lines.length; ; at++) {
+      const line = await from.said(['"msg":"status"'], at)
+      at = from.lines.indexOf(line, at)
+      const state = JSON.parse(line) as CollectorStatus
+      if (isWanted(state)) return state
+    }
   }
 
   it('loses nothing of a service while Kafka is away and perf is renewed, and finds the service again when it restarts', async () => {
     const own = start('collect1.', { DUALTRACE_MEMORY: '50kB', DUALTRACE_ROTATE_EVERY: '1s' })
     await own.said(['waiting for a process named streaming'])
-    const first = await startService(9)
+    const first = await startService()
     await own.said(['"msg":"collecting"', `/${first.pid}/`])
-    await sleep(1500)
+    await statusOf(own, ({ outbox }) => outbox.sentBytes > 0)
     await stack.stop('kafka')
-    await sleep(2500)
-    assert.ok(status(own).outbox.diskWaitingBytes > 0, 'nothing is in the spool')
+    await statusOf(own, ({ outbox }) => outbox.diskWaitingBytes > 100_000)
     await stack.start('kafka')
-    const counted = [await first.induced]
+    await statusOf(own, ({ inputs: [input] }) => input!.perf.rotations > 0 && input!.gotrace.generations > 2)
+    await first.stop()
     await own.said(['collected to the end', `/${first.pid}/`])
-    const second = await startService(3)
+    const second = await startService()
     await own.said(['"msg":"collecting"', `/${second.pid}/`])
-    counted.push(await second.induced)
+    const generationsBefore = (await statusOf(own, () => true)).inputs[0]!.gotrace.generations
+    await statusOf(own, ({ inputs: [input] }) => input!.gotrace.generations > generationsBefore + 1)
+    await second.stop()
     await own.said(['collected to the end', `/${second.pid}/`])
-    await sleep(1100)
-    const { outbox, inputs } = status(own)
+    const { outbox, inputs } = await statusOf(own, () => true)
     assert.ok(outbox.spooledBytes > 100_000)
     assert.equal(outbox.shedMessages, 0)
     assert.equal(inputs[0]?.instances, 2)
-    assert.ok(inputs[0].perf.rotations >= 1)
     assert.equal(await own.stop(), 0)
+    const counted = [await first.induced, await second.induced]
     assert.deepEqual(readdirSync(join(folder, 'spool')), [])
 
     const messages = await readRawTopics(stack.kafka.brokers, 'collect1.')
@@ -117,14 +121,12 @@ describe('a collector that is left running', function () {
     const small = { DUALTRACE_MEMORY: '2MB', DUALTRACE_SPOOL_SIZE: '300kB' }
     const own = start('collect2.', small)
     await own.said(['waiting for a process named streaming'])
-    const service = await startService(60)
+    const service = await startService()
     await own.said(['"msg":"collecting"'])
-    await sleep(1500)
+    await statusOf(own, ({ outbox }) => outbox.sentBytes > 0)
     await stack.stop('kafka')
-    await own.said(['no room for more until Kafka takes messages again'])
-    await sleep(1100)
-    const before = status(own)
-    assert.ok(before.outbox.shedMessages > 0 && before.outbox.diskWaitingBytes <= 300e3)
+    const before = await statusOf(own, ({ outbox }) => outbox.shedMessages > 0)
+    assert.ok(before.outbox.diskWaitingBytes <= 300e3)
     await stack.start('kafka')
     await own.said(['there is room again'])
     const linesSoFar = own.lines.length
@@ -133,10 +135,14 @@ describe('a collector that is left running', function () {
     await own.kill()
     const next = start('collect2.', small)
     await next.said(['the spool holds what an earlier collector left'])
-    await next.said(['"msg":"collecting"'])
+    // The spool is full: the first generations of the new stream find no room, and with them the header of the trace.
+    await statusOf(next, ({ inputs }) => inputs[0]!.gotrace.shedGenerations > 0)
     await stack.start('kafka')
     await next.said(['there is room again'])
-    await sleep(1500)
+    await statusOf(next, ({ inputs: [input], outbox }) => {
+      const { generations, shedGenerations } = input!.gotrace
+      return generations > shedGenerations + 1 && outbox.memoryWaitingBytes + outbox.diskWaitingBytes < 50e3
+    })
     assert.equal(await next.stop(), 0)
     assert.ok(!existsSync(join(folder, 'spool/lock')))
     await service.stop()
@@ -157,7 +163,8 @@ describe('a collector that is left running', function () {
         // A loss stands exactly where a gap is: no switch follows one of its own kind without a loss between them.
         assert.deepEqual(seen.outOfTurn, [])
       }
-      const { problems } = readGoTrace(trackOf(messages, source, 'gotrace', stream).bytes)
+      const { generations, problems } = readGoTrace(trackOf(messages, source, 'gotrace', stream).bytes)
+      assert.ok(generations.length > 0)
       assert.deepEqual([...new Set(problems.filter((name) => name !== 'missing_generation'))], [])
     }
   })

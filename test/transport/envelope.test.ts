@@ -12,6 +12,7 @@ const envelope = {
   generation: 2,
   sequence: 0,
   last: true,
+  traceVersion: '1.26',
   shippedAtMs: 1_700_000_000_123,
   clockMonotonicNs: '1234',
   clockWallNs: '1700000000000000000',

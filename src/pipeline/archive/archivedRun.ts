@@ -3,7 +3,7 @@ import type { TrackState } from '../../archive/hourWriter.js'
 import type { Envelope, Track } from '../../transport/envelope.js'
 import { tracks } from '../../transport/topics.js'
 import type { InMessage } from '../../transport/transport.js'
-import { type Fed, type IntakeCounts, type ResumePoint, TrackIntake } from '../intake.js'
+import { type Fed, type IntakeCounts, type Piece, pieceOf, type ResumePoint, TrackIntake } from '../intake.js'
 
 /** One run of one source on its way into the archive: its messages, put back in order, as the normalizer does it. */
 export class ArchivedRun {
@@ -39,22 +39,12 @@ export class ArchivedRun {
     return this.writer.pendingBytes
   }
 
-  async accept(
-    { track, position, sequence, last, end, shippedAtMs }: Envelope,
-    message: InMessage,
-    partition: number,
-  ): Promise<void> {
-    const { offset, value } = message
-    const piece = {
-      offset,
-      position,
-      bytes: value,
-      sequence: sequence ?? 0,
-      last: last === true,
-      end: end === true,
-    }
+  async accept(envelope: Envelope, message: InMessage, partition: number): Promise<void> {
+    const { track, position, shippedAtMs } = envelope
+    const { offset } = message
+    const piece = pieceOf(envelope, message)
     if (this.intakes[track] === undefined) this.began[track] = position
-    const intake = (this.intakes[track] ??= new TrackIntake(track, beginningAt(position, offset, piece.sequence)))
+    const intake = (this.intakes[track] ??= new TrackIntake(track, beginningAt(track, piece)))
     this.partition[track] = partition
     const fed = intake.accept(piece)
     this.taken[track] = offset + 1n
@@ -117,7 +107,8 @@ function resumeOf(reached: TrackState['reached']): ResumePoint {
 }
 
 /** What came before is not in Kafka any more, or went into another archive: that is no gap, and the archive begins here. */
-function beginningAt(position: number, offset: bigint, sequence: number): ResumePoint | undefined {
+function beginningAt(track: Track, { position, offset, sequence }: Piece): ResumePoint | undefined {
   if (position === 0) return undefined
-  return { offset, streamPosition: position, fedPosition: position, skipping: sequence !== 0, gapBytes: 0 }
+  const wantsHeader = track === 'gotrace'
+  return { offset, streamPosition: position, fedPosition: position, skipping: sequence !== 0, gapBytes: 0, wantsHeader }
 }
