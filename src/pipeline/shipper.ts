@@ -31,7 +31,8 @@ export function pieceMessage(
   shippedAtMs?: number,
 ): OutMessage {
   const { generation, sequence, last, traceVersion } = piece
-  const cut = track === 'gotrace' ? { generation, sequence, last: last ? (true as const) : undefined, traceVersion } : {}
+  const cut =
+    track === 'gotrace' ? { generation, sequence, last: last ? (true as const) : undefined, traceVersion } : {}
   const headers = encodeEnvelope({ ...identity, track, position: piece.position, shippedAtMs, ...cut })
   return { topic: topics[track], key: identity.source, headers, value: piece.bytes }
 }

@@ -126,7 +126,10 @@ describe('a Go trace whose first generation is lost on its way', () => {
     const health = rows.filter(({ table }) => table === 'pipeline_health').map(({ row }) => row)
     const sum = (name: string) => health.reduce((total, row) => total + Number(row[name] ?? 0), 0)
     assert.equal(sum('lost_bytes'), first!.sizeBytes + second!.sizeBytes)
-    assert.equal(sum('bytes'), rest.reduce((total, { sizeBytes }) => total + sizeBytes, 0))
+    assert.equal(
+      sum('bytes'),
+      rest.reduce((total, { sizeBytes }) => total + sizeBytes, 0),
+    )
     assert.ok(sum('events') > 0 && rest.length > 0)
     assert.equal(sum('parse_errors'), 0)
   })
