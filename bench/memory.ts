@@ -2,10 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, rmSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { defaultBufferBytes, defaultFrequencyHz } from '../src/capture/livePerf.js'
-import { record } from '../src/capture/record.js'
-import { defaultSyscalls } from '../src/perf/command.js'
-import { buildWorkload, startWorkload } from '../test/support/workloads.js'
+import { recordWorkload } from '../test/support/recording.js'
+import { buildWorkload } from '../test/support/workloads.js'
 import { type Bench, median } from './bench.js'
 
 const shortSeconds = 10
@@ -27,22 +25,7 @@ export const bench: Bench = {
 async function measure(seconds: number): Promise<string> {
   const out = `${output}/memory-${seconds}s`
   rmSync(out, { recursive: true, force: true })
-  const workload = await startWorkload(buildWorkload('rpc'), ['-duration', `${seconds + 10}s`, '-rate', '1000'])
-  try {
-    await record({
-      target: { pid: workload.pid },
-      traceUrl: workload.pprof,
-      durationMs: seconds * 1000,
-      out,
-      frequencyHz: defaultFrequencyHz,
-      syscalls: defaultSyscalls,
-      bufferBytes: defaultBufferBytes,
-      keepPerfData: false,
-      note: () => undefined,
-    })
-  } finally {
-    await workload.stop()
-  }
+  await recordWorkload(buildWorkload('rpc'), ['-rate', '1000'], out, seconds * 1000)
   const runs = Array.from({ length: rounds }, () => diagnose(out))
   const traceMb = statSync(`${out}/go.trace`).size / 1e6
   const perfMb = statSync(`${out}/perf.script.gz`).size / 1e6

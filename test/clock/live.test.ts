@@ -8,13 +8,12 @@ import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openGoTrace } from '../../src/capture/goTrace.js'
 import { openInput } from '../../src/capture/input.js'
-import { defaultBufferBytes, defaultFrequencyHz } from '../../src/capture/livePerf.js'
-import { record } from '../../src/capture/record.js'
 import { Ev, GoTraceReader } from '../../src/gotrace/index.js'
 import { defaultSyscalls, perfRecordArgs } from '../../src/perf/command.js'
 import { PerfScriptReader } from '../../src/perf/index.js'
 import { analyzeCapture, analyzeOffline, openFiles, type OfflineResult } from '../../src/pipeline/offline.js'
 import { renderTerminal } from '../../src/report/terminal.js'
+import { recordWorkload } from '../support/recording.js'
 import { requireGo, requirePerf, requireToolchain } from '../support/requirements.js'
 import { buildWorkload, startWorkload } from '../support/workloads.js'
 
@@ -79,7 +78,7 @@ describe('a trace of Go 1.21 or older', function () {
   it('is joined approximately, each thread with the one it says it is, and not with a recording of another process', async () => {
     for (const toolchain of toolchains) {
       const out = join(folder, toolchain)
-      await recordTids(buildTids(toolchain), out)
+      await recordWorkload(buildTids(toolchain), [], out, 2000)
       const { summary } = await analyzeCapture(out)
       assert.equal(summary.clock.method, 'inferred', summary.clock.reason)
       assert.ok(summary.clock.confidence! > 0.7)
@@ -134,25 +133,6 @@ function buildTids(toolchain: string): string {
   const args = ['build', '-trimpath', '-modfile=go1.18.mod', '-o', output, './tids']
   execFileSync('go', args, { cwd: 'test/workloads', env, stdio: 'pipe' })
   return output
-}
-
-async function recordTids(executable: string, out: string): Promise<void> {
-  const workload = await startWorkload(executable, ['-duration', '20s'])
-  try {
-    await record({
-      target: { pid: workload.pid },
-      traceUrl: workload.pprof,
-      durationMs: 2000,
-      out,
-      frequencyHz: defaultFrequencyHz,
-      syscalls: defaultSyscalls,
-      bufferBytes: defaultBufferBytes,
-      keepPerfData: false,
-      note: () => undefined,
-    })
-  } finally {
-    await workload.stop()
-  }
 }
 
 /** Thread id by the trace's own number of the thread, as the program logged it on that thread. */

@@ -2,32 +2,18 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { record } from '../../src/capture/record.js'
-import { defaultBufferBytes, defaultFrequencyHz } from '../../src/capture/livePerf.js'
-import { defaultSyscalls } from '../../src/perf/command.js'
 import { analyzeCapture, type OfflineResult } from '../../src/pipeline/offline.js'
+import { recordWorkload } from '../support/recording.js'
 import { requireGo, requirePerf } from '../support/requirements.js'
-import { buildWorkload, startWorkload, type WorkloadName } from '../support/workloads.js'
+import { buildWorkload, type WorkloadName } from '../support/workloads.js'
 
 /** Records a workload while it runs and analyses the capture, as `record` and `diagnose` do. */
 async function diagnoseLive(name: WorkloadName, args: readonly string[]): Promise<OfflineResult> {
   const out = await mkdtemp(join(tmpdir(), 'dualtrace-live-'))
-  const workload = await startWorkload(buildWorkload(name), ['-duration', '20s', ...args])
   try {
-    await record({
-      target: { pid: workload.pid },
-      traceUrl: workload.pprof,
-      durationMs: 4000,
-      out,
-      frequencyHz: defaultFrequencyHz,
-      syscalls: defaultSyscalls,
-      bufferBytes: defaultBufferBytes,
-      keepPerfData: false,
-      note: () => undefined,
-    })
+    await recordWorkload(buildWorkload(name), args, out, 4000)
     return await analyzeCapture(out)
   } finally {
-    await workload.stop()
     await rm(out, { recursive: true, force: true })
   }
 }

@@ -2,15 +2,13 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { defaultBufferBytes, defaultFrequencyHz } from '../../src/capture/livePerf.js'
-import { record } from '../../src/capture/record.js'
 import type { Row } from '../../src/measures/table.js'
-import { defaultSyscalls } from '../../src/perf/command.js'
 import { analyzeCapture } from '../../src/pipeline/offline.js'
 import { timeClasses } from '../../src/timeline/classes.js'
 import { runCli } from '../support/cli.js'
+import { recordWorkload } from '../support/recording.js'
 import { requireGo, requirePerf } from '../support/requirements.js'
-import { buildWorkload, startWorkload } from '../support/workloads.js'
+import { buildWorkload } from '../support/workloads.js'
 import { rowsOf } from './support.js'
 
 const ms = 1e6
@@ -40,23 +38,7 @@ describe('tasks and regions, of a workload recorded live', function () {
     requireGo(this)
     requirePerf(this)
     capture = await mkdtemp(join(tmpdir(), 'dualtrace-tasks-'))
-    const workload = await startWorkload(buildWorkload('tasks'), ['-duration', '30s'])
-    try {
-      await record({
-        target: { pid: workload.pid },
-        traceUrl: workload.pprof,
-        durationMs: 4000,
-        out: capture,
-        frequencyHz: defaultFrequencyHz,
-        syscalls: defaultSyscalls,
-        bufferBytes: defaultBufferBytes,
-        keepPerfData: false,
-        note: () => undefined,
-      })
-    } finally {
-      await workload.stop()
-    }
-    measured = await workload.induced
+    measured = await recordWorkload(buildWorkload('tasks'), [], capture, 4000)
     const { rows } = await analyzeCapture(capture)
     tasks = rowsOf(rows, 'tasks')
     regions = rowsOf(rows, 'regions')

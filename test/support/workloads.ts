@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { z } from 'zod'
 
 export type WorkloadName =
-  'stw' | 'netpoll' | 'steal' | 'rpc' | 'stw-netpoll' | 'threads' | 'streaming' | 'syscalls' | 'tasks'
+  'stw' | 'netpoll' | 'steal' | 'rpc' | 'stw-netpoll' | 'threads' | 'streaming' | 'syscalls' | 'tasks' | 'worked'
 
 const source = 'test/workloads'
 const built = '.dualtrace/workloads'

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { Ev } from '../../src/gotrace/index.js'
 import { timeClasses } from '../../src/timeline/classes.js'
 import type { NetpollDelay, StopTheWorld } from '../../src/timeline/model.js'
-import { handWorkedPerf, handWorkedTrace } from '../support/handWorked.js'
+import { GoTraceWriter } from '../support/goTraceWriter.js'
+import { handWorkedPerf, handWorkedTrace, startSeconds, wallSeconds } from '../support/handWorked.js'
 import { runTimeline } from '../support/timeline.js'
 
 describe('timeline, on a capture worked out by hand', () => {
@@ -74,6 +76,25 @@ describe('timeline, on a capture worked out by hand', () => {
       [904, 950, 'unknown'],
       [950, 1000, 'on_cpu'],
     ])
+  })
+
+  it('counts a parked goroutine of the runtime as what it is, which makes every class occur', () => {
+    const w = new GoTraceWriter(startSeconds * 1e9, wallSeconds)
+    const t100 = (us: number, type: number, ...args: number[]) => w.event(100, us * 1e3, type, ...args)
+    t100(0, Ev.ProcStatus, 0, 1)
+    t100(0, Ev.GoStatus, 1, 100, 2)
+    t100(40, Ev.GoBlock, w.string('GC background sweeper wait'), 0)
+    t100(50, Ev.ProcStop)
+    const found: [number, number, string][] = []
+    runTimeline(w.bytes(), handWorkedPerf(), {
+      segment: (_goroutine, fromNs, toNs, classId) => found.push([fromNs / 1e3, toNs / 1e3, timeClasses[classId]!]),
+    })
+    assert.deepEqual(found, [
+      [0, 40, 'on_cpu'],
+      [40, 50, 'system_wait'],
+    ])
+    const names = new Set([...pieces.values(), found].flat().map(([, , name]) => name))
+    assert.deepEqual([...names].sort(), [...timeClasses].sort())
   })
 
   it('measures a netpoll delay from epoll’s return over the unblock to the start', () => {

@@ -1,0 +1,35 @@
+import { defaultBufferBytes, defaultFrequencyHz } from '../../src/capture/livePerf.js'
+import { record } from '../../src/capture/record.js'
+import { defaultSyscalls } from '../../src/perf/command.js'
+import { startWorkload } from './workloads.js'
+
+/**
+ * Starts a built workload, records it into a capture as `dualtrace record` does by default, and ends it.
+ * @returns what the workload says that it induced
+ */
+export async function recordWorkload(
+  executable: string,
+  args: readonly string[],
+  out: string,
+  durationMs: number,
+): Promise<Readonly<Record<string, number>>> {
+  // It ends by itself should nobody end it.
+  const untilMs = durationMs + 20_000
+  const workload = await startWorkload(executable, ['-duration', `${untilMs}ms`, ...args])
+  try {
+    await record({
+      target: { pid: workload.pid },
+      traceUrl: workload.pprof,
+      durationMs,
+      out,
+      frequencyHz: defaultFrequencyHz,
+      syscalls: defaultSyscalls,
+      bufferBytes: defaultBufferBytes,
+      keepPerfData: false,
+      note: () => undefined,
+    })
+  } finally {
+    await workload.stop()
+  }
+  return workload.induced
+}
