@@ -1,4 +1,4 @@
-import { bucketAt, eachSecond, type Seconds, takeEnded } from '../measures/seconds.js'
+import { Buckets, type Seconds } from '../measures/seconds.js'
 import { ClassId, Kernel } from '../timeline/classes.js'
 import type { Goroutine } from '../timeline/model.js'
 import type { Detector, Finding } from './finding.js'
@@ -39,19 +39,22 @@ export const cpuStolen: Detector = {
   name: 'cpu_stolen',
   create(raise, thresholds, sink, saved) {
     const state = (saved ?? new Map()) as Seconds<Bucket>
+    const buckets = new Buckets(state, sink, newBucket)
     return {
       state,
       segment(goroutine, fromNs, toNs, classId) {
         if (classId !== ClassId.cpu_stolen && classId !== ClassId.on_cpu) return
-        eachSecond(sink, fromNs, toNs, (pieceFromNs, pieceToNs) => {
-          const bucket = bucketAt(state, sink, pieceFromNs, newBucket)
-          if (classId === ClassId.on_cpu) bucket.workedNs += pieceToNs - pieceFromNs
-          else steal(bucket, goroutine, pieceFromNs, pieceToNs)
-        })
+        for (let atNs = fromNs; atNs < toNs;) {
+          const bucket = buckets.at(atNs)
+          const endNs = Math.min(toNs, buckets.endNs)
+          if (classId === ClassId.on_cpu) bucket.workedNs += endNs - atNs
+          else steal(bucket, goroutine, atNs, endNs)
+          atNs = endNs
+        }
       },
       offCpu({ thread, goroutine, fromNs, toNs, kernel }) {
         if (goroutine === undefined || kernel !== Kernel.Preempted) return
-        const bucket = bucketAt(state, sink, fromNs, newBucket)
+        const bucket = buckets.at(fromNs)
         const ns = toNs - fromNs
         if (thread.nextTid > 0) add(bucket.thieves, thread.nextComm, ns)
         const { longest } = bucket
@@ -60,7 +63,7 @@ export const cpuStolen: Detector = {
         }
       },
       flush(beforeNs) {
-        for (const { bucket } of takeEnded(state, sink, beforeNs)) {
+        for (const { bucket } of buckets.takeEnded(beforeNs)) {
           const share = bucket.stolenNs / (bucket.stolenNs + bucket.workedNs)
           if (bucket.stolenNs >= thresholds.stolenNs && share >= thresholds.stolenShare) {
             raise(explain(bucket, share))

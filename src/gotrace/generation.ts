@@ -98,7 +98,7 @@ export class GenerationTables {
   string(id: number): string {
     let text = this.decodedStrings.get(id)
     if (text === undefined) {
-      text = lenient.decode(this.stringBytes(id))
+      text = decode(this.stringBytes(id))
       this.decodedStrings.set(id, text)
     }
     return text
@@ -215,6 +215,19 @@ export class GenerationTables {
       } else throw bad(reader, `record ${kind} does not belong into a sync batch`)
     }
   }
+}
+
+/** A decoder takes longer than this for the short names and messages of which traces are full. */
+const shortBytes = 32
+
+function decode(bytes: Uint8Array): string {
+  if (bytes.length > shortBytes) return lenient.decode(bytes)
+  let text = ''
+  for (const byte of bytes) {
+    if (byte >= 0x80) return lenient.decode(bytes)
+    text += String.fromCharCode(byte)
+  }
+  return text
 }
 
 function expectRecord(reader: VarintReader, wanted: number): void {

@@ -1,6 +1,6 @@
 import type { Measure } from './measure.js'
 import { quantileColumns, quantileValues } from './quantiles.js'
-import { bucketAt, type Seconds, takeEnded } from './seconds.js'
+import { Buckets, type Seconds } from './seconds.js'
 import type { Table } from './table.js'
 
 export const netpollDelaysTable: Table = {
@@ -28,11 +28,11 @@ export const netpollDelays: Measure = {
   tables: [netpollDelaysTable],
   create(sink, _thresholds, saved) {
     const state = (saved ?? new Map()) as Seconds<Bucket>
-    const newBucket = (): Bucket => ({ count: 0, pollToReadyNs: [], readyToRunNs: [], totalNs: [] })
+    const buckets = new Buckets<Bucket>(state, sink, () => ({ count: 0, pollToReadyNs: [], readyToRunNs: [], totalNs: [] }))
     return {
       state,
       netpollDelay({ ready, runNs }) {
-        const bucket = bucketAt(state, sink, runNs, newBucket)
+        const bucket = buckets.at(runNs)
         bucket.count++
         bucket.readyToRunNs.push(runNs - ready.readyNs)
         if (Number.isNaN(ready.pollNs)) return
@@ -40,7 +40,7 @@ export const netpollDelays: Measure = {
         bucket.totalNs.push(runNs - ready.pollNs)
       },
       flush(beforeNs) {
-        for (const { startNs, bucket } of takeEnded(state, sink, beforeNs)) {
+        for (const { startNs, bucket } of buckets.takeEnded(beforeNs)) {
           sink.row(netpollDelaysTable, startNs, {
             count: bucket.count,
             ...quantileValues('poll_to_ready', bucket.pollToReadyNs),

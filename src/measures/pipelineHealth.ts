@@ -1,5 +1,5 @@
 import type { Measure, Track } from './measure.js'
-import { bucketAt, type Seconds, takeEnded } from './seconds.js'
+import { Buckets, type Seconds } from './seconds.js'
 import type { Table } from './table.js'
 
 export const pipelineHealthTable: Table = {
@@ -51,7 +51,11 @@ export const pipelineHealth: Measure = {
   tables: [pipelineHealthTable],
   create(sink, _thresholds, saved) {
     const state = (saved ?? { gotrace: new Map(), perf: new Map() }) as Record<Track, Seconds<Bucket>>
-    const at = (track: Track, atNs: number) => bucketAt(state[track], sink, atNs, newBucket)
+    const buckets: Record<Track, Buckets<Bucket>> = {
+      gotrace: new Buckets(state.gotrace, sink, newBucket),
+      perf: new Buckets(state.perf, sink, newBucket),
+    }
+    const at = (track: Track, atNs: number) => (track === 'gotrace' ? buckets.gotrace : buckets.perf).at(atNs)
     return {
       state,
       input(track, atNs, events, bytes, late) {
@@ -78,7 +82,7 @@ export const pipelineHealth: Measure = {
       },
       flush(beforeNs) {
         for (const track of ['gotrace', 'perf'] as const) {
-          for (const { startNs, bucket } of takeEnded(state[track], sink, beforeNs)) {
+          for (const { startNs, bucket } of buckets[track].takeEnded(beforeNs)) {
             const { events, bytes, lost, late, parseErrors, lostBytes, clockSteps, lagMs } = bucket
             const wrong = { lost, late, parse_errors: parseErrors, lost_bytes: lostBytes, clock_steps: clockSteps }
             sink.row(pipelineHealthTable, startNs, { track, events, bytes, ...wrong, lag_ms: lagMs })

@@ -1,6 +1,6 @@
 import { Kernel } from '../timeline/classes.js'
 import type { Measure } from './measure.js'
-import { bucketAt, type Seconds, takeEnded } from './seconds.js'
+import { Buckets, type Seconds } from './seconds.js'
 import type { Table } from './table.js'
 import { topAndOther } from './top.js'
 
@@ -43,9 +43,9 @@ export const runQueue: Measure = {
   tables: [runQueueTable],
   create(sink, _thresholds, saved) {
     const state = (saved ?? new Map()) as Seconds<Map<number, Waits>>
-    const newBucket = () => new Map<number, Waits>()
+    const buckets = new Buckets(state, sink, () => new Map<number, Waits>())
     const waitsOf = (tid: number, atNs: number): Waits => {
-      const byThread = bucketAt(state, sink, atNs, newBucket)
+      const byThread = buckets.at(atNs)
       let waits = byThread.get(tid)
       if (waits === undefined) byThread.set(tid, (waits = noWaits()))
       return waits
@@ -68,7 +68,7 @@ export const runQueue: Measure = {
         if (thread.nextTid > 0) waits.instead.set(thread.nextComm, (waits.instead.get(thread.nextComm) ?? 0) + ns)
       },
       flush(beforeNs) {
-        for (const { startNs, bucket } of takeEnded(state, sink, beforeNs)) {
+        for (const { startNs, bucket } of buckets.takeEnded(beforeNs)) {
           const { top, other } = topAndOther(bucket, threadsShown, totalNs, (a, b) => a - b, merge)
           for (const [tid, waits] of top) sink.row(runQueueTable, startNs, { tid, ...valuesOf(waits) })
           if (other !== undefined) sink.row(runQueueTable, startNs, { tid: -1, ...valuesOf(other) })

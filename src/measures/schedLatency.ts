@@ -1,7 +1,7 @@
 import { Kernel } from '../timeline/classes.js'
 import type { Measure } from './measure.js'
 import { quantileColumns, quantileValues } from './quantiles.js'
-import { bucketAt, type Seconds, takeEnded } from './seconds.js'
+import { Buckets, type Seconds } from './seconds.js'
 import type { Table } from './table.js'
 
 export const schedLatencyTable: Table = {
@@ -37,22 +37,22 @@ export const schedLatency: Measure = {
   tables: [schedLatencyTable],
   create(sink, _thresholds, saved) {
     const state = (saved ?? new Map()) as Seconds<Bucket>
-    const newBucket = (): Bucket => ({ runnableNs: [], kernelNs: 0, wakeNs: [], preemptedNs: [] })
+    const buckets = new Buckets<Bucket>(state, sink, () => ({ runnableNs: [], kernelNs: 0, wakeNs: [], preemptedNs: [] }))
     return {
       state,
       started(_goroutine, runnableNs, startNs, kernelNs) {
-        const bucket = bucketAt(state, sink, startNs, newBucket)
+        const bucket = buckets.at(startNs)
         bucket.runnableNs.push(startNs - runnableNs)
         bucket.kernelNs += kernelNs
       },
       switchedIn(_thread, wakeNs, inNs) {
-        bucketAt(state, sink, inNs, newBucket).wakeNs.push(inNs - wakeNs)
+        buckets.at(inNs).wakeNs.push(inNs - wakeNs)
       },
       offCpu({ fromNs, toNs, kernel }) {
-        if (kernel === Kernel.Preempted) bucketAt(state, sink, toNs, newBucket).preemptedNs.push(toNs - fromNs)
+        if (kernel === Kernel.Preempted) buckets.at(toNs).preemptedNs.push(toNs - fromNs)
       },
       flush(beforeNs) {
-        for (const { startNs, bucket } of takeEnded(state, sink, beforeNs)) {
+        for (const { startNs, bucket } of buckets.takeEnded(beforeNs)) {
           sink.row(schedLatencyTable, startNs, {
             count: bucket.runnableNs.length,
             ...quantileValues('runnable_to_running', bucket.runnableNs),

@@ -1,6 +1,6 @@
 import type { Measure } from './measure.js'
 import { quantileColumns, quantileValues } from './quantiles.js'
-import { bucketAt, type Seconds, takeEnded } from './seconds.js'
+import { Buckets, type Seconds } from './seconds.js'
 import type { Table } from './table.js'
 import { topAndOther } from './top.js'
 
@@ -36,7 +36,7 @@ export const schedLatencyByFunc: Measure = {
   tables: [schedLatencyByFuncTable],
   create(sink, _thresholds, saved) {
     const state = (saved ?? new Map()) as Seconds<Map<string, Waits>>
-    const newBucket = () => new Map<string, Waits>()
+    const buckets = new Buckets(state, sink, () => new Map<string, Waits>())
     const write = (startNs: number, name: string, { runnableNs, totalNs, kernelNs }: Waits) => {
       sink.row(schedLatencyByFuncTable, startNs, {
         function: name,
@@ -50,7 +50,7 @@ export const schedLatencyByFunc: Measure = {
       state,
       started({ startFunc }, runnableNs, startNs, kernelNs) {
         const name = startFunc === '' ? 'unknown' : startFunc
-        const byFunc = bucketAt(state, sink, startNs, newBucket)
+        const byFunc = buckets.at(startNs)
         let waits = byFunc.get(name)
         if (waits === undefined) byFunc.set(name, (waits = { runnableNs: [], totalNs: 0, kernelNs: 0 }))
         waits.runnableNs.push(startNs - runnableNs)
@@ -58,7 +58,7 @@ export const schedLatencyByFunc: Measure = {
         waits.kernelNs += kernelNs
       },
       flush(beforeNs) {
-        for (const { startNs, bucket } of takeEnded(state, sink, beforeNs)) {
+        for (const { startNs, bucket } of buckets.takeEnded(beforeNs)) {
           const { top, other } = topAndOther(bucket, functionsShown, ({ totalNs }) => totalNs, compare, merge)
           for (const [name, waits] of top) write(startNs, name, waits)
           if (other !== undefined) write(startNs, 'other', other)

@@ -21,16 +21,35 @@ export function takeEnded<T>(seconds: Seconds<T>, sink: Sink, beforeNs: number):
   })
 }
 
-/** Cuts an interval at the wall-clock seconds. */
-export function eachSecond(
-  sink: Sink,
-  fromNs: number,
-  toNs: number,
-  visit: (fromNs: number, toNs: number) => void,
-): void {
-  for (let atNs = fromNs; atNs < toNs;) {
-    const endNs = Math.min(toNs, sink.startOf(sink.secondOf(atNs) + 1))
-    visit(atNs, endNs)
-    atNs = endNs
+/** Buckets of which one second's is asked for again and again: it is at hand. `seconds` is changed by nobody else. */
+export class Buckets<T> {
+  /** Where the second ends whose bucket was asked for last. */
+  endNs = -Infinity
+  private startNs = Infinity
+  private bucket!: T
+
+  constructor(
+    private readonly seconds: Seconds<T>,
+    private readonly sink: Sink,
+    private readonly make: () => T,
+  ) {}
+
+  /** The bucket of the second that contains `atNs`, made when missing. */
+  at(atNs: number): T {
+    return atNs >= this.startNs && atNs < this.endNs ? this.bucket : this.turnTo(atNs)
+  }
+
+  /** Takes out the buckets of the seconds that have ended by `beforeNs`, oldest first. */
+  takeEnded(beforeNs: number): { startNs: number; bucket: T }[] {
+    this.startNs = Infinity
+    return takeEnded(this.seconds, this.sink, beforeNs)
+  }
+
+  private turnTo(atNs: number): T {
+    const { sink } = this
+    const second = sink.secondOf(atNs)
+    this.startNs = sink.startOf(second)
+    this.endNs = sink.startOf(second + 1)
+    return (this.bucket = bucketAt(this.seconds, sink, atNs, this.make))
   }
 }

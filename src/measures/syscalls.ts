@@ -1,7 +1,7 @@
 import { errnoName, isErrno } from '../perf/index.js'
 import type { Measure } from './measure.js'
 import { quantileColumns, quantileValues } from './quantiles.js'
-import { bucketAt, type Seconds, takeEnded } from './seconds.js'
+import { Buckets, type Seconds } from './seconds.js'
 import { type FinishedSyscall, isSyscallEvent, type OpenSyscall, Pairing, SyscallPairs } from './syscallPairs.js'
 import type { Table } from './table.js'
 
@@ -47,9 +47,10 @@ export const syscalls: Measure = {
   tables: [syscallsTable],
   create(sink, _thresholds, saved) {
     const state = (saved ?? { open: new Map(), seconds: new Map() }) as State
+    const buckets = new Buckets(state.seconds, sink, () => new Map<string, Calls>())
     const pairs = new SyscallPairs(state.open)
     const callsAt = (atNs: number, name: string): Calls => {
-      const byName = bucketAt(state.seconds, sink, atNs, () => new Map<string, Calls>())
+      const byName = buckets.at(atNs)
       let calls = byName.get(name)
       if (calls === undefined) byName.set(name, (calls = noCalls()))
       return calls
@@ -64,7 +65,7 @@ export const syscalls: Measure = {
       },
       lost: () => pairs.forget(),
       flush(beforeNs) {
-        for (const { startNs, bucket } of takeEnded(state.seconds, sink, beforeNs)) {
+        for (const { startNs, bucket } of buckets.takeEnded(beforeNs)) {
           for (const name of [...bucket.keys()].sort()) {
             sink.row(syscallsTable, startNs, { name, ...valuesOf(bucket.get(name)!) })
           }

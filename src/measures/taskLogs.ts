@@ -43,12 +43,9 @@ export function firstId(logs: TaskLogs): string | null {
 /** JSON text for a row: at_ns counts from `beginNs`. Null when nothing was logged. */
 export function logsText(logs: TaskLogs, beginNs: number): string | null {
   if (logs.kept.length === 0) return null
-  return JSON.stringify(
-    logs.kept.map(({ atNs, goid, category, message }) => ({
-      at_ns: atNs - beginNs,
-      goroutine: goid,
-      category,
-      message,
-    })),
+  const texts = logs.kept.map(
+    ({ atNs, goid, category, message }) =>
+      `{"at_ns":${atNs - beginNs},"goroutine":${goid},"category":${JSON.stringify(category)},"message":${JSON.stringify(message)}}`,
   )
+  return `[${texts.join(',')}]`
 }

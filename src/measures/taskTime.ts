@@ -1,4 +1,4 @@
-import { ClassId, type TimeClass } from '../timeline/classes.js'
+import { ClassId, type TimeClass, timeClasses } from '../timeline/classes.js'
 import { noTimes } from './classColumns.js'
 
 /**
@@ -23,6 +23,8 @@ export const progressOrder: readonly TimeClass[] = [
   'system_wait',
 ]
 const progressIds = progressOrder.map((name) => ClassId[name])
+/** By class id. */
+const rankOfClass = timeClasses.map((name) => progressOrder.indexOf(name))
 
 /** Pieces kept before it is tried to count them. */
 const sweepFrom = 3 * 1024
@@ -83,38 +85,96 @@ export function addPiece(time: TaskTime, goid: number, fromNs: number, toNs: num
 export function countTo(time: TaskTime, toNs: number): void {
   if (toNs <= time.countedNs) return
   const { pending } = time
-  if (pending.length === 0) {
-    time.unattendedNs += toNs - time.countedNs
-    time.countedNs = toNs
-    return
+  if (pending.length > 0) {
+    edges.clear()
+    const left: number[] = []
+    for (let i = 0; i < pending.length; i += 3) {
+      const fromNs = pending[i]!
+      const endNs = pending[i + 1]!
+      const classId = pending[i + 2]!
+      if (fromNs < toNs) edges.add(fromNs, Math.min(endNs, toNs), classId)
+      if (endNs > toNs) left.push(Math.max(fromNs, toNs), endNs, classId)
+    }
+    edges.giveTo(time)
+    time.pending = left
   }
-  const edges: [atNs: number, classId: number, change: number][] = []
-  const left: number[] = []
-  for (let i = 0; i < pending.length; i += 3) {
-    const fromNs = pending[i]!
-    const endNs = pending[i + 1]!
-    const classId = pending[i + 2]!
-    if (fromNs < toNs) edges.push([fromNs, classId, 1], [Math.min(endNs, toNs), classId, -1])
-    if (endNs > toNs) left.push(Math.max(fromNs, toNs), endNs, classId)
-  }
-  edges.sort((a, b) => a[0] - b[0])
-  const active = noTimes()
-  for (const [atNs, classId, change] of edges) {
-    give(time, active, atNs)
-    active[classId]! += change
-  }
-  give(time, active, toNs)
-  time.pending = left
+  give(time, toNs, 0)
 }
 
-function give(time: TaskTime, active: readonly number[], toNs: number): void {
+/** Where pieces begin and end. Used again, as tasks are many and short. */
+class Edges {
+  private count = 0
+  private atNs = new Float64Array(64)
+  /** Rank of the class in `progressIds` at a begin, its complement at an end. */
+  private ranks = new Int32Array(64)
+  /** Pieces of each rank at the moment that is looked at. */
+  private readonly active = new Int32Array(progressIds.length)
+
+  clear(): void {
+    this.count = 0
+  }
+
+  add(fromNs: number, toNs: number, classId: number): void {
+    if (this.count + 2 > this.atNs.length) this.grow()
+    const rank = rankOfClass[classId]!
+    this.insert(fromNs, rank)
+    this.insert(toNs, ~rank)
+  }
+
+  giveTo(time: TaskTime): void {
+    const { active, count } = this
+    active.fill(0)
+    /** A bit for each rank that is active. */
+    let ranks = 0
+    if (count > insertedMost) this.sort()
+    const { atNs } = this
+    for (let i = 0; i < count; i++) {
+      give(time, atNs[i]!, ranks)
+      const rank = this.ranks[i]!
+      if (rank >= 0) {
+        active[rank]!++
+        ranks |= 1 << rank
+      } else if (--active[~rank]! === 0) ranks &= ~(1 << ~rank)
+    }
+  }
+
+  /** Pieces come nearly in order, and those of a short task are few: then each finds its place at once. */
+  private insert(atNs: number, rank: number): void {
+    let i = this.count++
+    if (i < insertedMost) {
+      for (; i > 0 && this.atNs[i - 1]! > atNs; i--) {
+        this.atNs[i] = this.atNs[i - 1]!
+        this.ranks[i] = this.ranks[i - 1]!
+      }
+    }
+    this.atNs[i] = atNs
+    this.ranks[i] = rank
+  }
+
+  private sort(): void {
+    const { atNs, ranks } = this
+    const order = Array.from({ length: this.count }, (_, i) => i).sort((a, b) => atNs[a]! - atNs[b]!)
+    this.atNs = Float64Array.from(order, (i) => atNs[i]!)
+    this.ranks = Int32Array.from(order, (i) => ranks[i]!)
+  }
+
+  private grow(): void {
+    const { atNs, ranks } = this
+    this.atNs = new Float64Array(2 * atNs.length)
+    this.atNs.set(atNs)
+    this.ranks = new Int32Array(2 * ranks.length)
+    this.ranks.set(ranks)
+  }
+}
+
+const insertedMost = 64
+const edges = new Edges()
+
+/** Gives the time until `toNs` to the first of the classes whose ranks are set. */
+function give(time: TaskTime, toNs: number, ranks: number): void {
   const ns = toNs - time.countedNs
   if (ns <= 0) return
   time.countedNs = toNs
-  for (const classId of progressIds) {
-    if (active[classId] === 0) continue
-    time.byClass[classId]! += ns
-    return
-  }
-  time.unattendedNs += ns
+  if (ranks === 0) time.unattendedNs += ns
+  else time.byClass[progressIds[31 - Math.clz32(ranks & -ranks)]!]! += ns
 }

@@ -8,6 +8,8 @@ import { addPiece, countTo, newTaskTime } from './taskTime.js'
 const openTasksKept = 20_000
 const ancestorsFollowed = 32
 const goroutinesRemembered = 1000
+/** Where nobody asks for a region's times. */
+const noTimesKept: readonly number[] = []
 
 export type Annotation = 'task' | 'region'
 
@@ -164,7 +166,7 @@ export class TaskTracker implements TimelineListener {
       ordinal: ++work.regionsBegun,
       depth: work.regions.length,
       logs: noLogs(),
-      before: [...work.byClass],
+      before: this.hooks.regionEnded === undefined ? noTimesKept : work.byClass.slice(),
     })
     this.choose(goid, work, atNs, view)
   }
@@ -176,11 +178,15 @@ export class TaskTracker implements TimelineListener {
     const task = event.args[0]!
     const type = reader.string(event.args[1]!)
     const work = this.state.works.get(goid)
-    const at = work?.regions.findLastIndex((region) => region.task === task && region.type === type) ?? -1
+    const at = work === undefined ? -1 : lastRegion(work.regions, task, type)
     if (work === undefined || at < 0) return this.hooks.beganBefore?.('region', atNs)
-    const [region] = work.regions.splice(at, 1) as [OpenRegion]
-    const byClass = work.byClass.map((ns, id) => ns - region.before[id]!)
-    this.hooks.regionEnded?.(region, goid, atNs, byClass)
+    const region = work.regions[at]!
+    if (at === work.regions.length - 1) work.regions.pop()
+    else work.regions.splice(at, 1)
+    if (this.hooks.regionEnded !== undefined) {
+      const byClass = work.byClass.map((ns, id) => ns - region.before[id]!)
+      this.hooks.regionEnded(region, goid, atNs, byClass)
+    }
     this.choose(goid, work, atNs, view)
   }
 
@@ -226,9 +232,12 @@ export class TaskTracker implements TimelineListener {
   /** Lets the goroutine work for the task that is its own now; forgets it when it has no more to do with any. */
   private choose(goid: number, work: Work, atNs: number, view: TimelineView): void {
     const { tasks, works } = this.state
-    if (work.began.length > 0) work.began = work.began.filter((id) => tasks.has(id))
-    const region = work.regions.findLast(({ task }) => task !== 0)
-    const wanted = region?.task ?? work.began.at(-1) ?? work.inherited.find((id) => tasks.has(id)) ?? -1
+    for (const id of work.began) {
+      if (tasks.has(id)) continue
+      work.began = work.began.filter((other) => tasks.has(other))
+      break
+    }
+    const wanted = wantedTask(work, tasks)
     const task = tasks.has(wanted) ? wanted : -1
     if (task !== work.task) {
       this.cut(goid, atNs, view)
@@ -259,4 +268,18 @@ export class TaskTracker implements TimelineListener {
     const goroutine = view.goroutines.get(goid)
     if (goroutine !== undefined) view.cut(goroutine, atNs)
   }
+}
+
+function lastRegion(regions: readonly OpenRegion[], task: number, type: string): number {
+  let at = regions.length - 1
+  while (at >= 0 && (regions[at]!.task !== task || regions[at]!.type !== type)) at--
+  return at
+}
+
+/** The task of the innermost region that has one; else what it began last; else what it was made for. -1 = none. `began` are open ones. */
+function wantedTask({ regions, began, inherited }: Work, tasks: ReadonlyMap<number, OpenTask>): number {
+  for (let at = regions.length - 1; at >= 0; at--) if (regions[at]!.task !== 0) return regions[at]!.task
+  if (began.length > 0) return began[began.length - 1]!
+  for (const id of inherited) if (tasks.has(id)) return id
+  return -1
 }

@@ -111,7 +111,7 @@ export const tasks: Measure = {
           parent: task.parent < 0 ? null : task.parent,
           log_id: firstId(logs),
           goroutine: task.goid,
-          goroutines: JSON.stringify([...goids].slice(0, goroutinesShown)),
+          goroutines: listOf(goids),
           goroutine_count: goids.size,
           duration_ns: endNs - task.beginNs,
           ...classValues(time.byClass),
@@ -122,8 +122,11 @@ export const tasks: Measure = {
           logs_cut: logs.cut,
         })
       },
-      regionEnded(region, goid, endNs, byClass) {
-        if (!sink.wants(regionsTable)) return
+      beganBefore: (what, atNs) => count(what, atNs).beganBefore++,
+      notEnded: (what, atNs) => count(what, atNs).notEnded++,
+    }
+    if (sink.wants(regionsTable)) {
+      hooks.regionEnded = (region, goid, endNs, byClass) => {
         sink.row(regionsTable, region.beginNs, {
           type: region.type,
           task: region.task === 0 ? null : region.task,
@@ -135,9 +138,7 @@ export const tasks: Measure = {
           logs: logsText(region.logs, region.beginNs),
           logs_cut: region.logs.cut,
         })
-      },
-      beganBefore: (what, atNs) => count(what, atNs).beganBefore++,
-      notEnded: (what, atNs) => count(what, atNs).notEnded++,
+      }
     }
     const tracker = new TaskTracker(state.tracker, hooks)
     return {
@@ -160,4 +161,15 @@ export const tasks: Measure = {
       },
     }
   },
+}
+
+/** JSON list of the first of them. */
+function listOf(goids: ReadonlySet<number>): string {
+  let text = ''
+  let left = goroutinesShown
+  for (const goid of goids) {
+    if (left-- === 0) break
+    text += text === '' ? String(goid) : `,${goid}`
+  }
+  return `[${text}]`
 }

@@ -1,6 +1,6 @@
 import { timeClasses as classes } from '../timeline/classes.js'
 import type { Measure } from './measure.js'
-import { bucketAt, eachSecond, type Seconds, takeEnded } from './seconds.js'
+import { Buckets, type Seconds } from './seconds.js'
 import type { Table } from './table.js'
 
 export const timeClassesTable: Table = {
@@ -19,21 +19,19 @@ export const timeClasses: Measure = {
   tables: [timeClassesTable],
   create(sink, _thresholds, saved) {
     const state = (saved ?? new Map()) as Seconds<number[]>
-    const newBucket = () => new Array<number>(classes.length).fill(0)
+    const buckets = new Buckets(state, sink, () => new Array<number>(classes.length).fill(0))
     return {
       state,
       segment(_goroutine, fromNs, toNs, classId) {
-        // Most pieces lie within one second.
-        if (toNs <= sink.startOf(sink.secondOf(fromNs) + 1)) {
-          bucketAt(state, sink, fromNs, newBucket)[classId]! += toNs - fromNs
-          return
+        for (let atNs = fromNs; atNs < toNs;) {
+          const bucket = buckets.at(atNs)
+          const endNs = Math.min(toNs, buckets.endNs)
+          bucket[classId]! += endNs - atNs
+          atNs = endNs
         }
-        eachSecond(sink, fromNs, toNs, (pieceFromNs, pieceToNs) => {
-          bucketAt(state, sink, pieceFromNs, newBucket)[classId]! += pieceToNs - pieceFromNs
-        })
       },
       flush(beforeNs) {
-        for (const { startNs, bucket } of takeEnded(state, sink, beforeNs)) {
+        for (const { startNs, bucket } of buckets.takeEnded(beforeNs)) {
           classes.forEach((name, id) => {
             if (bucket[id] !== 0) sink.row(timeClassesTable, startNs, { class: name, ns: bucket[id]! })
           })

@@ -1,3 +1,5 @@
+import type { GoTraceReader } from '../gotrace/index.js'
+
 /**
  * One line for a stack given leaf first: functions root first, joined by ';', as folded stacks are written. The result for an array is
  * remembered, because readers hand out the same array for equal stacks.
@@ -16,6 +18,23 @@ export function joinFrames(frames: readonly { readonly func: string }[]): string
 }
 
 const joined = new WeakMap<readonly unknown[], string>()
+
+/** These lines for the stacks of a Go trace, by their ids, which hold for a generation. */
+export class GoStackTexts {
+  private readonly texts = new Map<number, string>()
+  private generation = -1
+
+  of(stackId: number, reader: GoTraceReader): string {
+    if (stackId === 0) return ''
+    if (reader.generationsRead !== this.generation) {
+      this.generation = reader.generationsRead
+      this.texts.clear()
+    }
+    let text = this.texts.get(stackId)
+    if (text === undefined) this.texts.set(stackId, (text = joinFrames(reader.stack(stackId))))
+    return text
+  }
+}
 
 /**
  * Name of a stack that is the same in every process and run: two 32-bit hashes of its text side by side, as hex. (FNV-1a, and a

@@ -1,5 +1,5 @@
 import { Ev, GoState, type GoEvent, type GoTraceReader } from '../gotrace/index.js'
-import { joinFrames } from '../stacks/text.js'
+import { GoStackTexts, joinFrames } from '../stacks/text.js'
 import { ClassId, Kernel } from './classes.js'
 import type { Goroutine, NetworkReady, Thread } from './model.js'
 import { ProcTrack } from './procTrack.js'
@@ -16,6 +16,7 @@ const toldByOthers: ReadonlySet<number> = new Set([Ev.GoStatus, Ev.GoStatusStack
 /** Applies the events of the Go trace to the timeline. */
 export class GoTrack {
   private readonly procs: ProcTrack
+  private readonly texts = new GoStackTexts()
 
   constructor(
     private readonly core: TimelineCore,
@@ -179,9 +180,9 @@ export class GoTrack {
     thread.lastGoid = goroutine.goid
     thread.lastFunc = goroutine.startFunc
     thread.lastLeftNs = atNs
-    thread.lastStack = this.core.state.stop === undefined ? '' : joinFrames(reader.stack(event.stackId))
+    thread.lastStack = this.core.state.stop === undefined ? '' : this.texts.of(event.stackId, reader)
     // Back from a blocking system call there is no stack: it was stopped where it made the call.
-    if (event.type !== Ev.GoSyscallEndBlocked) goroutine.waitStack = joinFrames(reader.stack(event.stackId))
+    if (event.type !== Ev.GoSyscallEndBlocked) goroutine.waitStack = this.texts.of(event.stackId, reader)
     goroutine.state = goState
     goroutine.waitClass = waitClass
     goroutine.tid = -1
@@ -227,7 +228,7 @@ export class GoTrack {
   private enterSyscall(event: GoEvent, reader: GoTraceReader, atNs: number): void {
     this.move(event.goid, GoState.Syscall, event.tid, atNs)
     const goroutine = this.core.state.goroutines.get(event.goid)
-    if (goroutine !== undefined) goroutine.waitStack = joinFrames(reader.stack(event.stackId))
+    if (goroutine !== undefined) goroutine.waitStack = this.texts.of(event.stackId, reader)
   }
 
   private move(goid: number, goState: number, tid: number, atNs: number): void {
