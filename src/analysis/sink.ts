@@ -3,7 +3,7 @@ import type { Finding } from '../findings/finding.js'
 import { findingsTable } from '../measures/findings.js'
 import type { OutRow, Sink } from '../measures/measure.js'
 import { stacksTable } from '../measures/stacks.js'
-import type { Table, Value } from '../measures/table.js'
+import type { Row, Table, Value } from '../measures/table.js'
 import { stackIdOf } from '../stacks/text.js'
 
 /** Distinct stacks remembered as already written; then they are written again, which replaces the same rows. */
@@ -32,6 +32,7 @@ export class RowSink implements Sink {
   private readonly intoSecondNs: number
   private rows: OutRow[] = []
   private found: Finding[] = []
+  private readonly emptyRows = new Map<Table, Row>()
 
   constructor(
     private readonly names: SourceNames,
@@ -50,8 +51,24 @@ export class RowSink implements Sink {
   }
 
   row(table: Table, atNs: number, values: Readonly<Record<string, Value>>): void {
-    if (!this.wants(table)) return
-    this.rows.push({ table: table.name, row: { ts: this.wallNs(atNs), ...this.names, ...values } })
+    if (this.wants(table)) this.add(table, { ts: this.wallNs(atNs), ...this.names, ...values })
+  }
+
+  newRow(table: Table, atNs: number): Row {
+    let empty = this.emptyRows.get(table)
+    if (empty === undefined) {
+      // Parsed, as the engine keeps the columns of such an object, and of its copies, in one piece.
+      const nulls = Object.fromEntries(table.columns.map(({ name }) => [name, null]))
+      empty = JSON.parse(JSON.stringify({ ts: '', ...this.names, ...nulls })) as Row
+      this.emptyRows.set(table, empty)
+    }
+    const row = { ...empty }
+    row.ts = this.wallNs(atNs)
+    return row
+  }
+
+  add(table: Table, row: Row): void {
+    if (this.wants(table)) this.rows.push({ table: table.name, row })
   }
 
   wants(table: Table): boolean {

@@ -28,7 +28,12 @@ export const netpollDelays: Measure = {
   tables: [netpollDelaysTable],
   create(sink, _thresholds, saved) {
     const state = (saved ?? new Map()) as Seconds<Bucket>
-    const buckets = new Buckets<Bucket>(state, sink, () => ({ count: 0, pollToReadyNs: [], readyToRunNs: [], totalNs: [] }))
+    const buckets = new Buckets<Bucket>(state, sink, () => ({
+      count: 0,
+      pollToReadyNs: [],
+      readyToRunNs: [],
+      totalNs: [],
+    }))
     return {
       state,
       netpollDelay({ ready, runNs }) {

@@ -37,7 +37,12 @@ export const schedLatency: Measure = {
   tables: [schedLatencyTable],
   create(sink, _thresholds, saved) {
     const state = (saved ?? new Map()) as Seconds<Bucket>
-    const buckets = new Buckets<Bucket>(state, sink, () => ({ runnableNs: [], kernelNs: 0, wakeNs: [], preemptedNs: [] }))
+    const buckets = new Buckets<Bucket>(state, sink, () => ({
+      runnableNs: [],
+      kernelNs: 0,
+      wakeNs: [],
+      preemptedNs: [],
+    }))
     return {
       state,
       started(_goroutine, runnableNs, startNs, kernelNs) {

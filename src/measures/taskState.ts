@@ -40,7 +40,7 @@ export interface Work {
   /** The task its creator worked for, and that one's ancestors. */
   readonly inherited: readonly number[]
   /** Tasks it began, oldest first. */
-  began: number[]
+  readonly began: number[]
   readonly regions: OpenRegion[]
   regionsBegun: number
   /** Time by class since it was first remembered. */

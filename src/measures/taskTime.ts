@@ -66,7 +66,6 @@ export function newTaskTime(beginNs: number): TaskTime {
 /** A piece of the life of a goroutine that works for the task. */
 export function addPiece(time: TaskTime, goid: number, fromNs: number, toNs: number, classId: number): void {
   const { workers, pending } = time
-  workers.set(goid, toNs)
   time.goroutineNs += toNs - fromNs
   if (classId === ClassId.on_cpu || classId === ClassId.syscall_cpu) time.cpuNs += toNs - fromNs
   if (workers.size === 1 && pending.length === 0) {
@@ -75,6 +74,7 @@ export function addPiece(time: TaskTime, goid: number, fromNs: number, toNs: num
     time.countedNs = toNs
     return
   }
+  workers.set(goid, toNs)
   pending.push(fromNs, toNs, classId)
   if (pending.length < time.sweepAt) return
   countTo(time, Math.min(...workers.values()))

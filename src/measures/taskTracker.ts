@@ -77,12 +77,18 @@ export class TaskTracker implements TimelineListener {
     if (work === undefined) return
     work.byClass[classId]! += toNs - fromNs
     if (work.task < 0) return
-    for (const id of tasks.get(work.task)!.chain) {
-      const task = tasks.get(id)
-      if (task === undefined) continue
-      addPiece(task.time, goroutine.goid, fromNs, toNs, classId)
-      this.hooks.piece?.(task, goroutine, fromNs, toNs, classId)
+    const own = tasks.get(work.task)!
+    this.addPiece(own, goroutine, fromNs, toNs, classId)
+    const { chain } = own
+    for (let i = 1; i < chain.length; i++) {
+      const ancestor = tasks.get(chain[i]!)
+      if (ancestor !== undefined) this.addPiece(ancestor, goroutine, fromNs, toNs, classId)
     }
+  }
+
+  private addPiece(task: OpenTask, goroutine: Goroutine, fromNs: number, toNs: number, classId: number): void {
+    addPiece(task.time, goroutine.goid, fromNs, toNs, classId)
+    this.hooks.piece?.(task, goroutine, fromNs, toNs, classId)
   }
 
   /** Nothing more is known of what is open: the trace ended, or what follows does not follow it. */
@@ -232,11 +238,8 @@ export class TaskTracker implements TimelineListener {
   /** Lets the goroutine work for the task that is its own now; forgets it when it has no more to do with any. */
   private choose(goid: number, work: Work, atNs: number, view: TimelineView): void {
     const { tasks, works } = this.state
-    for (const id of work.began) {
-      if (tasks.has(id)) continue
-      work.began = work.began.filter((other) => tasks.has(other))
-      break
-    }
+    const { began } = work
+    for (let i = began.length - 1; i >= 0; i--) if (!tasks.has(began[i]!)) began.splice(i, 1)
     const wanted = wantedTask(work, tasks)
     const task = tasks.has(wanted) ? wanted : -1
     if (task !== work.task) {
@@ -250,8 +253,9 @@ export class TaskTracker implements TimelineListener {
   private enter(goid: number, work: Work, id: number, atNs: number): void {
     const { tasks } = this.state
     work.task = id
-    for (const each of tasks.get(id)!.chain) {
-      const task = tasks.get(each)
+    const { chain } = tasks.get(id)!
+    for (let i = 0; i < chain.length; i++) {
+      const task = tasks.get(chain[i]!)
       if (task === undefined) continue
       task.time.workers.set(goid, atNs)
       if (task.goids.size < goroutinesRemembered) task.goids.add(goid)
@@ -260,7 +264,8 @@ export class TaskTracker implements TimelineListener {
 
   private leave(goid: number, work: Work): void {
     const { tasks } = this.state
-    for (const each of tasks.get(work.task)?.chain ?? []) tasks.get(each)?.time.workers.delete(goid)
+    const chain = tasks.get(work.task)?.chain ?? []
+    for (let i = 0; i < chain.length; i++) tasks.get(chain[i]!)?.time.workers.delete(goid)
     work.task = -1
   }
 
@@ -280,6 +285,6 @@ function lastRegion(regions: readonly OpenRegion[], task: number, type: string):
 function wantedTask({ regions, began, inherited }: Work, tasks: ReadonlyMap<number, OpenTask>): number {
   for (let at = regions.length - 1; at >= 0; at--) if (regions[at]!.task !== 0) return regions[at]!.task
   if (began.length > 0) return began[began.length - 1]!
-  for (const id of inherited) if (tasks.has(id)) return id
+  for (let i = 0; i < inherited.length; i++) if (tasks.has(inherited[i]!)) return inherited[i]!
   return -1
 }

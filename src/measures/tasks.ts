@@ -1,4 +1,4 @@
-import { classColumns, classValues } from './classColumns.js'
+import { classColumns, setClasses } from './classColumns.js'
 import type { Measure } from './measure.js'
 import { bucketAt, type Seconds, takeEnded } from './seconds.js'
 import type { Column, Table } from './table.js'
@@ -105,39 +105,39 @@ export const tasks: Measure = {
       taskEnded(task, endNs) {
         if (!sink.wants(tasksTable)) return
         const { time, logs, goids } = task
-        sink.row(tasksTable, task.beginNs, {
-          type: task.type,
-          task: task.id,
-          parent: task.parent < 0 ? null : task.parent,
-          log_id: firstId(logs),
-          goroutine: task.goid,
-          goroutines: listOf(goids),
-          goroutine_count: goids.size,
-          duration_ns: endNs - task.beginNs,
-          ...classValues(time.byClass),
-          unattended_ns: time.unattendedNs,
-          goroutine_ns: time.goroutineNs,
-          cpu_ns: time.cpuNs,
-          logs: logsText(logs, task.beginNs),
-          logs_cut: logs.cut,
-        })
+        const row = sink.newRow(tasksTable, task.beginNs)
+        row['type'] = task.type
+        row['task'] = task.id
+        row['parent'] = task.parent < 0 ? null : task.parent
+        row['log_id'] = firstId(logs)
+        row['goroutine'] = task.goid
+        row['goroutines'] = listOf(goids)
+        row['goroutine_count'] = goids.size
+        row['duration_ns'] = endNs - task.beginNs
+        setClasses(row, time.byClass)
+        row['unattended_ns'] = time.unattendedNs
+        row['goroutine_ns'] = time.goroutineNs
+        row['cpu_ns'] = time.cpuNs
+        row['logs'] = logsText(logs, task.beginNs)
+        row['logs_cut'] = logs.cut
+        sink.add(tasksTable, row)
       },
       beganBefore: (what, atNs) => count(what, atNs).beganBefore++,
       notEnded: (what, atNs) => count(what, atNs).notEnded++,
     }
     if (sink.wants(regionsTable)) {
       hooks.regionEnded = (region, goid, endNs, byClass) => {
-        sink.row(regionsTable, region.beginNs, {
-          type: region.type,
-          task: region.task === 0 ? null : region.task,
-          goroutine: goid,
-          region: region.ordinal,
-          depth: region.depth,
-          duration_ns: endNs - region.beginNs,
-          ...classValues(byClass),
-          logs: logsText(region.logs, region.beginNs),
-          logs_cut: region.logs.cut,
-        })
+        const row = sink.newRow(regionsTable, region.beginNs)
+        row['type'] = region.type
+        row['task'] = region.task === 0 ? null : region.task
+        row['goroutine'] = goid
+        row['region'] = region.ordinal
+        row['depth'] = region.depth
+        row['duration_ns'] = endNs - region.beginNs
+        setClasses(row, byClass)
+        row['logs'] = logsText(region.logs, region.beginNs)
+        row['logs_cut'] = region.logs.cut
+        sink.add(regionsTable, row)
       }
     }
     const tracker = new TaskTracker(state.tracker, hooks)
