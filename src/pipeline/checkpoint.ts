@@ -27,7 +27,7 @@ const Checkpoint = z.object({
   options: z.custom<AnalysisOptions>((value) => typeof value === 'object' && value !== null),
   /** Offset of the run's first message in each topic; undefined when none had come. */
   began: perTrack(z.bigint().optional()),
-  /** Undefined for a track of which nothing had come yet. */
+  /** Undefined for a track of which nothing had come yet, and once the run is over. */
   resume: perTrack(ResumePoint.optional()),
   /** At which position each track was ended, by its end, by silence or by a newer run; undefined: it goes on. */
   endedAt: perTrack(z.number().optional()),
@@ -58,12 +58,19 @@ export async function packCheckpoint(serialized: Buffer): Promise<Buffer> {
 
 /** @throws Error saying why it cannot be read at all; whether its state can be resumed from, its version says. */
 export async function unpackCheckpoint(packed: Uint8Array): Promise<Checkpoint> {
-  return Checkpoint.parse(await unpacked(packed))
+  return parsed(Checkpoint, await unpacked(packed))
 }
 
 /** @throws Error saying why it cannot be read. */
 export async function unpackEnding(packed: Uint8Array): Promise<Ending> {
-  return Ending.parse(await unpacked(packed))
+  return parsed(Ending, await unpacked(packed))
+}
+
+function parsed<T>(type: z.ZodType<T>, value: unknown): T {
+  const result = type.safeParse(value)
+  if (result.success) return result.data
+  const { path, message } = result.error.issues[0]!
+  throw new Error(`${path.map(String).join('.')}: ${message}`)
 }
 
 async function unpacked(packed: Uint8Array): Promise<unknown> {

@@ -11,7 +11,7 @@ import { monotonicMs } from './monotonic.js'
 import { Mutex } from './mutex.js'
 import { mostWaitingBytes, Partition } from './partition.js'
 import { receive } from './reception.js'
-import { SilentTracks } from './silentTracks.js'
+import { rememberingEndOffsets, SilentTracks } from './silentTracks.js'
 import { Writer } from './writer.js'
 import { whileAlive } from './whileAlive.js'
 
@@ -230,8 +230,9 @@ export class Normalizer {
     const { counts, rememberMs } = this.options
     const partitions = [...this.partitions.values()]
     for (const partition of partitions) for (const run of partition.openRuns) run.countInto(counts)
+    const endOffsets = rememberingEndOffsets(this.consumer!)
     for (const partition of partitions)
-      await this.silentTracks.end(partition, this.paused.get(partition.number), this.consumer!, this.writer!)
+      await this.silentTracks.end(partition, this.paused.get(partition.number), endOffsets, this.writer!)
     for (const partition of partitions) this.tellProblems(partition)
     await this.flush()
     for (const partition of this.partitions.values()) this.steer(partition)

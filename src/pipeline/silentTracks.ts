@@ -1,6 +1,5 @@
 import type { Track } from '../transport/envelope.js'
 import type { Topics } from '../transport/topics.js'
-import type { Consumer } from '../transport/transport.js'
 import type { Counts } from './counts.js'
 import type { Log } from './log.js'
 import { monotonicMs } from './monotonic.js'
@@ -17,6 +16,18 @@ export interface SilenceOptions {
   readonly idleMs: number
 }
 
+export type EndOffsets = (topic: string) => Promise<ReadonlyMap<number, bigint>>
+
+/** Asks once for each topic: there may be a hundred runs that want to know. */
+export function rememberingEndOffsets(consumer: { endOffsets: EndOffsets }): EndOffsets {
+  const asked = new Map<string, ReturnType<EndOffsets>>()
+  return (topic) => {
+    const answer = asked.get(topic) ?? consumer.endOffsets(topic)
+    asked.set(topic, answer)
+    return answer
+  }
+}
+
 /** Ends the tracks that have fallen silent, when Kafka confirms that nothing of them waits to be read. */
 export class SilentTracks {
   /** Since when a run has waited for a track with nothing unread, while its other track is held back for it. */
@@ -24,8 +35,11 @@ export class SilentTracks {
 
   constructor(private readonly options: SilenceOptions) {}
 
-  /** @param heldBack the track of the partition that is not read because it is too far ahead. */
-  async end(partition: Partition, heldBack: Track | undefined, consumer: Consumer, writer: Writer): Promise<void> {
+  /**
+   * @param heldBack the track of the partition that is not read because it is too far ahead.
+   * @param endOffsets of a topic, as they were when this looking after silence began or later
+   */
+  async end(partition: Partition, heldBack: Track | undefined, endOffsets: EndOffsets, writer: Writer): Promise<void> {
     const { latenessMs, idleMs, topics, log, counts } = this.options
     for (const run of partition.openRuns) {
       const suspect = heldBack === undefined ? this.silent(run) : otherThan(heldBack, run)
@@ -34,7 +48,7 @@ export class SilentTracks {
         continue
       }
       // What has not been read yet is not silence.
-      const end = (await consumer.endOffsets(topics[suspect])).get(partition.number) ?? 0n
+      const end = (await endOffsets(topics[suspect])).get(partition.number) ?? 0n
       if (end > partition.consumed[suspect]) {
         this.quietSinceMs.delete(run)
         continue

@@ -5,7 +5,8 @@ import type { Envelope, Track } from '../transport/envelope.js'
 import { tracks } from '../transport/topics.js'
 import { type Checkpoint, checkpointVersion, type Ending, runKey, serializeCheckpoint } from './checkpoint.js'
 import type { Counts } from './counts.js'
-import { type Fed, type Piece, type ResumePoint, TrackIntake } from './intake.js'
+import { Feeder } from './feeder.js'
+import { type Piece, type ResumePoint, TrackIntake } from './intake.js'
 
 /** A checkpoint that was taken and is not yet safe in its topic. */
 export interface TakenCheckpoint {
@@ -23,6 +24,7 @@ export class SourceRun {
   /** Rows of everything up to the end are acknowledged, and so is the checkpoint saying so. */
   finished = false
   private readonly analysis: Analysis
+  private readonly feeder: Feeder
   private readonly ended: Record<Track, boolean>
   private readonly endedAt: Record<Track, number | undefined>
   /** Offset of the first message of each track. */
@@ -41,6 +43,7 @@ export class SourceRun {
   ) {
     this.key = runKey(source, stream)
     this.analysis = new Analysis(options, from?.saved)
+    this.feeder = new Feeder(this.analysis)
     this.durable = { gotrace: from?.resume.gotrace, perf: from?.resume.perf }
     this.ended = { gotrace: !options.tracks.gotrace, perf: !options.tracks.perf }
     this.intakes = {
@@ -89,7 +92,7 @@ export class SourceRun {
       if (piece.position + piece.bytes.length > intake.position) intake.counts.late++
       return
     }
-    for (const fed of intake.accept(piece)) this.feed(track, fed, shippedAtMs)
+    for (const fed of intake.accept(piece)) this.feeder.add(track, fed, shippedAtMs)
     if (piece.end && piece.position <= intake.position) this.end(track)
     else this.endWhereItEnded(track)
   }
@@ -97,10 +100,10 @@ export class SourceRun {
   /** Nothing more is wanted of this track. */
   end(track: Track): void {
     if (this.ended[track]) return
-    for (const fed of this.intakes[track].release()) this.feed(track, fed)
+    for (const fed of this.intakes[track].release()) this.feeder.add(track, fed)
     this.endedAt[track] = this.intakes[track].position
     this.ended[track] = true
-    this.analysis.end(track)
+    this.feeder.end(track)
   }
 
   /** What ending these tracks now would mean, for the one who computes the run again. */
@@ -112,11 +115,6 @@ export class SourceRun {
   /** At which position a track was ended. */
   endOf(track: Track): number | undefined {
     return this.endedAt[track]
-  }
-
-  private feed(track: Track, { bytes, gapBytes }: Fed, shippedAtMs?: number): void {
-    if (gapBytes > 0) this.analysis.gap(track, gapBytes)
-    this.analysis.feed(track, bytes, shippedAtMs)
   }
 
   /** After a restart a track ends where it had ended before, and not before its bytes have been read again. */
@@ -138,15 +136,15 @@ export class SourceRun {
   }
 
   get pendingBytes(): Readonly<Record<Track, number>> {
-    return this.analysis.pendingBytes
+    return this.feeder.pendingBytes
   }
 
   /** Processes what there is. Takes a checkpoint when one is due and the analysis stands where one can be taken. */
   pump(nowMs: number, checkpointEveryMs: number): { rows: StoredRow[]; checkpoint: TakenCheckpoint | undefined } {
     let checkpoint: TakenCheckpoint | undefined
     const due = nowMs - this.lastCheckpointMs >= checkpointEveryMs
-    const take = (saved: SavedAnalysis) => (checkpoint ??= this.take(saved, nowMs))
-    this.analysis.pump(due ? take : undefined)
+    const take = (saved: SavedAnalysis) => (checkpoint = this.take(saved, nowMs))
+    this.feeder.pump(due ? take : undefined)
     if (this.analysis.done && !this.finished) checkpoint = this.take(undefined, nowMs)
     this.analysis.takeFindings()
     return { rows: this.analysis.takeRows(), checkpoint }
@@ -189,10 +187,8 @@ export class SourceRun {
 
   private take(saved: SavedAnalysis | undefined, nowMs: number): TakenCheckpoint {
     this.lastCheckpointMs = nowMs
-    const resume = {
-      gotrace: this.intakes.gotrace.resumePoint(saved?.position.gotrace ?? Infinity),
-      perf: this.intakes.perf.resumePoint(saved?.position.perf ?? Infinity),
-    }
+    const pointOf = (track: Track) => saved && this.intakes[track].resumePoint(saved.position[track])
+    const resume = { gotrace: pointOf('gotrace'), perf: pointOf('perf') }
     const checkpoint: Checkpoint = {
       version: checkpointVersion,
       source: this.source,

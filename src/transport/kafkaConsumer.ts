@@ -7,10 +7,10 @@ import type { Headers } from './envelope.js'
 import type { ConsumeOptions, Consumer, InMessage, TopicOffset } from './transport.js'
 import { unreadableHeader, unreadableRestHeader } from './unreadable.js'
 
-/** Packed bytes of one partition in one answer: a handful of full messages, so that no partition makes the others wait. */
-const fetchBytesPerPartition = 512 * 1024
-/** Packed bytes of one answer; in memory they are about sixfold. A single batch may be larger. */
-const fetchBytes = 4 * 1024 * 1024
+/** Packed bytes of one partition in one answer: so that no partition makes the others wait. */
+const fetchBytesPerPartition = 256 * 1024
+/** Packed bytes of one answer, all of which is unpacked at once, to some tenfold. A single batch may be larger. */
+const fetchBytes = 1024 * 1024
 /** A connection that does not close within so long is left to itself. */
 const closePatienceMs = 3000
 

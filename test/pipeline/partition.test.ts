@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict'
-import { mostWaitingBytes } from '../../src/pipeline/partition.js'
+import { join } from 'node:path'
+import { packCheckpoint } from '../../src/pipeline/checkpoint.js'
+import { newCounts } from '../../src/pipeline/counts.js'
+import { LoadingPartition } from '../../src/pipeline/loading.js'
+import { analyzeCapture, openCapture } from '../../src/pipeline/offline.js'
+import { mostWaitingBytes, Partition } from '../../src/pipeline/partition.js'
+import { replay } from '../../src/pipeline/replay.js'
+import { packageRoot } from '../../src/stack/paths.js'
+import { decodeEnvelope } from '../../src/transport/envelope.js'
+import { topicNames } from '../../src/transport/topics.js'
+import type { OutMessage } from '../../src/transport/transport.js'
 
+const capture = join(packageRoot(), 'test/captures/stw-netpoll')
 const waiting = (gotrace: number, perf: number) => ({ waitingBytes: { gotrace, perf } })
 
 describe('what may wait for the other track', () => {
@@ -10,5 +21,67 @@ describe('what may wait for the other track', () => {
 
   it('is an equal share for each partition once the member has no more room, however many partitions it has', () => {
     assert.equal(mostWaitingBytes([waiting(901, 0), waiting(0, 100), waiting(0, 0), waiting(0, 0)], 1000), 250)
+  })
+})
+
+describe('the runs of a partition', () => {
+  const counts = newCounts()
+  const options = { counts, thresholds: undefined, checkpointEveryMs: 0 }
+  const at = (offset: bigint) => ({ gotrace: offset, perf: offset })
+  let shipped: OutMessage[] = []
+
+  before(async () => {
+    const topics = topicNames()
+    const ship = { topics, sources: 1, speed: undefined, messageBytes: 300_000 }
+    await replay(
+      await openCapture(capture),
+      { send: (messages) => Promise.resolve(void shipped.push(...messages)) },
+      ship,
+    )
+    // The trace comes last: until then all of perf's text waits.
+    shipped = [
+      ...shipped.filter(({ topic }) => topic === topics.perf),
+      ...shipped.filter(({ topic }) => topic === topics.gotrace),
+    ]
+  })
+
+  function accept(partition: Partition, messages: readonly OutMessage[]): void {
+    for (const { key, headers, value } of messages) {
+      const envelope = decodeEnvelope(headers)
+      assert.ok(typeof envelope !== 'string', String(envelope))
+      partition.accept(
+        envelope,
+        { offset: BigInt(shipped.findIndex((one) => one.headers === headers)), key, headers, value: value! },
+        0,
+      )
+    }
+  }
+
+  it('give the rows of the offline analysis, and count what waits for the other track by the byte', async () => {
+    const partition = new Partition(0, options, new LoadingPartition(), at(0n), 0)
+    const perf = shipped.filter(({ headers }) => headers['track'] === 'perf')
+    accept(partition, perf)
+    const sizeBytes = perf.reduce((sum, { value }) => sum + value!.length, 0)
+    assert.deepEqual(partition.waitingBytes, { gotrace: 0, perf: sizeBytes })
+    accept(partition, shipped.slice(perf.length))
+    const { rows } = await analyzeCapture(capture)
+    assert.deepEqual(partition.rows, rows)
+    assert.deepEqual(partition.waitingBytes, { gotrace: 0, perf: 0 })
+  })
+
+  it('are not read again after a restart once they are over', async () => {
+    const partition = new Partition(0, options, new LoadingPartition(), at(0n), 0)
+    accept(partition, shipped)
+    const [checkpoint] = partition.checkpoints
+    assert.ok(checkpoint?.finished)
+    const loading = new LoadingPartition()
+    const value = await packCheckpoint(checkpoint.serialized)
+    assert.equal(await loading.accept({ offset: 0n, key: checkpoint.run.key, headers: {}, value }), undefined)
+    const end = at(BigInt(shipped.length))
+    const next = new Partition(0, options, loading, end, 0)
+    assert.deepEqual(next.startOffset, end)
+    assert.deepEqual(next.problems, [])
+    accept(next, shipped)
+    assert.deepEqual([next.rows, [...next.openRuns]], [[], []])
   })
 })

@@ -170,12 +170,13 @@ describe('the stream through the real Kafka and QuestDB', function () {
     const second = own.start()
     await Promise.all(shipping)
     for (const { source } of alone) await second.said(ended, source)
-    // Both were resumed from their checkpoints.
+    // What had not come to its end was resumed from its checkpoint.
+    const over = alone.filter(({ source }) => first.lines.some((line) => line.includes(ended) && line.includes(source)))
     const readings = await Promise.all([0, 1, 2, 3].map((n) => second.said('"reading"', `"partition":${n}`)))
     const runs = readings.map((line) => (JSON.parse(line) as { runs: number }).runs)
     assert.equal(
       runs.reduce((sum, count) => sum + count, 0),
-      2,
+      alone.length - over.length,
     )
     for (const { source, track } of alone)
       await assertStored(source, await analyzeOffline(only(await openCapture(capture), track)))
