@@ -10,12 +10,16 @@ type Gates<Listener> = {
   ) => Required<Listener>[Key]
 }
 
+const ofTasks: ReadonlySet<number> = new Set([Ev.UserTaskBegin, Ev.UserTaskEnd, Ev.UserLog])
+
 /** What is let through of everything a timeline tells: pieces are cut at a selection's borders, what happens at a moment is in or out. */
 const timelineGates: Gates<TimelineListener> = {
   goTypes: (to) => to.goTypes,
   goEvent: (to, gate) => (event, reader, atNs, view) => {
     // Where a generation begins is about nobody: who follows events over generations has to know.
-    if (event.type === Ev.Sync || gate.of(event.goid, atNs) || gate.of(event.args[0]!, atNs))
+    const { type, goid, args } = event
+    const isOfTask = ofTasks.has(type) && gate.ofTask(args[0]!, atNs)
+    if (type === Ev.Sync || isOfTask || gate.of(goid, atNs) || gate.of(args[0]!, atNs))
       to.goEvent(event, reader, atNs, view)
   },
   wantsPerfEvent: (to) => (name) => to.wantsPerfEvent(name),

@@ -8,8 +8,10 @@ export interface Interval {
 export interface Selection {
   /** Sorted, without overlap. */
   readonly intervals: readonly Interval[]
-  /** Only these goroutines, each within its own intervals as well; undefined = all. */
+  /** Only these goroutines, each within its own intervals as well, to which the event belongs that ends one; undefined = all. */
   readonly goroutines?: ReadonlyMap<number, readonly Interval[]> | undefined
+  /** User tasks whose begin, end and logs are selected, whoever tells of them. */
+  readonly tasks?: ReadonlySet<number> | undefined
 }
 
 /** What a selection can be made from when the first event is there. */
@@ -92,6 +94,11 @@ export class Gate {
     return holds(this.selection.intervals, atNs)
   }
 
+  /** Whether the event that a user task begins, ends or logs is selected whoever tells of it. */
+  ofTask(id: number, atNs: number): boolean {
+    return this.selection.tasks?.has(id) === true && this.at(atNs)
+  }
+
   /** Whether something about a goroutine (-1 = about none) at a moment is selected. */
   of(goid: number, atNs: number): boolean {
     return this.at(atNs) && this.takes(goid, atNs)
@@ -122,6 +129,6 @@ export class Gate {
     const { goroutines } = this.selection
     if (goroutines === undefined) return true
     const own = goroutines.get(goid)
-    return own !== undefined && holds(own, atNs)
+    return own !== undefined && (holds(own, atNs) || own.some(({ toNs }) => toNs === atNs))
   }
 }

@@ -3,6 +3,7 @@ import { newTrackerState, type OpenTask } from '../measures/taskState.js'
 import { TaskTracker } from '../measures/taskTracker.js'
 import { timeClasses } from '../timeline/classes.js'
 import type { Goroutine, TimelineListener } from '../timeline/model.js'
+import type { Interval } from './selection.js'
 
 /** Tasks that are kept when more match, pieces kept of each, and tasks named when none does. */
 const tasksKept = 10
@@ -30,6 +31,8 @@ export interface FollowedTask {
   readonly piecesCut: number
   /** Function each goroutine was started with. */
   readonly functions: ReadonlyMap<number, string>
+  /** When each goroutine worked for it, in order, without overlap. */
+  readonly intervals: ReadonlyMap<number, readonly Interval[]>
 }
 
 interface Collected {
@@ -37,7 +40,10 @@ interface Collected {
   readonly pieces: number[]
   cut: number
   readonly functions: Map<number, string>
+  readonly intervals: Map<number, { readonly fromNs: number; toNs: number }[]>
 }
+
+const nothingCollected = (): Collected => ({ pieces: [], cut: 0, functions: new Map(), intervals: new Map() })
 
 /** A task's number, or what it logged in a category that names an id (see isIdCategory). */
 export function isWantedTask(wanted: string, id: number, logs: TaskLogs): boolean {
@@ -79,14 +85,19 @@ export class TaskFollower implements TimelineListener {
 
   private piece(id: number, goroutine: Goroutine, fromNs: number, toNs: number, classId: number): void {
     let collected = this.open.get(id)
-    if (collected === undefined) this.open.set(id, (collected = { pieces: [], cut: 0, functions: new Map() }))
+    if (collected === undefined) this.open.set(id, (collected = nothingCollected()))
     if (collected.pieces.length >= 4 * piecesKept) collected.cut++
     else collected.pieces.push(goroutine.goid, fromNs, toNs, classId)
     collected.functions.set(goroutine.goid, goroutine.startFunc)
+    const intervals = collected.intervals.get(goroutine.goid)
+    const last = intervals?.at(-1)
+    if (intervals === undefined) collected.intervals.set(goroutine.goid, [{ fromNs, toNs }])
+    else if (last!.toNs === fromNs) last!.toNs = toNs
+    else intervals.push({ fromNs, toNs })
   }
 
   private ended(task: OpenTask, endNs: number): void {
-    const collected = this.open.get(task.id)
+    const collected = this.open.get(task.id) ?? nothingCollected()
     this.open.delete(task.id)
     const { id, type, beginNs, logs, goids } = task
     if (!isWantedTask(this.wanted, id, logs)) {
@@ -96,9 +107,10 @@ export class TaskFollower implements TimelineListener {
       this.found.push({
         ...{ id, type, beginNs, endNs },
         goids: [...goids],
-        pieces: piecesOf(collected?.pieces ?? []),
-        piecesCut: collected?.cut ?? 0,
-        functions: collected?.functions ?? new Map<number, string>(),
+        pieces: piecesOf(collected.pieces),
+        piecesCut: collected.cut,
+        functions: collected.functions,
+        intervals: collected.intervals,
       })
     }
   }

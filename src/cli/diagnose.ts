@@ -3,7 +3,6 @@ import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { isatty } from 'node:tty'
 import { type Command, Option } from 'commander'
-import { TaskFollower } from '../analysis/taskFollower.js'
 import { ExitCode, UserError } from '../errors.js'
 import { type Export, exportKinds, Exports, parseExport } from '../export/index.js'
 import { severities, type Severity } from '../findings/finding.js'
@@ -16,6 +15,7 @@ import {
   type OfflineResult,
   type OfflineSource,
 } from '../pipeline/offline.js'
+import { followTask } from '../pipeline/followTask.js'
 import { followedTables, followedTasks } from '../report/followed.js'
 import { jsonText, toJsonResult } from '../report/json.js'
 import { RowTotals, totalledTables } from '../report/rowTotals.js'
@@ -43,7 +43,10 @@ export default function register(program: Command): void {
     .argument('[capture]', 'capture directory made by `dualtrace record`')
     .option('--trace <file>', 'a Go execution trace (- for stdin, .gz is read as is)')
     .option('--perf <file>', 'the text of perf script, or perf.data (- for stdin, .gz is read as is)')
-    .option('--task-id <id>', 'follow the user task with this number, or that logged this in a category like task-id')
+    .option(
+      '--task-id <id>',
+      'look only at the user task with this number, or that logged this in a category like task-id',
+    )
     .option('--json <file>', 'also write the whole result as JSON (- for stdout, instead of the text)')
     .option('--export <kind=file>', `also write it as ${exportKinds.join(', ')}; can be given again`, addExport)
     .addOption(new Option('--fail-on <severity>', 'exit 1 when a finding is at least this bad').choices(severities))
@@ -56,23 +59,24 @@ function addExport(text: string, before: readonly Export[] | undefined): readonl
 }
 
 async function run(capture: string | undefined, flags: DiagnoseFlags): Promise<void> {
-  let follower: TaskFollower | undefined
+  const { taskId } = flags
+  const found = taskId && (await followTask(await openAgain('--task-id', capture, flags), taskId, followedTables))
+  const followed = found ? followedTasks(found.follower, found.rows) : undefined
+  const tasks = found ? found.follower.found : undefined
+  const gate = await selectionOf(flags, () => openAgain('--around', capture, flags), tasks)
   let totals = new RowTotals()
-  const gate = await selectionOf(flags, () => openAgain(capture, flags))
   const result = await analyze(await open(capture, flags), flags.export ?? [], () => {
-    follower = flags.taskId === undefined ? undefined : new TaskFollower(flags.taskId)
-    const shown = new Set([...terminalTables, ...(follower === undefined ? [] : followedTables)])
+    const shown = new Set(terminalTables)
     const tables = flags.json === undefined ? new Set([...shown, ...totalledTables]) : undefined
     totals = new RowTotals()
     const onRow = (row: OutRow) => {
       totals.add(row)
       return tables === undefined || shown.has(row.table)
     }
-    return { gate, tables, onRow, listeners: follower === undefined ? [] : [follower] }
+    return { gate, tables, onRow }
   })
   const { summary } = result
   if (summary.goEvents === 0 && summary.perfRecords === 0) throw new UserError(nothingReadable(result))
-  const followed = follower && followedTasks(follower, result.rows)
   const json = () => jsonText(toJsonResult(result, followed))
   if (flags.json === '-') {
     await writeAll(json(), process.stdout)
@@ -88,7 +92,7 @@ async function run(capture: string | undefined, flags: DiagnoseFlags): Promise<v
 async function analyze(
   source: OfflineSource,
   wanted: readonly Export[],
-  options: () => Pick<OfflineOptions, 'gate' | 'listeners' | 'tables' | 'onRow'>,
+  options: () => Pick<OfflineOptions, 'gate' | 'tables' | 'onRow'>,
 ): Promise<OfflineResult> {
   let exports: Exports | undefined
   const sizes = Object.values(source.inputs).map((input) => input.sizeBytes)
@@ -98,11 +102,11 @@ async function analyze(
   try {
     const result = await analyzeOffline(source, () => {
       exports?.discard()
-      const { listeners = [], ...rest } = options()
-      exports = new Exports(wanted, rest.gate)
+      const chosen = options()
+      exports = new Exports(wanted, chosen.gate)
       return {
-        ...rest,
-        listeners: [...listeners, ...exports.listeners],
+        ...chosen,
+        listeners: exports.listeners,
         observers: exports.observers,
         onProgress(readBytes) {
           progress.advance(Math.max(0, readBytes - shownBytes))
@@ -121,9 +125,9 @@ async function analyze(
 }
 
 /** For what reads the input before it is analysed. */
-async function openAgain(capture: string | undefined, flags: DiagnoseFlags): Promise<OfflineSource> {
+async function openAgain(option: string, capture: string | undefined, flags: DiagnoseFlags): Promise<OfflineSource> {
   if (flags.trace === '-' || flags.perf === '-') {
-    throw new UserError('--around reads the input twice, which stdin (-) cannot: give files')
+    throw new UserError(`${option} reads the input twice, which stdin (-) cannot: give files`)
   }
   return open(capture, flags)
 }

@@ -1,5 +1,14 @@
 import type { Command } from 'commander'
-import { always, Gate, type Interval, type SelectableAxis, united } from '../analysis/selection.js'
+import {
+  always,
+  clip,
+  Gate,
+  type Interval,
+  type SelectableAxis,
+  type Selection,
+  united,
+} from '../analysis/selection.js'
+import type { FollowedTask } from '../analysis/taskFollower.js'
 import { UserError } from '../errors.js'
 import { durationUnitsNs, parseCondition } from '../measures/condition.js'
 import { findMoments } from '../pipeline/moments.js'
@@ -25,11 +34,13 @@ export function addSelectionOptions(command: Command): Command {
 
 /**
  * What the flags choose; undefined when that is everything. `--around` reads the input that `open` gives once.
+ * @param tasks what the goroutines did in these is chosen, and nothing else
  * @throws UserError
  */
 export async function selectionOf(
   flags: SelectionFlags,
   open: () => Promise<OfflineSource>,
+  tasks?: readonly FollowedTask[],
 ): Promise<Gate | undefined> {
   const { from, to, around, margin, goroutine } = flags
   if (margin !== undefined && around === undefined) throw new UserError('--margin belongs to --around')
@@ -38,7 +49,8 @@ export async function selectionOf(
   const marginNs = parseDuration('--margin', margin ?? '10ms')
   const moments = around === undefined ? undefined : await findMoments(await open(), parseCondition(around))
   if (moments?.length === 0) throw new UserError(`nothing in the capture fits "${around!}"`)
-  if (fromMoment === undefined && toMoment === undefined && moments === undefined && goroutine === undefined) return
+  const isAll = [fromMoment, toMoment, moments, goroutine, tasks].every((each) => each === undefined)
+  if (isAll) return undefined
   return new Gate((axis) => {
     const window = { fromNs: fromMoment?.(axis) ?? -Infinity, toNs: toMoment?.(axis) ?? Infinity }
     if (window.fromNs >= window.toNs) throw new UserError('--from lies behind --to: nothing is between them')
@@ -46,8 +58,28 @@ export async function selectionOf(
       return within(window, axis.atWall(fromWallNs) - marginNs, axis.atWall(toWallNs) + marginNs)
     })
     const goroutines = goroutine === undefined ? undefined : new Map(goroutine.map((goid) => [goid, [always]]))
-    return { intervals: united(around ?? [window]), goroutines }
+    const chosen = { intervals: united(around ?? [window]), goroutines }
+    return tasks === undefined ? chosen : withinTasks(chosen, tasks)
   })
+}
+
+/** The part of a selection in which its goroutines worked for one of the tasks. */
+function withinTasks({ intervals, goroutines }: Selection, tasks: readonly FollowedTask[]): Selection {
+  const parts = tasks.flatMap(({ beginNs, endNs }) => clipped(intervals, beginNs, endNs + 1))
+  if (parts.length === 0) throw new UserError(`task ${tasks[0]!.id} lies outside of the selected time`)
+  const all = new Map<number, Interval[]>()
+  for (const task of tasks) {
+    for (const [goid, own] of task.intervals) {
+      if (goroutines?.has(goid) ?? true) all.set(goid, united([...(all.get(goid) ?? []), ...own]))
+    }
+  }
+  return { intervals: united(parts), goroutines: all, tasks: new Set(tasks.map(({ id }) => id)) }
+}
+
+function clipped(intervals: readonly Interval[], fromNs: number, toNs: number): Interval[] {
+  const parts: Interval[] = []
+  clip(intervals, fromNs, toNs, (a, b) => parts.push({ fromNs: a, toNs: b }))
+  return parts
 }
 
 function within(window: Interval, fromNs: number, toNs: number): Interval {

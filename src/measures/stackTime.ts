@@ -1,8 +1,10 @@
-import { Ev, GoState, type GoEvent, type GoTraceReader } from '../gotrace/index.js'
+import { GoState, type GoEvent, type GoTraceReader } from '../gotrace/index.js'
 import type { PerfRecord, PerfScriptReader } from '../perf/index.js'
 import { joinPerfFrames } from '../stacks/perfText.js'
 import { ClassId, Kernel, timeClasses } from '../timeline/classes.js'
 import type { Goroutine, Thread, TimelineListener, TimelineView } from '../timeline/model.js'
+import { newTrackerState } from './taskState.js'
+import { TaskTracker } from './taskTracker.js'
 
 /**
  * What time is counted by stack:
@@ -53,22 +55,20 @@ export interface StackTimeTaker {
 /** Events of perf whose period is the time until the next one, ns. */
 const clockEvents: ReadonlySet<string> = new Set(['cpu-clock', 'task-clock'])
 
-const annotations = [Ev.UserTaskBegin, Ev.UserTaskEnd, Ev.UserRegionBegin, Ev.UserRegionEnd, Ev.GoCreate, Ev.GoDestroy]
-
 /** Finds the stack and the root of every piece of time. Keeps nothing, except for the root `task`. */
 export class StackTime implements TimelineListener {
   readonly goTypes: readonly number[]
-  private readonly tasks = new TaskRoots()
+  private readonly tracker = new TaskTracker(newTrackerState(), {})
 
   constructor(
     private readonly taker: StackTimeTaker,
     private readonly by: StackRoot = 'goroutine',
   ) {
-    this.goTypes = by === 'task' ? annotations : []
+    this.goTypes = by === 'task' ? TaskTracker.goTypes : []
   }
 
-  goEvent(event: GoEvent, reader: GoTraceReader): void {
-    this.tasks.see(event, reader)
+  goEvent(event: GoEvent, reader: GoTraceReader, atNs: number, view: TimelineView): void {
+    this.tracker.goEvent(event, reader, atNs, view)
   }
 
   wantsPerfEvent(name: string): boolean {
@@ -118,7 +118,7 @@ export class StackTime implements TimelineListener {
       case 'state':
         return goroutine === undefined ? noGoroutine : timeClasses[view.classWith(goroutine, kernel)]!
       case 'task':
-        return this.tasks.rootOf(goroutine?.goid ?? -1)
+        return this.taskType(goroutine?.goid ?? -1)
       case 'goroutine':
         if (goroutine !== undefined) return goroutineRoot(goroutine, parts)
         if (thread?.seenByGo !== true) return parts.text.startsWith('runtime.') ? noGoroutine : plain(comm)
@@ -135,10 +135,16 @@ export class StackTime implements TimelineListener {
       case 'state':
         return timeClasses[classId]!
       case 'task':
-        return this.tasks.rootOf(goroutine.goid)
+        return this.taskType(goroutine.goid)
       case 'goroutine':
         return goroutineRoot(goroutine, parts)
     }
+  }
+
+  /** Of the task that the goroutine works for, as TaskTracker has it. */
+  private taskType(goid: number): string {
+    const { works, tasks } = this.tracker.state
+    return tasks.get(works.get(goid)?.task ?? -1)?.type.replaceAll(';', ':') ?? noTask
   }
 }
 
@@ -205,61 +211,4 @@ function remember(map: Map<string, Parts>, text: string, parts: Parts): Parts {
   if (map.size >= remembered) map.clear()
   map.set(text, parts)
   return parts
-}
-
-/**
- * The type of the task a goroutine works for: that of its innermost open region, else of the task it began last and that has not ended,
- * else that of the goroutine that created it, at that time.
- */
-class TaskRoots {
-  private readonly types = new Map<number, string>()
-  /** Goroutine → its open tasks, by region or begun by it, oldest first. */
-  private readonly open = new Map<number, number[]>()
-
-  see(event: GoEvent, reader: GoTraceReader): void {
-    const task = event.args[0]!
-    switch (event.type) {
-      case Ev.UserTaskBegin:
-        this.types.set(task, reader.string(event.args[2]!))
-        return this.push(event.goid, task)
-      case Ev.UserRegionBegin:
-        return this.push(event.goid, task)
-      case Ev.UserRegionEnd:
-        return this.pop(event.goid, task)
-      case Ev.UserTaskEnd:
-        this.types.delete(task)
-        for (const goid of this.open.keys()) this.pop(goid, task)
-        return
-      case Ev.GoCreate: {
-        const inherited = this.open.get(event.goid)?.at(-1)
-        if (inherited !== undefined) this.push(event.args[0]!, inherited)
-        return
-      }
-      case Ev.GoDestroy:
-        this.open.delete(event.goid)
-    }
-  }
-
-  rootOf(goid: number): string {
-    const tasks = this.open.get(goid) ?? []
-    for (let i = tasks.length - 1; i >= 0; i--) {
-      const type = this.types.get(tasks[i]!)
-      if (type !== undefined) return type.replaceAll(';', ':')
-    }
-    return noTask
-  }
-
-  private push(goid: number, task: number): void {
-    const tasks = this.open.get(goid)
-    if (tasks === undefined) this.open.set(goid, [task])
-    else tasks.push(task)
-  }
-
-  private pop(goid: number, task: number): void {
-    const tasks = this.open.get(goid)
-    const at = tasks?.lastIndexOf(task) ?? -1
-    if (tasks === undefined || at < 0) return
-    tasks.splice(at, 1)
-    if (tasks.length === 0) this.open.delete(goid)
-  }
 }

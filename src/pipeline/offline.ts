@@ -28,6 +28,8 @@ export interface OfflineResult {
   readonly findings: readonly DatedFinding[]
   /** The parts of the capture it is about, ns since the epoch; undefined = all of it. */
   readonly windows: readonly Window[] | undefined
+  /** The goroutines it is about; undefined = all. */
+  readonly goroutines?: readonly number[] | undefined
 }
 
 export interface Window {
@@ -174,7 +176,11 @@ async function analyzePrepared(
   }
   options.onEnd?.(analysis)
   const summary = withDamage(analysis.summary, inputs)
-  return { names, summary, rows, findings, windows: windowsOf(options.gate, analysis) }
+  const goroutines = options.gate?.axis && options.gate.selection.goroutines
+  return {
+    ...{ names, summary, rows, findings, windows: windowsOf(options.gate, analysis) },
+    goroutines: goroutines && [...goroutines.keys()],
+  }
 }
 
 /** Within what there is: an end that was left open is the end of the capture. */

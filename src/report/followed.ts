@@ -56,11 +56,10 @@ export const FollowedTaskResult = z.strictObject({
 export type FollowedTaskResult = z.infer<typeof FollowedTaskResult>
 
 /** Names of the tables from whose rows it is made. */
-export const followedTables: readonly string[] = ['tasks', 'regions', 'wake_chains']
+export const followedTables: ReadonlySet<string> = new Set(['tasks', 'regions', 'wake_chains'])
 
 /** What the follower found, with everything that the tables know of it. @throws UserError when there is no such task */
 export function followedTasks(follower: TaskFollower, rows: readonly OutRow[]): FollowedTaskResult[] {
-  follower.finish()
   if (follower.found.length === 0) throw new UserError(notFound(follower))
   const of = (table: string) => rows.filter((out) => out.table === table).map(({ row }) => row)
   const tables = { tasks: of('tasks'), regions: of('regions'), chains: of('wake_chains') }
@@ -71,8 +70,7 @@ type Tables = Readonly<Record<'tasks' | 'regions' | 'chains', readonly Row[]>>
 
 function describe(task: FollowedTask, { tasks, regions, chains }: Tables): FollowedTaskResult {
   const durationNs = task.endNs - task.beginNs
-  const own = tasks.find((row) => row['task'] === task.id && row['duration_ns'] === durationNs)
-  if (own === undefined) throw new UserError(`task ${task.id} lies outside of the selected time`)
+  const own = tasks.find((row) => row['task'] === task.id && row['duration_ns'] === durationNs)!
   const atNs = (row: Row) => Number(BigInt(row.ts) - BigInt(own.ts))
   const within = (row: Row) => atNs(row) >= 0 && atNs(row) <= durationNs
   return {

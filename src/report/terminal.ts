@@ -146,7 +146,7 @@ function moment(finding: DatedFinding, number: number, originNs: string | undefi
   ]
 }
 
-function classTable({ rows }: OfflineResult, pc: Colors): string[] {
+function classTable({ rows, goroutines }: OfflineResult, pc: Colors): string[] {
   const totals = new Map<TimeClass, number>()
   for (const { table, row } of rows) {
     if (table !== 'time_classes') continue
@@ -163,7 +163,8 @@ function classTable({ rows }: OfflineResult, pc: Colors): string[] {
       const numbers = `${formatNs(ns).padStart(8)} ${formatShare(ns / all).padStart(8)}`
       return `  ${name.padEnd(width)} ${numbers}  ${pc.dim(timeClassDocs[name])}`
     })
-  return [pc.bold('Where the time of all goroutines went'), ...lines]
+  const whose = goroutines === undefined ? 'all goroutines' : formatCount(goroutines.length, 'selected goroutine')
+  return [pc.bold(`Where the time of ${whose} went`), ...lines]
 }
 
 function unreadable({ summary }: OfflineResult, pc: Colors): string[] {

@@ -58,7 +58,10 @@ describe('dualtrace diagnose --task-id', () => {
     const trace = join(dir, 'hand.trace')
     writeFileSync(trace, w.bytes())
 
-    const { code, stdout, stderr } = await runCli(['diagnose', '--trace', trace, '--task-id', 'order\u001b[31m-9'])
+    const [json, folded] = [join(dir, 'hand.json'), join(dir, 'hand.folded')]
+    const exported = ['--json', json, '--export', `folded-blocked=${folded}`]
+    const args = ['diagnose', '--trace', trace, '--task-id', 'order\u001b[31m-9']
+    const { code, stdout, stderr } = await runCli([...args, ...exported])
     assert.equal(code, 0, stderr)
     // What the program logged is text from outside: no control character of it reaches the terminal.
     assert.match(stdout, /Task 7 \(request\) "order\\u001b\[31m-9": 82\.0 ms from \+/)
@@ -68,6 +71,32 @@ describe('dualtrace diagnose --task-id', () => {
       stdout,
       /goroutine 1 \(main\.serve\) waited 76\.0 ms \(sync_wait\) → goroutine 2 \(main\.load\) waited 69\.0 ms \(net_wait\), ended by the network/,
     )
+
+    // Everything else is about what both goroutines did for the task as well, to the ns: the graphs, the numbers, the rows.
+    assert.deepEqual(readFileSync(folded, 'utf8').trimEnd().split('\n').sort(), [
+      'main.load;[sched_wait] 2000000',
+      'main.load;main.serve;runtime.chanrecv1;[net_wait] 69000000',
+      'main.load;main.serve;runtime.chanrecv1;[sched_wait] 1000000',
+      'main.serve;runtime.chanrecv1;[sched_wait] 2000000',
+      'main.serve;runtime.chanrecv1;[sync_wait] 76000000',
+    ])
+    const { tables, capture, followed } = DiagnoseResult.parse(JSON.parse(readFileSync(json, 'utf8')))
+    const rows = tables as Record<string, Record<string, unknown>[]>
+    const sum = rows['time_classes']!.reduce((all, row) => all + Number(row['ns']), 0)
+    assert.equal(sum, 82e6 + 78e6, 'what both goroutines lived within the task')
+    assert.deepEqual(
+      rows['tasks']!.map((row) => [row['task'], row['duration_ns'], row['goroutine_count']]),
+      [[7, 82e6, 2]],
+    )
+    assert.equal(followed![0]!.duration_ns, 82e6)
+    assert.equal(capture.windows!.length, 1)
+    assert.match(stdout, /Where the time of 2 selected goroutines went/)
+    const graph = rows['flames']!.filter((row) => row['scope'] === 'blocked' && row['level'] === 0)
+    assert.equal(graph[0]!['value'], 150e6)
+
+    const stdin = await runCli(['diagnose', '--trace', '-', '--task-id', '7'])
+    assert.deepEqual([stdin.code, stdin.stdout], [2, ''])
+    assert.match(stdin.stderr, /--task-id reads the input twice, which stdin \(-\) cannot/)
 
     const unfinished = await runCli(['diagnose', '--trace', trace, '--task-id', '8'])
     assert.equal(unfinished.code, 2)
