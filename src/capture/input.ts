@@ -1,17 +1,17 @@
 import { spawn } from 'node:child_process'
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
 import { UserError } from '../errors.js'
 import { perfScriptArgs } from '../perf/command.js'
 import { gunzip } from './gunzip.js'
-import { isPipe, readPipe } from './pipe.js'
 import { type InputKind, sniff, sniffBytes } from './sniff.js'
 
 export interface Input {
   /** As the user gave it, for messages. */
   readonly name: string
   readonly kind: Exclude<InputKind, 'gzip' | 'perf.data'>
-  /** Decompressed bytes (of perf.data: the text of `perf script`), in chunks of any size, each valid until the next one is asked for. */
+  /** Decompressed bytes (of perf.data: the text of `perf script`), in chunks of any size. */
   readonly chunks: AsyncIterable<Uint8Array>
   /** Size of the file on disk; undefined for stdin. */
   readonly sizeBytes: number | undefined
@@ -27,13 +27,13 @@ export interface Input {
  */
 export async function openInput(path: string): Promise<Input> {
   const sizeBytes = path === '-' ? undefined : await fileSize(path)
-  const file = path === '-' ? readStdin() : createReadStream(path, { highWaterMark: 1 << 18 })
+  const file: Readable = path === '-' ? process.stdin : createReadStream(path, { highWaterMark: 1 << 18 })
   const damage: string[] = []
   const meter = { bytes: 0 }
   let [head, chunks] = await peek(metered(file, meter))
   let kind = sniff(head)
   if (kind === 'gzip') {
-    ;[head, chunks] = await peek(gunzip(copied(chunks), (detail) => damage.push(detail)))
+    ;[head, chunks] = await peek(gunzip(chunks, (detail) => damage.push(detail)))
     kind = sniff(head)
   }
   if (kind === 'perf.data') {
@@ -52,15 +52,6 @@ export async function openInput(path: string): Promise<Input> {
     },
     damage,
   }
-}
-
-function readStdin(): AsyncIterable<Uint8Array> {
-  return isPipe(0) ? readPipe(0) : process.stdin
-}
-
-/** For those who keep chunks. */
-async function* copied(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  for await (const chunk of chunks) yield Buffer.from(chunk)
 }
 
 async function* metered(stream: AsyncIterable<Uint8Array>, meter: { bytes: number }): AsyncIterable<Uint8Array> {
@@ -89,7 +80,7 @@ async function peek(stream: AsyncIterable<Uint8Array>): Promise<[Uint8Array, Asy
   while (size < sniffBytes) {
     const next = await iterator.next()
     if (next.done === true) break
-    first.push(Buffer.from(next.value))
+    first.push(next.value)
     size += next.value.length
   }
   const head = Buffer.concat(first)
