@@ -31,7 +31,7 @@ export interface PerfStreamCounts {
   restarts: number
   /** Times perf could not be started. */
   failedStarts: number
-  /** Events lost as perf counts them, and one for every hole. */
+  /** Events lost as perf counts them, and one for every hole and every second of it. */
   lostEvents: number
 }
 
@@ -50,6 +50,8 @@ interface Session {
 
 const firstPauseMs = 500
 const longestPauseMs = 60_000
+/** While there is no perf, the text says so often that there is a hole: what waits for it goes on. */
+const holeEveryMs = 1000
 /** A perf that ran for so long was fine: the next failure is a first one. */
 const provenMs = 60_000
 /** Wait before both are renewed when the system-wide one has ended alone. */
@@ -62,8 +64,8 @@ const seamBytes = 32 << 20
 
 /**
  * perf's text of one process for as long as it lives, over as many perfs as it takes. A fresh one is attached before the old one is stopped:
- * at one instant the text passes from one to the other. When perf fails it is started again, after growing pauses; a LOST record stands
- * where the hole is, so that nothing is taken for known there.
+ * at one instant the text passes from one to the other. When perf fails it is started again, after growing pauses; LOST records stand
+ * where the hole is, so that nothing is taken for known there, and nothing waits for what will not come.
  */
 export class PerfStream {
   readonly counts: PerfStreamCounts = { rotations: 0, restarts: 0, failedStarts: 0, lostEvents: 0 }
@@ -97,7 +99,7 @@ export class PerfStream {
 
   /** The text, from now on; only once. */
   async *text(): AsyncIterable<Uint8Array> {
-    let session = await this.openPatiently()
+    let session = yield* this.openPatiently()
     let told: PerfDetail = 'full'
     while (session !== undefined) {
       const current: Session = session
@@ -107,11 +109,11 @@ export class PerfStream {
       yield* this.drain(current)
       current.over.abort()
       session = await successor
-      const isHole = session === undefined || current.died
-      session ??= await this.openPatiently(current)
-      if (!isHole || session === undefined) continue
-      this.counts.restarts++
-      yield this.counted(lostRecordText(current.gate.lastNs ?? current.perf.attachedNs, 1))
+      if (session !== undefined && !current.died) continue
+      const lastNs = current.gate.lastNs ?? current.perf.attachedNs
+      if (session !== undefined) yield this.hole(lastNs)
+      else session = yield* this.openPatiently({ startedMs: current.startedMs, lastNs })
+      if (session !== undefined) this.counts.restarts++
     }
   }
 
@@ -194,28 +196,38 @@ export class PerfStream {
     return (await threadNames(this.options.pid)).some((name) => !comms.includes(name))
   }
 
-  private async openPatiently(failed?: Session): Promise<Session | undefined> {
+  /** @param failed the perf before, and the time of its last record */
+  private async *openPatiently(failed?: {
+    startedMs: number
+    lastNs: bigint
+  }): AsyncGenerator<Buffer, Session | undefined> {
     const { signal, note } = this.options
     const wasProven = failed === undefined || Date.now() - failed.startedMs > provenMs
     let pauseMs = wasProven ? firstPauseMs : longer(this.lastPauseMs)
-    if (failed !== undefined) await this.pause(pauseMs)
-    while (!signal.aborted) {
+    let holeNs = failed?.lastNs
+    for (let isFirst = failed === undefined; ; isFirst = false) {
+      for (let leftMs = isFirst ? 0 : pauseMs; leftMs > 0; leftMs -= holeEveryMs) {
+        await sleep(Math.min(holeEveryMs, leftMs), undefined, { signal }).catch(() => undefined)
+        if (isAborted(signal)) return undefined
+        yield this.hole(holeNs ?? process.hrtime.bigint())
+        holeNs = undefined
+      }
+      if (signal.aborted) return undefined
+      if (!isFirst) this.lastPauseMs = pauseMs
       try {
         const detail = this.level
         return this.begin(await this.open(detail), detail, 0n)
       } catch (error) {
         this.counts.failedStarts++
+        if (!isFirst) pauseMs = longer(pauseMs)
         note(`perf does not start, trying again in ${pauseMs / 1000} s: ${(error as Error).message}`)
-        await this.pause(pauseMs)
-        pauseMs = longer(pauseMs)
       }
     }
-    return undefined
   }
 
-  private async pause(pauseMs: number): Promise<void> {
-    this.lastPauseMs = pauseMs
-    await sleep(pauseMs, undefined, { signal: this.options.signal }).catch(() => undefined)
+  /** Up to this instant nothing is known any more. */
+  private hole(atNs: bigint): Buffer {
+    return this.counted(lostRecordText(atNs, 1))
   }
 
   private open(detail: PerfDetail): Promise<LivePerf> {
@@ -268,4 +280,9 @@ export class PerfStream {
 
 function longer(pauseMs: number): number {
   return Math.min(longestPauseMs, Math.max(firstPauseMs, pauseMs * 2))
+}
+
+/** What the compiler knows of the signal is old after a wait. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted
 }

@@ -63,6 +63,10 @@ export class Partition {
     const { track, stream, source } = envelope
     const key = runKey(source, stream)
     const { position, shippedAtMs } = envelope
+    if (envelope.alive === true) {
+      this.runs.get(key)?.seeAlive(track, nowMs)
+      return
+    }
     const over = this.finished.get(key)
     if (over !== undefined || this.abandoned.has(key)) {
       if (over === undefined) this.options.counts.abandoned++

@@ -42,3 +42,9 @@ export function endMessage(topics: Topics, identity: StreamIdentity, track: Trac
   const headers = encodeEnvelope({ ...identity, track, position, end: true })
   return { topic: topics[track], key: identity.source, headers, value: new Uint8Array(0) }
 }
+
+/** A sign of life of a track of which nothing comes. */
+export function aliveMessage(topics: Topics, identity: StreamIdentity, track: Track, position: number): OutMessage {
+  const headers = encodeEnvelope({ ...identity, track, position, alive: true })
+  return { topic: topics[track], key: identity.source, headers, value: new Uint8Array(0) }
+}

@@ -3,10 +3,11 @@ import type { SourceRun } from './sourceRun.js'
 
 /**
  * The track a run has waited for in vain: the other one went on for longer than `latenessMs`, or nothing at all came for
- * `idleMs`. Compares times of arrival, so that a pause of everything (the store was away) silences nobody.
+ * `idleMs`. Compares times of arrival, so that a pause of everything (the store was away) silences nobody. A collector's signs of life are
+ * enough to be waited for, as those of a quiet process; but not for longer than `idleMs` while the other track goes on.
  */
 export function silentTrack(
-  run: Pick<SourceRun, 'starving' | 'lastSeenMs' | 'isEnded'>,
+  run: Pick<SourceRun, 'starving' | 'lastSeenMs' | 'lastBytesMs' | 'isEnded'>,
   nowMs: number,
   latenessMs: number,
   idleMs: number,
@@ -15,9 +16,10 @@ export function silentTrack(
   if (waitedFor === undefined) return undefined
   const other = waitedFor === 'gotrace' ? 'perf' : 'gotrace'
   const last = run.lastSeenMs[waitedFor]
-  const otherLast = run.lastSeenMs[other]
-  if (!run.isEnded(other) && otherLast - last > latenessMs) return waitedFor
-  // The other track is complete: only this one is waited for.
-  if (run.isEnded(other) && nowMs - Math.max(last, otherLast) > latenessMs) return waitedFor
-  return nowMs - Math.max(last, otherLast) > idleMs ? waitedFor : undefined
+  const otherBytes = run.lastBytesMs[other]
+  if (run.isEnded(other)) {
+    // The other track is complete: only this one is waited for.
+    if (nowMs - Math.max(last, otherBytes) > latenessMs) return waitedFor
+  } else if (otherBytes - last > latenessMs || otherBytes - run.lastBytesMs[waitedFor] > idleMs) return waitedFor
+  return nowMs - Math.max(last, run.lastSeenMs[other]) > idleMs ? waitedFor : undefined
 }

@@ -57,7 +57,8 @@ export class SilentTracks {
       const sinceMs = this.quietSinceMs.get(run) ?? nowMs
       this.quietSinceMs.set(run, sinceMs)
       // Arrivals of a track that is held back say nothing: only the time that passes is left.
-      if (heldBack !== undefined && nowMs - sinceMs < Math.min(latenessMs, idleMs)) continue
+      const lastMs = Math.max(sinceMs, run.lastSeenMs[suspect])
+      if (heldBack !== undefined && nowMs - lastMs < Math.min(latenessMs, idleMs) && nowMs - sinceMs < idleMs) continue
       await writer.confirm(partition)
       await writer.keepEnding(partition, run.endingOf(suspect))
       log.warn({ source: run.source, track: suspect }, 'the track has been silent for too long and is taken as ended')

@@ -19,6 +19,8 @@ export interface TakenCheckpoint {
 /** One run of one source: its analysis, and where its two tracks stand in their topics. */
 export class SourceRun {
   readonly key: string
+  /** When bytes of a track last came, and when anything did: they, or a sign of life. */
+  readonly lastBytesMs: Record<Track, number>
   readonly lastSeenMs: Record<Track, number>
   readonly intakes: Readonly<Record<Track, TrackIntake>>
   /** Rows of everything up to the end are acknowledged, and so is the checkpoint saying so. */
@@ -50,6 +52,7 @@ export class SourceRun {
       gotrace: new TrackIntake('gotrace', from?.resume.gotrace),
       perf: new TrackIntake('perf', from?.resume.perf),
     }
+    this.lastBytesMs = { gotrace: nowMs, perf: nowMs }
     this.lastSeenMs = { gotrace: nowMs, perf: nowMs }
     this.lastCheckpointMs = nowMs
     this.began = { gotrace: from?.began.gotrace, perf: from?.began.perf }
@@ -85,6 +88,7 @@ export class SourceRun {
 
   accept(track: Track, piece: Piece, shippedAtMs: number | undefined, nowMs: number): void {
     const intake = this.intakes[track]
+    this.lastBytesMs[track] = nowMs
     this.lastSeenMs[track] = nowMs
     this.began[track] ??= piece.offset
     if (this.ended[track]) {
@@ -95,6 +99,10 @@ export class SourceRun {
     for (const fed of intake.accept(piece)) this.feeder.add(track, fed, shippedAtMs)
     if (piece.end && piece.position <= intake.position) this.end(track)
     else this.endWhereItEnded(track)
+  }
+
+  seeAlive(track: Track, nowMs: number): void {
+    this.lastSeenMs[track] = nowMs
   }
 
   /** Nothing more is wanted of this track. */

@@ -63,6 +63,8 @@ export const Envelope = z.object({
   perfClock: z.enum(['CLOCK_MONOTONIC', 'unknown']).optional(),
   /** The track ends with this message (which may be empty). */
   end: flag.optional(),
+  /** An empty message: nothing has come of the track lately, and its collector is there and reads it. Says nothing of what is on its way. */
+  alive: flag.optional(),
 })
 export type Envelope = z.infer<typeof Envelope>
 
@@ -97,7 +99,7 @@ export function decodeEnvelope(headers: Headers): Envelope | string {
   }
   const envelope = parsed.data
   if (!envelope.tracks.split(',').includes(envelope.track)) return `track ${envelope.track} is not among its tracks`
-  if (envelope.track === 'gotrace' && envelope.end !== true)
+  if (envelope.track === 'gotrace' && envelope.end !== true && envelope.alive !== true)
     if (envelope.generation === undefined || envelope.sequence === undefined)
       return 'a gotrace message needs the headers generation and sequence'
   return envelope

@@ -75,8 +75,8 @@ describe('the perf stream of a process', () => {
     await sleep(1000)
     over.abort()
     const seen = await reading
-    assert.equal(seen.lost, 1)
-    assert.equal(stream.counts.lostEvents, 1)
+    assert.ok(seen.lost > 0)
+    assert.equal(stream.counts.lostEvents, seen.lost)
     assert.ok(seen.switchesAfterLoss > 0)
     assert.deepEqual([...seen.problems], [])
   })

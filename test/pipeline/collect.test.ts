@@ -2,15 +2,22 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { commandLine, processIds, readStat } from '../../src/capture/proc.js'
 import { GoTraceReader } from '../../src/gotrace/index.js'
 import { PerfKind, PerfScriptReader } from '../../src/perf/index.js'
 import type { CollectorStatus } from '../../src/pipeline/collect/status.js'
 import type { LocalStack } from '../../src/stack/local.js'
 import { CollectorProcess } from '../support/collector.js'
+import { NormalizerProcess } from '../support/normalizer.js'
 import { readRawTopics, trackOf } from '../support/rawTopics.js'
 import { requireGo, requireJava, requirePerf } from '../support/requirements.js'
 import { sharedStack } from '../support/stack.js'
+import { storedRows } from '../support/storedRows.js'
 import { buildWorkload, type RunningWorkload, startWorkload } from '../support/workloads.js'
+
+/** Several times as long as collectors wait between two signs of life. */
+const latenessMs = 5000
 
 describe('a collector that is left running', function () {
   let stack: LocalStack
@@ -50,8 +57,8 @@ describe('a collector that is left running', function () {
     return collector
   }
 
-  async function startService(): Promise<RunningWorkload> {
-    workload = await startWorkload(executable, ['-duration', '110s', '-socket', socket()])
+  async function startService(...more: string[]): Promise<RunningWorkload> {
+    workload = await startWorkload(executable, ['-duration', '110s', '-socket', socket(), ...more])
     return workload
   }
 
@@ -117,6 +124,43 @@ describe('a collector that is left running', function () {
     }
   })
 
+  it('is waited for while the service has nothing to do, or is stopped, for longer than a track may be silent', async () => {
+    const normalizer = new NormalizerProcess({
+      DUALTRACE_KAFKA: stack.kafka.brokers.join(','),
+      DUALTRACE_QUESTDB: stack.questdb.url,
+      DUALTRACE_TOPIC_PREFIX: 'collect3.',
+      DUALTRACE_GROUP: 'collect3',
+      DUALTRACE_LATENESS: `${latenessMs}ms`,
+    })
+    try {
+      const own = start('collect3.')
+      await own.said(['waiting for a process named streaming'])
+      const service = await startService('-idle')
+      await statusOf(own, ({ inputs: [input] }) => input!.gotrace.generations > 1 && input!.perf.bytes > 0)
+      // Nothing of perf for that long, while the trace goes on; then nothing of either.
+      for (const stopped of [await perfScriptsOf(own.pid), [service.pid]]) {
+        for (const pid of stopped) process.kill(pid, 'SIGSTOP')
+        await sleep(1.5 * latenessMs)
+        for (const pid of stopped) process.kill(pid, 'SIGCONT')
+      }
+      const continuedNs = BigInt(Date.now()) * 1_000_000n
+      const { generations } = (await statusOf(own, () => true)).inputs[0]!.gotrace
+      await statusOf(own, ({ inputs: [input] }) => input!.gotrace.generations > generations + 2)
+      await service.stop()
+      const { source } = JSON.parse(await normalizer.said('the source has ended')) as { source: string }
+      assert.deepEqual(
+        normalizer.lines.filter((line) => line.includes('silent')),
+        [],
+      )
+      const { time_classes: classes } = await storedRows(stack.questdb.url, source)
+      const joined = classes!.filter(({ ts, class: name }) => BigInt(ts) > continuedNs && name === 'on_cpu')
+      assert.ok(joined.length > 0, 'the join did not go on')
+      assert.equal(await normalizer.stop(), 0)
+    } finally {
+      await normalizer.kill()
+    }
+  })
+
   it('keeps the oldest when the spool is full, marks the rest as lost, and survives being killed', async () => {
     const small = { DUALTRACE_MEMORY: '2MB', DUALTRACE_SPOOL_SIZE: '300kB' }
     const own = start('collect2.', small)
@@ -169,6 +213,15 @@ describe('a collector that is left running', function () {
     }
   })
 })
+
+async function perfScriptsOf(collector: number): Promise<number[]> {
+  const found: number[] = []
+  for (const pid of await processIds()) {
+    const parent = (await readStat(pid))?.parent
+    if (parent === collector && (await commandLine(pid))[1] === 'script') found.push(pid)
+  }
+  return found
+}
 
 function readGoTrace(bytes: Uint8Array): { generations: number[]; problems: string[] } {
   const reader = new GoTraceReader()

@@ -39,12 +39,13 @@ async function shipped(trace: Uint8Array, hasRoom: (unit: number) => boolean, me
       if (isKept) messages.push(...unit)
       return Promise.resolve(isKept)
     },
+    tell: () => Promise.resolve(),
   }
   const status = newInputStatus('a test')
   async function* chunks() {
     for (let at = 0; at < trace.length; at += 7000) yield await Promise.resolve(trace.subarray(at, at + 7000))
   }
-  await shipTrack('gotrace', chunks(), identity, { outbox, topics: topicNames(''), messageBytes }, status)
+  await shipTrack('gotrace', chunks(), identity, { outbox, topics: topicNames(''), messageBytes }, status, () => false)
   return { messages, shed: status.gotrace.shedGenerations }
 }
 

@@ -6,7 +6,8 @@ const lateness = 10_000
 const idle = 600_000
 
 function run(starving: Track | undefined, gotrace: number, perf: number, ended: readonly Track[] = []) {
-  return { starving, lastSeenMs: { gotrace, perf }, isEnded: (track: Track) => ended.includes(track) }
+  const lastBytesMs = { gotrace, perf }
+  return { starving, lastSeenMs: { ...lastBytesMs }, lastBytesMs, isEnded: (track: Track) => ended.includes(track) }
 }
 
 describe('a silent track', () => {
@@ -32,5 +33,26 @@ describe('a silent track', () => {
 
   it('is ended when nothing at all came for the idle time', () => {
     assert.equal(silentTrack(run('gotrace', 1000, 900), 1000 + idle + 1, lateness, idle), 'gotrace')
+  })
+
+  it('is waited for while its collector gives signs of life, but not longer than the idle time', () => {
+    const alive = run('perf', 30_000, 1000)
+    alive.lastSeenMs.perf = 29_000
+    assert.equal(silentTrack(alive, 30_000, lateness, idle), undefined)
+    const forLong = run('perf', 1000 + idle + 1, 1000)
+    forLong.lastSeenMs.perf = 1000 + idle
+    assert.equal(silentTrack(forLong, 1000 + idle + 1, lateness, idle), 'perf')
+  })
+
+  it('is waited for while both give signs of life and nothing else, as those of a process that is stopped', () => {
+    const stopped = run('gotrace', 1000, 1000)
+    Object.assign(stopped.lastSeenMs, { gotrace: 999_000, perf: 999_000 })
+    assert.equal(silentTrack(stopped, 1_000_000, lateness, idle), undefined)
+  })
+
+  it('is not ended because the other one gives signs of life', () => {
+    const quiet = run('gotrace', 1000, 1000)
+    quiet.lastSeenMs.perf = 60_000
+    assert.equal(silentTrack(quiet, 60_000, lateness, idle), undefined)
   })
 })

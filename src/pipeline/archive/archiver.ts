@@ -130,6 +130,11 @@ export class Archiver {
     }
     const key = runKey(envelope.source, envelope.stream)
     const nowMs = monotonicMs()
+    if (envelope.alive === true) {
+      const quiet = runs.get(key)
+      if (quiet !== undefined) quiet.lastSeenMs = nowMs
+      return
+    }
     const run = runs.get(key) ?? (await this.trying(() => ArchivedRun.open(options.archive, envelope, nowMs)))
     runs.set(key, run)
     run.lastSeenMs = nowMs

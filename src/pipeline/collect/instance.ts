@@ -49,7 +49,7 @@ export async function collectInstance(
   if (goSource !== undefined) {
     if (goSource.kind === 'socket') await goSource.socket.admit(target.pid)
     const trace = goTraceOf(goSource, target, over.signal, log, status.gotrace)
-    jobs.push(shipTrack('gotrace', trace, identity, context, status))
+    jobs.push(shipTrack('gotrace', trace, identity, context, status, () => status.gotrace.isOpen))
   }
   try {
     await Promise.all(jobs)
@@ -89,7 +89,7 @@ async function collectPerf(
   }
   const leave = context.governor.watch(stream, log)
   try {
-    await shipTrack('perf', text(), identity, context, status)
+    await shipTrack('perf', text(), identity, context, status, () => true)
   } finally {
     leave()
   }

@@ -78,6 +78,11 @@ export class Outbox {
     return kept
   }
 
+  /** Takes a message that nobody misses when there is no room for it. */
+  async tell(message: OutMessage): Promise<void> {
+    if (await this.mutex.run(() => this.keep([message], 0))) this.notify()
+  }
+
   /** Sends what is left; once the signal has come, for so long at most: then the rest goes to disk, for the next start. */
   async close(signal: AbortSignal, patienceMs: number): Promise<void> {
     this.stopping = true

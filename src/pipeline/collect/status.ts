@@ -5,6 +5,8 @@ import type { OutboxCounts } from './outbox.js'
 export interface GoTraceStatus {
   /** Traces begun: windows, connections, files. */
   traces: number
+  /** A connection to the process is open, over which its trace comes. */
+  isOpen: boolean
   generations: number
   bytes: number
   /** Stretches between two traces in which nothing was traced, and their length. */
@@ -63,6 +65,7 @@ export function newInputStatus(watches: string): InputStatus {
     instances: 0,
     gotrace: {
       traces: 0,
+      isOpen: false,
       generations: 0,
       bytes: 0,
       gaps: 0,

@@ -82,6 +82,7 @@ export class TraceSocket {
     const hangUp = () => setTimeout(() => socket.destroy(), pollMs)
     signal.addEventListener('abort', hangUp, { once: true })
     if (signal.aborted) hangUp()
+    status.isOpen = true
     try {
       for await (const chunk of socket) yield chunk as Uint8Array
     } catch (error) {
@@ -89,6 +90,7 @@ export class TraceSocket {
       status.failures++
       this.log.warn({ reason: (error as Error).message }, 'the trace connection broke off')
     } finally {
+      status.isOpen = false
       signal.removeEventListener('abort', hangUp)
       socket.destroy()
     }

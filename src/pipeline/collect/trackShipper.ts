@@ -3,29 +3,36 @@ import type { Track } from '../../transport/envelope.js'
 import type { Topics } from '../../transport/topics.js'
 import { type CutPiece, type Cutter, cutterFor } from '../cutter.js'
 import { Mutex } from '../mutex.js'
-import { endMessage, pieceMessage, type StreamIdentity } from '../shipper.js'
+import { aliveMessage, endMessage, pieceMessage, type StreamIdentity } from '../shipper.js'
 import type { Outbox } from './outbox.js'
 import type { InputStatus } from './status.js'
 
 export interface TrackDestination {
-  readonly outbox: Pick<Outbox, 'offer'>
+  readonly outbox: Pick<Outbox, 'offer' | 'tell'>
   readonly topics: Topics
   readonly messageBytes: number
 }
 
 /** perf text waits at most so long for a message to fill up. */
 const flushEveryMs = 250
+/** A track of which nothing comes gives a sign of life so often: several times within the normalizer's `lateness`. */
+const aliveEveryMs = 1000
 
-/** Ships a track to its end. What finds no room is left out as a whole generation, or as whole records with a LOST record in their place. */
+/**
+ * Ships a track to its end. While nothing comes of it and `isAlive`, it says so: a process may have nothing to do, and what little perf tells of it lies in
+ * the buffer of perf script. What finds no room is left out as a whole generation, or as whole records with a LOST record in
+ * their place.
+ */
 export async function shipTrack(
   track: Track,
   chunks: AsyncIterable<Uint8Array>,
   identity: StreamIdentity,
   to: TrackDestination,
   status: InputStatus,
+  isAlive: () => boolean,
 ): Promise<void> {
   const shipper = track === 'perf' ? new PerfShipper(identity, to, status) : new GenerationShipper(identity, to, status)
-  const flusher = setInterval(() => void shipper.flush(), flushEveryMs)
+  const flusher = setInterval(() => void shipper.tick(isAlive), flushEveryMs)
   try {
     for await (const chunk of chunks) await shipper.push(chunk)
   } finally {
@@ -38,6 +45,7 @@ abstract class TrackShipper {
   private readonly cutter: Cutter
   private readonly mutex = new Mutex()
   private endAt = 0
+  private offeredMs = performance.now()
 
   constructor(
     private readonly track: Track,
@@ -53,8 +61,14 @@ abstract class TrackShipper {
     return this.mutex.run(() => this.ship(this.cutter.push(chunk)))
   }
 
-  flush(): Promise<void> {
-    return this.mutex.run(() => this.ship(this.cutter.flush()))
+  tick(isAlive: () => boolean): Promise<void> {
+    return this.mutex.run(async () => {
+      await this.ship(this.cutter.flush())
+      const nowMs = performance.now()
+      if (nowMs - this.offeredMs < aliveEveryMs || !isAlive()) return
+      this.offeredMs = nowMs
+      await this.to.outbox.tell(aliveMessage(this.to.topics, this.identity, this.track, this.endAt))
+    })
   }
 
   end(): Promise<void> {
@@ -82,7 +96,9 @@ abstract class TrackShipper {
       from = at + 1
     }
     const last = pieces.at(-1)
-    if (last !== undefined) this.endAt = last.position + last.bytes.length
+    if (last === undefined) return
+    this.endAt = last.position + last.bytes.length
+    this.offeredMs = performance.now()
   }
 }
 

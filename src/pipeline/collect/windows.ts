@@ -19,11 +19,13 @@ export async function* traceWindows(
   status: GoTraceStatus,
 ): AsyncIterable<Uint8Array> {
   const gaps = new GapMeter(status)
+  signal.addEventListener('abort', () => (status.isOpen = false), { once: true })
   while (!signal.aborted) {
     try {
       status.traces++
       gaps.begin()
       for await (const chunk of openGoTrace(url, windowMs / 1000)) {
+        status.isOpen = true
         gaps.push(chunk)
         yield chunk
         if (isAborted(signal)) return
@@ -34,6 +36,7 @@ export async function* traceWindows(
     } catch (error) {
       if (isAborted(signal)) return
       status.failures++
+      status.isOpen = false
       log.warn({ url: shownAddress(url), reason: (error as Error).message }, 'no trace; asking again')
       await sleep(retryAfterMs, undefined, { signal }).catch(() => undefined)
     }

@@ -16,6 +16,7 @@ import (
 var (
 	socket    = flag.String("socket", "", "Unix socket of the collector")
 	directory = flag.String("directory", "", "directory for the parts of the trace")
+	idle      = flag.Bool("idle", false, "do nothing but stream the trace")
 )
 
 func main() {
@@ -25,6 +26,9 @@ func main() {
 func run(ctx context.Context) harness.Counts {
 	stream, err := tracestream.Start(tracestream.Options{Socket: *socket, Directory: *directory, Every: time.Second})
 	harness.Must(err)
+	if *idle {
+		<-ctx.Done()
+	}
 	values := make(chan int)
 	for range 4 {
 		go func() {
