@@ -1,20 +1,21 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Sender, SenderOptions } from '@questdb/nodejs-client'
 import { UserError } from '../errors.js'
 import type { Table } from '../measures/table.js'
 import { retryForever } from '../retry.js'
 import { addColumnSql, createTableSql, quoteName, storedColumns, upsertKeys, upsertKeysSql } from './ddl.js'
 import type { QuestdbAddress } from './login.js'
-import { LineEncoder } from './lines.js'
-import { rowProblem } from './rows.js'
+import { rowProblem, sendRow } from './rows.js'
 import { credentialsRefused, querySql, SqlError } from './sql.js'
 import type { MayWrite, RejectedRow, Store, StoredRow } from './store.js'
 
 /** Rows of one request: small enough to be written well within the request's time limit. */
 const maxRowsPerFlush = 10_000
-/** A request may take so long, and longer when it is large. */
-const requestPatienceMs = 10_000
-const slowestBytesPerMs = 100
-/** Of what QuestDB says against a row. */
-const longestReason = 500
+/** How long the client itself retries before our own loop says why it waits. */
+const clientRetryMs = 3000
+const reasonPatienceMs = 5000
+const refusal = /statusCode=400, error=(.*)/s
+const noEntry = /statusCode=40[13]\b/
 
 /** `url` is that of the HTTP port, e.g. http://127.0.0.1:9000. */
 export interface QuestdbOptions extends QuestdbAddress {
@@ -30,7 +31,7 @@ class Forbidden extends Error {}
 const finalErrors = [SqlError, UserError, Forbidden]
 const always: MayWrite = () => Promise.resolve()
 
-/** Writes rows to QuestDB over HTTP. A request holds rows of one table, because only that is a transaction there. */
+/** Writes rows to QuestDB over HTTP. One flush holds rows of one table, because only that is a transaction there. */
 export class QuestdbStore implements Store {
   private readonly tables: ReadonlyMap<string, Table>
   private readonly headers: Record<string, string>
@@ -55,12 +56,11 @@ export class QuestdbStore implements Store {
       else byTable.set(stored.table, [stored])
     }
     try {
-      // One request at a time: what is under way when a process is frozen cannot be called back.
       for (const [name, group] of byTable)
-        for (let from = 0; from < group.length; from += maxRowsPerFlush) {
-          const part = group.slice(from, from + maxRowsPerFlush)
-          rejected.push(...(await this.writeTable(this.tables.get(name)!, part, mayWrite)))
-        }
+        for (let from = 0; from < group.length; from += maxRowsPerFlush)
+          rejected.push(
+            ...(await this.writeTable(this.tables.get(name)!, group.slice(from, from + maxRowsPerFlush), mayWrite)),
+          )
     } catch (error) {
       throw error instanceof Forbidden ? error.cause : error
     }
@@ -79,11 +79,12 @@ export class QuestdbStore implements Store {
   }
 
   async close(): Promise<void> {
-    // Connections that are not in use keep nobody alive.
+    // Every flush has its own sender: nothing is kept open.
   }
 
+  /** Rows stay here until QuestDB has acknowledged them: the client empties its buffer before it sends. */
   private async writeTable(table: Table, rows: readonly StoredRow[], mayWrite: MayWrite): Promise<RejectedRow[]> {
-    if ((await this.retrying(() => this.send(table, rows, mayWrite))) === undefined) return []
+    if (await this.retrying(() => this.flush(table, rows, mayWrite))) return []
     // The table may have been dropped under us: that is no fault of the rows.
     await this.retrying(() => this.prepareTable(table))
     return this.isolate(table, rows, mayWrite)
@@ -91,9 +92,9 @@ export class QuestdbStore implements Store {
 
   /** Finds the rows QuestDB refuses by halving, and writes all others. */
   private async isolate(table: Table, rows: readonly StoredRow[], mayWrite: MayWrite): Promise<RejectedRow[]> {
-    const reason = await this.retrying(() => this.send(table, rows, mayWrite))
-    if (reason === undefined) return []
-    if (rows.length === 1) return [{ ...rows[0]!, reason }]
+    if (await this.retrying(() => this.flush(table, rows, mayWrite))) return []
+    const first = rows[0]!
+    if (rows.length === 1) return [{ ...first, reason: await this.reasonAgainst(table, first) }]
     const middle = rows.length >> 1
     return [
       ...(await this.isolate(table, rows.slice(0, middle), mayWrite)),
@@ -101,25 +102,55 @@ export class QuestdbStore implements Store {
     ]
   }
 
-  /** Sends one request. @returns why QuestDB refuses it (400), undefined when it is stored. @throws Error when QuestDB cannot be reached. */
-  private async send(table: Table, rows: readonly StoredRow[], mayWrite: MayWrite): Promise<string | undefined> {
-    const lines = new LineEncoder(table)
-    for (const { row } of rows) lines.add(row)
+  /** Sends one request: true when it is stored, false when QuestDB refuses it (400). Throws when QuestDB cannot be reached. */
+  private async flush(table: Table, rows: readonly StoredRow[], mayWrite: MayWrite): Promise<boolean> {
     await mayWrite().catch((cause: unknown) => {
       throw new Forbidden('the rows may not be written any more', { cause })
     })
-    const { url } = this.options
-    const response = await fetch(`${url}/write`, {
-      method: 'POST',
-      headers: this.headers,
-      body: lines.bytes,
-      signal: AbortSignal.timeout(requestPatienceMs + Math.ceil(lines.bytes.length / slowestBytesPerMs)),
-    })
-    const text = await response.text()
-    if (response.ok) return undefined
-    if (response.status === 401 || response.status === 403) throw credentialsRefused(url)
-    if (response.status !== 400) throw new Error(`QuestDB answered ${response.status}: ${text.slice(0, 200)}`)
-    return `QuestDB refuses it: ${text.slice(0, longestReason)}`
+    try {
+      await this.send(table, rows, 'stdlib_http=on;')
+      return true
+    } catch (error) {
+      const { message } = error as Error
+      if (refusal.test(message)) return false
+      throw noEntry.test(message) ? credentialsRefused(this.options.url) : error
+    }
+  }
+
+  /**
+   * Why QuestDB refuses a row. The client's own HTTP drops the text of an error; its other transport (undici) keeps it, but
+   * would wait for a QuestDB that is away for ever and in silence, so it is good for nothing but this.
+   */
+  private async reasonAgainst(table: Table, row: StoredRow): Promise<string> {
+    const attempt = this.send(table, [row], '').then(
+      () => 'QuestDB refused it once and then took it',
+      (error: unknown) => refusal.exec((error as Error).message)?.[1],
+    )
+    const patience = sleep(reasonPatienceMs, undefined, { ref: false })
+    return (await Promise.race([attempt, patience])) ?? 'QuestDB refuses it (status 400)'
+  }
+
+  private async send(table: Table, rows: readonly StoredRow[], settings: string): Promise<void> {
+    const options = await SenderOptions.fromConfig(this.senderConfig() + settings)
+    // Not in the text above: errors about that text quote it.
+    const { username, password, token } = this.options
+    if (username !== undefined) Object.assign(options, { username, password: password?.reveal() })
+    if (token !== undefined) options.token = token.reveal()
+    const sender = new Sender(options)
+    try {
+      for (const { row } of rows) await sendRow(sender, table, row)
+      await sender.flush()
+    } finally {
+      await sender.close()
+    }
+  }
+
+  private senderConfig(): string {
+    const { protocol, hostname, port } = new URL(this.options.url)
+    // The client would take 9000 for a URL without a port, where fetch takes the protocol's own.
+    const address = `${hostname}:${port === '' ? (protocol === 'https:' ? 443 : 80) : port}`
+    const limits = `auto_flush=off;retry_timeout=${clientRetryMs};init_buf_size=65536;`
+    return `${protocol}:addr=${address};protocol_version=2;${limits}`
   }
 
   private async prepareTable(table: Table): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Sender } from '@questdb/nodejs-client'
 import type { Column, Row, Table, Value } from '../measures/table.js'
 
 type Check = (value: Value) => boolean
@@ -28,4 +29,23 @@ export function rowProblem(table: Table, row: Row): string | undefined {
   const known = new Set(table.columns.map((column) => column.name))
   const unknown = Object.keys(row).find((key) => !commonKeys.has(key) && !known.has(key))
   return unknown === undefined ? undefined : `${table.name} has no column ${unknown}`
+}
+
+/** Adds a row that has no problem to the sender's buffer. Symbols come first: the line protocol wants it so. */
+export async function sendRow(sender: Sender, table: Table, row: Row): Promise<void> {
+  sender.table(table.name).symbol('source', row.source).symbol('service', row.service).symbol('host', row.host)
+  for (const column of table.columns) {
+    const value = row[column.name]
+    if (column.type === 'symbol' && typeof value === 'string') sender.symbol(column.name, value)
+  }
+  for (const column of table.columns) {
+    const value = row[column.name]
+    if (value === undefined || value === null || column.type === 'symbol') continue
+    if (typeof value === 'boolean') sender.booleanColumn(column.name, value)
+    else if (typeof value === 'number' && column.type === 'long') sender.intColumn(column.name, value)
+    else if (typeof value === 'number') sender.floatColumn(column.name, value)
+    else if (column.type === 'timestamp') sender.timestampColumn(column.name, BigInt(value), 'ns')
+    else sender.stringColumn(column.name, value)
+  }
+  await sender.at(BigInt(row.ts), 'ns')
 }
