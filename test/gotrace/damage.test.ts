@@ -14,9 +14,11 @@ describe('a trace that is not whole', () => {
           const { lines, reader } = read([bytes.subarray(0, size)])
           const good = withoutLastSync(lines)
           assert.deepEqual(good, whole.slice(0, good.length))
-          assert.equal(reader.generationsRead, ends.filter((end) => end <= size).length)
-          const atBoundary = ends.includes(size)
-          assert.equal(names(reader).includes('truncated'), !atBoundary)
+          // Before Go 1.26 nothing tells a generation cut off right behind its first batch from one in which nothing happened.
+          const isBare = / Sync /.test(good.at(-1) ?? '')
+          assert.equal(reader.generationsRead, ends.filter((end) => end <= size).length + (isBare ? 1 : 0))
+          if (isBare) assert.notEqual(name, 'go1.26')
+          else assert.equal(names(reader).includes('truncated'), !ends.includes(size))
         }),
         { numRuns: 60 },
       )
