@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Sender, SenderOptions } from '@questdb/nodejs-client'
+import { HttpTransport, SenderOptions, type SenderTransport, UndiciTransport } from '@questdb/nodejs-client'
 import { UserError } from '../errors.js'
 import type { Table } from '../measures/table.js'
 import { retryForever } from '../retry.js'
 import { addColumnSql, createTableSql, quoteName, storedColumns, upsertKeys, upsertKeysSql } from './ddl.js'
+import { LineBuffer } from './lineBuffer.js'
 import type { QuestdbAddress } from './login.js'
-import { rowProblem, sendRow } from './rows.js'
+import { TableRows } from './rows.js'
 import { credentialsRefused, querySql, SqlError } from './sql.js'
 import type { MayWrite, RejectedRow, Store, StoredRow } from './store.js'
 
@@ -33,16 +34,22 @@ const always: MayWrite = () => Promise.resolve()
 
 /** Writes rows to QuestDB over HTTP. One flush holds rows of one table, because only that is a transaction there. */
 export class QuestdbStore implements Store {
-  private readonly tables: ReadonlyMap<string, Table>
+  private readonly tables: ReadonlyMap<string, TableRows>
   private readonly headers: Record<string, string>
+  private readonly clientOptions: SenderOptions
+  private readonly buffer: LineBuffer
+  private readonly transport: SenderTransport
 
   constructor(private readonly options: QuestdbOptions) {
-    this.tables = new Map(options.tables.map((table) => [table.name, table]))
+    this.tables = new Map(options.tables.map((table) => [table.name, new TableRows(table)]))
     this.headers = authorization(options)
+    this.clientOptions = clientOptions(options)
+    this.buffer = new LineBuffer(this.clientOptions)
+    this.transport = new HttpTransport(this.clientOptions)
   }
 
   async prepare(): Promise<void> {
-    for (const table of this.tables.values()) await this.retrying(() => this.prepareTable(table))
+    for (const { table } of this.tables.values()) await this.retrying(() => this.prepareTable(table))
   }
 
   async write(rows: readonly StoredRow[], mayWrite: MayWrite = always): Promise<RejectedRow[]> {
@@ -50,7 +57,7 @@ export class QuestdbStore implements Store {
     const byTable = new Map<string, StoredRow[]>()
     for (const stored of rows) {
       const table = this.tables.get(stored.table)
-      const reason = table === undefined ? `there is no table ${stored.table}` : rowProblem(table, stored.row)
+      const reason = table === undefined ? `there is no table ${stored.table}` : table.problem(stored.row)
       if (reason !== undefined) rejected.push({ ...stored, reason })
       else if (byTable.has(stored.table)) byTable.get(stored.table)!.push(stored)
       else byTable.set(stored.table, [stored])
@@ -79,20 +86,20 @@ export class QuestdbStore implements Store {
   }
 
   async close(): Promise<void> {
-    // Every flush has its own sender: nothing is kept open.
+    await this.transport.close()
   }
 
-  /** Rows stay here until QuestDB has acknowledged them: the client empties its buffer before it sends. */
-  private async writeTable(table: Table, rows: readonly StoredRow[], mayWrite: MayWrite): Promise<RejectedRow[]> {
-    if (await this.retrying(() => this.flush(table, rows, mayWrite))) return []
+  /** Rows stay here until QuestDB has acknowledged them. */
+  private async writeTable(table: TableRows, rows: readonly StoredRow[], mayWrite: MayWrite): Promise<RejectedRow[]> {
+    if (await this.flush(table, rows, mayWrite)) return []
     // The table may have been dropped under us: that is no fault of the rows.
-    await this.retrying(() => this.prepareTable(table))
+    await this.retrying(() => this.prepareTable(table.table))
     return this.isolate(table, rows, mayWrite)
   }
 
   /** Finds the rows QuestDB refuses by halving, and writes all others. */
-  private async isolate(table: Table, rows: readonly StoredRow[], mayWrite: MayWrite): Promise<RejectedRow[]> {
-    if (await this.retrying(() => this.flush(table, rows, mayWrite))) return []
+  private async isolate(table: TableRows, rows: readonly StoredRow[], mayWrite: MayWrite): Promise<RejectedRow[]> {
+    if (await this.flush(table, rows, mayWrite)) return []
     const first = rows[0]!
     if (rows.length === 1) return [{ ...first, reason: await this.reasonAgainst(table, first) }]
     const middle = rows.length >> 1
@@ -102,13 +109,19 @@ export class QuestdbStore implements Store {
     ]
   }
 
-  /** Sends one request: true when it is stored, false when QuestDB refuses it (400). Throws when QuestDB cannot be reached. */
-  private async flush(table: Table, rows: readonly StoredRow[], mayWrite: MayWrite): Promise<boolean> {
+  /** Sends rows until QuestDB answers: true when they are stored, false when it refuses them (400). */
+  private async flush(table: TableRows, rows: readonly StoredRow[], mayWrite: MayWrite): Promise<boolean> {
+    const lines = this.encode(table, rows)
+    return this.retrying(() => this.attempt(lines, mayWrite))
+  }
+
+  /** Sends one request. Throws when QuestDB cannot be reached. */
+  private async attempt(lines: Buffer, mayWrite: MayWrite): Promise<boolean> {
     await mayWrite().catch((cause: unknown) => {
       throw new Forbidden('the rows may not be written any more', { cause })
     })
     try {
-      await this.send(table, rows, 'stdlib_http=on;')
+      await this.transport.send(lines)
       return true
     } catch (error) {
       const { message } = error as Error
@@ -121,8 +134,8 @@ export class QuestdbStore implements Store {
    * Why QuestDB refuses a row. The client's own HTTP drops the text of an error; its other transport (undici) keeps it, but
    * would wait for a QuestDB that is away for ever and in silence, so it is good for nothing but this.
    */
-  private async reasonAgainst(table: Table, row: StoredRow): Promise<string> {
-    const attempt = this.send(table, [row], '').then(
+  private async reasonAgainst(table: TableRows, row: StoredRow): Promise<string> {
+    const attempt = new UndiciTransport(this.clientOptions).send(this.encode(table, [row])).then(
       () => 'QuestDB refused it once and then took it',
       (error: unknown) => refusal.exec((error as Error).message)?.[1],
     )
@@ -130,27 +143,10 @@ export class QuestdbStore implements Store {
     return (await Promise.race([attempt, patience])) ?? 'QuestDB refuses it (status 400)'
   }
 
-  private async send(table: Table, rows: readonly StoredRow[], settings: string): Promise<void> {
-    const options = await SenderOptions.fromConfig(this.senderConfig() + settings)
-    // Not in the text above: errors about that text quote it.
-    const { username, password, token } = this.options
-    if (username !== undefined) Object.assign(options, { username, password: password?.reveal() })
-    if (token !== undefined) options.token = token.reveal()
-    const sender = new Sender(options)
-    try {
-      for (const { row } of rows) await sendRow(sender, table, row)
-      await sender.flush()
-    } finally {
-      await sender.close()
-    }
-  }
-
-  private senderConfig(): string {
-    const { protocol, hostname, port } = new URL(this.options.url)
-    // The client would take 9000 for a URL without a port, where fetch takes the protocol's own.
-    const address = `${hostname}:${port === '' ? (protocol === 'https:' ? 443 : 80) : port}`
-    const limits = `auto_flush=off;retry_timeout=${clientRetryMs};init_buf_size=65536;`
-    return `${protocol}:addr=${address};protocol_version=2;${limits}`
+  private encode(table: TableRows, rows: readonly StoredRow[]): Buffer {
+    this.buffer.reset()
+    for (const { row } of rows) table.write(this.buffer, row)
+    return this.buffer.toBufferNew()
   }
 
   private async prepareTable(table: Table): Promise<void> {
@@ -180,6 +176,18 @@ export class QuestdbStore implements Store {
       attempt,
     )
   }
+}
+
+function clientOptions({ url, username, password, token }: QuestdbOptions): SenderOptions {
+  const { protocol, hostname, port } = new URL(url)
+  // The client would take 9000 for a URL without a port, where fetch takes the protocol's own.
+  const address = `${hostname}:${port === '' ? (protocol === 'https:' ? 443 : 80) : port}`
+  const limits = `retry_timeout=${clientRetryMs};init_buf_size=65536;`
+  const options = new SenderOptions(`${protocol}:addr=${address};protocol_version=2;${limits}`)
+  // Not in the text above: errors about that text quote it.
+  if (username !== undefined) Object.assign(options, { username, password: password?.reveal() })
+  if (token !== undefined) options.token = token.reveal()
+  return options
 }
 
 function authorization({ username, password, token }: QuestdbOptions): Record<string, string> {

@@ -1,4 +1,4 @@
-import type { Sender } from '@questdb/nodejs-client'
+import type { SenderBuffer } from '@questdb/nodejs-client'
 import type { Column, Row, Table, Value } from '../measures/table.js'
 
 type Check = (value: Value) => boolean
@@ -15,37 +15,50 @@ const checks: Record<Column['type'], { check: Check; wants: string }> = {
   timestamp: { check: isDecimal, wants: 'nanoseconds as a decimal string' },
 }
 
-const commonKeys = new Set(['ts', 'source', 'service', 'host'])
+const commonKeys = ['ts', 'source', 'service', 'host']
 
-/** Why the row cannot be stored in the table; undefined when it can. The client would throw in the middle of such a row. */
-export function rowProblem(table: Table, row: Row): string | undefined {
-  if (!isDecimal(row.ts)) return `ts is ${JSON.stringify(row.ts)}, not ${checks.timestamp.wants}`
-  for (const column of table.columns) {
-    const value = row[column.name]
-    if (value === undefined || value === null) continue
-    const { check, wants } = checks[column.type]
-    if (!check(value)) return `${column.name} is ${JSON.stringify(value)}, not ${wants}`
-  }
-  const known = new Set(table.columns.map((column) => column.name))
-  const unknown = Object.keys(row).find((key) => !commonKeys.has(key) && !known.has(key))
-  return unknown === undefined ? undefined : `${table.name} has no column ${unknown}`
-}
+/** How rows of one table are told to QuestDB's client. */
+export class TableRows {
+  private readonly symbols: readonly Column[]
+  private readonly others: readonly Column[]
+  private readonly known: ReadonlySet<string>
 
-/** Adds a row that has no problem to the sender's buffer. Symbols come first: the line protocol wants it so. */
-export async function sendRow(sender: Sender, table: Table, row: Row): Promise<void> {
-  sender.table(table.name).symbol('source', row.source).symbol('service', row.service).symbol('host', row.host)
-  for (const column of table.columns) {
-    const value = row[column.name]
-    if (column.type === 'symbol' && typeof value === 'string') sender.symbol(column.name, value)
+  constructor(readonly table: Table) {
+    this.symbols = table.columns.filter(({ type }) => type === 'symbol')
+    this.others = table.columns.filter(({ type }) => type !== 'symbol')
+    this.known = new Set([...commonKeys, ...table.columns.map(({ name }) => name)])
   }
-  for (const column of table.columns) {
-    const value = row[column.name]
-    if (value === undefined || value === null || column.type === 'symbol') continue
-    if (typeof value === 'boolean') sender.booleanColumn(column.name, value)
-    else if (typeof value === 'number' && column.type === 'long') sender.intColumn(column.name, value)
-    else if (typeof value === 'number') sender.floatColumn(column.name, value)
-    else if (column.type === 'timestamp') sender.timestampColumn(column.name, BigInt(value), 'ns')
-    else sender.stringColumn(column.name, value)
+
+  /** Why the row cannot be stored in the table; undefined when it can. The client would throw in the middle of such a row. */
+  problem(row: Row): string | undefined {
+    if (!isDecimal(row.ts)) return `ts is ${JSON.stringify(row.ts)}, not ${checks.timestamp.wants}`
+    for (const { name, type } of this.table.columns) {
+      const value = row[name]
+      if (value === undefined || value === null) continue
+      const { check, wants } = checks[type]
+      if (!check(value)) return `${name} is ${JSON.stringify(value)}, not ${wants}`
+    }
+    for (const key in row) if (!this.known.has(key)) return `${this.table.name} has no column ${key}`
+    return undefined
   }
-  await sender.at(BigInt(row.ts), 'ns')
+
+  /** Adds a row that has no problem to the client's buffer. Symbols come first: the line protocol wants it so. */
+  write(buffer: SenderBuffer, row: Row): void {
+    buffer.table(this.table.name)
+    buffer.symbol('source', row.source).symbol('service', row.service).symbol('host', row.host)
+    for (const { name } of this.symbols) {
+      const value = row[name]
+      if (typeof value === 'string') buffer.symbol(name, value)
+    }
+    for (const { name, type } of this.others) {
+      const value = row[name]
+      if (value === undefined || value === null) continue
+      if (typeof value === 'boolean') buffer.booleanColumn(name, value)
+      else if (typeof value === 'number' && type === 'long') buffer.intColumn(name, value)
+      else if (typeof value === 'number') buffer.floatColumn(name, value)
+      else if (type === 'timestamp') buffer.timestampColumn(name, BigInt(value), 'ns')
+      else buffer.stringColumn(name, value)
+    }
+    buffer.at(BigInt(row.ts), 'ns')
+  }
 }
