@@ -1,6 +1,6 @@
 import { Marks, MarkKind } from '../clock/fit/marks.js'
 import { Ev, type GoEvent, GoState, GoTraceReader } from '../gotrace/index.js'
-import { PerfKind, PerfScriptReader } from '../perf/index.js'
+import { isPoll, PerfKind, PerfScriptReader, type SyscallEvent } from '../perf/index.js'
 import { waitClassOfReason } from '../timeline/waits.js'
 import { ClassId } from '../timeline/classes.js'
 import { perfTid } from './threads.js'
@@ -63,19 +63,18 @@ export class GoMarks {
   }
 }
 
-const Role = { Other: 0, Enter: 1, Exit: 2, PollExit: 3, Switch: 4 } as const
-
-/** System calls that the runtime makes for itself: the Go trace does not tell of them. */
-const runtimeCalls = /_(?:futex|nanosleep|epoll_p?wait2?|sched_yield|madvise|mmap|munmap|tgkill|rt_sigreturn)$/
-
-function roleOf(name: string): number {
-  if (name === 'sched:sched_switch') return Role.Switch
-  if (/^syscalls:sys_exit_epoll_p?wait$/.test(name)) return Role.PollExit
-  if (runtimeCalls.test(name)) return Role.Other
-  if (name.startsWith('syscalls:sys_enter_') || name === 'raw_syscalls:sys_enter') return Role.Enter
-  if (name.startsWith('syscalls:sys_exit_') || name === 'raw_syscalls:sys_exit') return Role.Exit
-  return Role.Other
-}
+/** System calls that the runtime makes for itself, besides polling: the Go trace does not tell of them. */
+const runtimeCalls: ReadonlySet<string> = new Set([
+  'futex',
+  'nanosleep',
+  'clock_nanosleep',
+  'sched_yield',
+  'madvise',
+  'mmap',
+  'munmap',
+  'tgkill',
+  'rt_sigreturn',
+])
 
 /** Reads perf's text for the same moments. */
 export class PerfMarks {
@@ -83,7 +82,6 @@ export class PerfMarks {
   readonly marks = new Marks()
   /** Process of each thread. */
   readonly pids = new Map<number, number>()
-  private readonly roles: number[] = []
   /** perf says that it lost records. */
   hasLost = false
   private hasSwitches = false
@@ -116,23 +114,22 @@ export class PerfMarks {
   }
 
   private sample(): void {
+    const { record, syscallEvent } = this.reader
+    if (syscallEvent !== undefined) return this.syscall(syscallEvent)
+    const change = record.schedSwitch()
+    if (change?.prevTid !== record.tid || !change.prevState.startsWith('S')) return
+    this.hasSwitches = true
+    this.marks.add(MarkKind.Park, record.tid, record.timeNs)
+  }
+
+  private syscall(event: SyscallEvent): void {
     const { reader, marks } = this
     const { record } = reader
-    const { tid, timeNs } = record
-    switch ((this.roles[record.eventId] ??= roleOf(reader.eventName(record.eventId)))) {
-      case Role.Enter:
-        return marks.add(MarkKind.Enter, tid, timeNs)
-      case Role.Exit:
-        return marks.add(MarkKind.Exit, tid, timeNs)
-      case Role.PollExit:
-        if (record.syscallReturn() > 0) marks.add(MarkKind.Poll, tid, timeNs)
-        return
-      case Role.Switch: {
-        const change = record.schedSwitch()
-        if (change?.prevTid !== tid || !change.prevState.startsWith('S')) return
-        this.hasSwitches = true
-        return marks.add(MarkKind.Park, tid, timeNs)
-      }
+    const name = reader.syscallName(event)
+    if (isPoll(name)) {
+      if (event.half === 'exit' && record.syscallReturn() > 0) marks.add(MarkKind.Poll, record.tid, record.timeNs)
+    } else if (!runtimeCalls.has(name)) {
+      marks.add(event.half === 'enter' ? MarkKind.Enter : MarkKind.Exit, record.tid, record.timeNs)
     }
   }
 }

@@ -1,4 +1,4 @@
-import { type PerfRecord, type PerfScriptReader, syscallName, takesFd } from '../perf/index.js'
+import { type PerfRecord, type PerfScriptReader, syscallEventOf, takesFd } from '../perf/index.js'
 import { Kernel } from '../timeline/classes.js'
 import type { Thread, TimelineView } from '../timeline/model.js'
 
@@ -28,17 +28,8 @@ export interface FinishedSyscall {
 
 export const Pairing = { Nothing: 0, Entered: 1, Finished: 2, Unpaired: 3 } as const
 
-interface Role {
-  readonly kind: 'enter' | 'exit' | 'ignore'
-  /** undefined: the number in the record tells. */
-  readonly name: string | undefined
-}
-
-const ignored: Role = { kind: 'ignore', name: undefined }
-const tracepoint = /^syscalls:sys_(enter|exit)_(.+)$/
-
 export function isSyscallEvent(name: string): boolean {
-  return tracepoint.test(name) || name === 'raw_syscalls:sys_enter' || name === 'raw_syscalls:sys_exit'
+  return syscallEventOf(name) !== undefined
 }
 
 /** These do not return to where they were called. */
@@ -63,18 +54,16 @@ export class SyscallPairs {
   }
   /** Name of the call that `sample` found without its other half. */
   unpaired = ''
-  /** By event id of the reader. */
-  private readonly roles: Role[] = []
 
   constructor(readonly open: Map<number, OpenSyscall>) {}
 
   /** A sample of an event that `isSyscallEvent`; its thread is on a CPU. @returns Pairing.* */
   sample(record: PerfRecord, reader: PerfScriptReader, atNs: number, view: TimelineView): number {
-    const role = (this.roles[record.eventId] ??= roleOf(reader, record.eventId))
+    const event = reader.syscallEvent
     const thread = view.threads.get(record.tid)
-    if (role.kind === 'ignore' || thread === undefined) return Pairing.Nothing
-    const name = role.name ?? syscallName(reader.header.arch, record.syscallNumber())
-    return role.kind === 'enter' ? this.enter(name, record, thread, atNs) : this.exit(name, record, thread, atNs)
+    if (event === undefined || thread === undefined) return Pairing.Nothing
+    const name = reader.syscallName(event)
+    return event.half === 'enter' ? this.enter(name, record, thread, atNs) : this.exit(name, record, thread, atNs)
   }
 
   /** Records were lost: the exit that comes next may not belong to the enter that came last. */
@@ -120,16 +109,6 @@ export class SyscallPairs {
     finished.blockedNs = offNs(thread) - open.offNs
     return Pairing.Finished
   }
-}
-
-/** `syscalls:` events repeat what `raw_syscalls:` tells when both were recorded. */
-function roleOf(reader: PerfScriptReader, eventId: number): Role {
-  const event = reader.eventName(eventId)
-  if (event === 'raw_syscalls:sys_enter') return { kind: 'enter', name: undefined }
-  if (event === 'raw_syscalls:sys_exit') return { kind: 'exit', name: undefined }
-  const [, half, name] = tracepoint.exec(event) ?? []
-  if (name === undefined || reader.header.events.some((other) => other.name.startsWith('raw_syscalls:'))) return ignored
-  return { kind: half === 'enter' ? 'enter' : 'exit', name }
 }
 
 function onNs({ totals, kernel, kernelSinceNs }: Thread, atNs: number): number {

@@ -1,5 +1,5 @@
 import { Ev, GoState } from '../gotrace/index.js'
-import { errnoName, isErrno } from '../perf/index.js'
+import { errnoName, isErrno, isPoll } from '../perf/index.js'
 import type { Goroutine, StopTheWorld, Thread } from '../timeline/model.js'
 import { procLoad } from '../timeline/procTrack.js'
 import type { Measure, Sink } from './measure.js'
@@ -80,7 +80,6 @@ interface State {
 
 /** More than can follow each other while one goroutine waits to run, in any case worth a verdict. */
 const stopsKept = 64
-const polls = /^epoll_p?wait2?$/
 
 export const syscallWakeups: Measure = {
   name: 'syscall_wakeups',
@@ -158,18 +157,18 @@ function newState(): State {
 
 function noteReturn(state: State, { finished }: SyscallPairs, thread: Thread): void {
   const { name, tid, enterNs, exitNs, ret } = finished
-  const isPoll = polls.test(name)
+  const polled = isPoll(name)
   // It slept in the call and was woken: by what it waited for.
-  const woken = isPoll && thread.lastInNs > enterNs && thread.lastWakeNs >= enterNs
+  const woken = polled && thread.lastInNs > enterNs && thread.lastWakeNs >= enterNs
   state.returns.set(tid, {
     name,
     ret,
     exitNs,
     offNs: offNs(thread),
     pollerWaitNs: woken ? thread.lastInNs - thread.lastWakeNs : 0,
-    unpolledNs: isPoll && enterNs > state.lastPollNs ? enterNs - state.lastPollNs : 0,
+    unpolledNs: polled && enterNs > state.lastPollNs ? enterNs - state.lastPollNs : 0,
   })
-  if (isPoll) state.lastPollNs = exitNs
+  if (polled) state.lastPollNs = exitNs
 }
 
 type Unplaced = Omit<Pending, 'busyPs' | 'totalPs'>

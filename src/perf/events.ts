@@ -1,5 +1,6 @@
 import { ByteTable } from './byteTable.js'
 import type { ByteSource } from './bytes.js'
+import { type SyscallEvent, syscallEventOf } from './syscallEvents.js'
 
 /** What the reader must know of an event, as bits. */
 export const EventTrait = {
@@ -49,11 +50,16 @@ export class EventTable {
   private readonly idOfPrinted: number[] = []
   private readonly idOfName = new Map<string, number>()
   private readonly traits: number[]
+  private readonly syscalls: (SyscallEvent | undefined)[]
+  /** Halves of system calls that raw_syscalls tells. */
+  private readonly rawHalves = new Set<SyscallEvent['half']>()
 
   constructor(names: readonly string[] = [], sampled: readonly (readonly [string, number])[] = []) {
     this.names = [...names]
     this.sampled = new Map(sampled)
     this.traits = names.map((name) => this.allTraits(name))
+    this.syscalls = names.map(syscallEventOf)
+    names.forEach((name) => this.expect(name))
     names.forEach((name, id) => this.idOfName.set(name, id))
   }
 
@@ -66,6 +72,19 @@ export class EventTable {
     return this.traits[id]!
   }
 
+  /** What the event tells of a system call. Undefined when nothing, and for events of `syscalls:` that repeat those of `raw_syscalls:`. */
+  syscallOf(id: number): SyscallEvent | undefined {
+    return this.syscalls[id]
+  }
+
+  /** Events of this name are among those recorded. */
+  expect(name: string): void {
+    const event = syscallEventOf(name)
+    if (event === undefined || event.name !== undefined || this.rawHalves.has(event.half)) return
+    this.rawHalves.add(event.half)
+    for (const [id, other] of this.syscalls.entries()) if (this.isRepeated(other)) this.syscalls[id] = undefined
+  }
+
   markSampled(name: string, offsetBytes: number): void {
     this.sampled.set(name, offsetBytes)
     const id = this.idOfName.get(name)
@@ -76,11 +95,18 @@ export class EventTable {
     return eventTraits(name) | (this.sampled.has(name) ? EventTrait.Sampled : 0)
   }
 
+  private isRepeated(event: SyscallEvent | undefined): boolean {
+    return event?.name !== undefined && this.rawHalves.has(event.half)
+  }
+
   private idOf(name: string): number {
     const known = this.idOfName.get(name)
     if (known !== undefined) return known
     const id = this.names.push(name) - 1
     this.traits.push(this.allTraits(name))
+    this.expect(name)
+    const syscall = syscallEventOf(name)
+    this.syscalls.push(this.isRepeated(syscall) ? undefined : syscall)
     this.idOfName.set(name, id)
     return id
   }

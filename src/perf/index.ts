@@ -11,7 +11,8 @@ export { countRecords, firstRecordTime, lastRecordTime, lostRecordText } from '.
 export { RecordGate } from './recordGate.js'
 export { PerfScriptReader, type PerfReaderOptions, type PerfReaderState } from './reader.js'
 export { PerfKind, perfKindNames, PerfRecord } from './record.js'
-export { syscallName, takesFd } from './syscallNames.js'
+export { isPoll, type SyscallEvent, syscallEventOf } from './syscallEvents.js'
+export { takesFd } from './syscallNames.js'
 export {
   parseSchedSwitch,
   parseSchedWakeup,

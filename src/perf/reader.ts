@@ -9,6 +9,8 @@ import { PerfKind, PerfRecord } from './record.js'
 import { RecordTimes } from './recordTimes.js'
 import { SampleReader } from './sampleReader.js'
 import { StackStore } from './stackStore.js'
+import type { SyscallEvent } from './syscallEvents.js'
+import { syscallName } from './syscallNames.js'
 
 export interface PerfReaderOptions {
   /** Throw a UserError at the first problem. */
@@ -71,6 +73,7 @@ export class PerfScriptReader {
     reader.times.restore(state.baseNs, state.relativeTimes)
     const told = state.sampledEvents.filter(([, offsetBytes]) => offsetBytes < state.consumedBytes)
     reader.samples.events = new EventTable(state.eventNames, told)
+    for (const { name } of state.header.events) reader.events.expect(name)
     reader.afterSideband = state.afterSideband
     reader.lines.log.list.push(...state.problems)
     for (const [name, count] of state.problemCounts) reader.lines.log.count(name, count)
@@ -129,6 +132,16 @@ export class PerfScriptReader {
 
   eventName(id: number): string {
     return this.events.names[id] ?? ''
+  }
+
+  /** What the current record tells of a system call; undefined when nothing, or when a `raw_syscalls:` event tells the same. */
+  get syscallEvent(): SyscallEvent | undefined {
+    return this.events.syscallOf(this.record.eventId)
+  }
+
+  /** Name of the current record's system call; `nr_N` where neither the event nor the machine's table names it. */
+  syscallName(event: SyscallEvent): string {
+    return event.name ?? syscallName(this.header.arch, this.record.syscallNumber())
   }
 
   /** Frames of a stack, leaf first; empty for 0. Valid ids are those of records of this `epoch`. */

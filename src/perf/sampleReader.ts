@@ -56,7 +56,10 @@ export class SampleReader {
     const { window } = this.lines
     const known = this.header.events.length
     this.header = withHeaderLine(this.header, window.bytes.toString('utf8', window.pos, end).trimEnd())
-    if (this.header.events.length > known) this.checkSampling(this.header.events[known]!)
+    const event = this.header.events[known]
+    if (event === undefined) return
+    this.events.expect(event.name)
+    this.checkSampling(event)
   }
 
   /** One sentence for all events: what sampled one tracepoint, mostly a global `-F`, sampled the others too. */

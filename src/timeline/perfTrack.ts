@@ -1,4 +1,4 @@
-import { PerfKind, type PerfRecord, type PerfScriptReader } from '../perf/index.js'
+import { isPoll, PerfKind, type PerfRecord, type PerfScriptReader, syscallEventOf } from '../perf/index.js'
 import { Kernel, kernelStateOf } from './classes.js'
 import type { Thread } from './model.js'
 import { watchListed } from './listed.js'
@@ -10,7 +10,7 @@ import type { StopTheWorldTracker } from './stopTheWorld.js'
 const schedSwitch = 'sched:sched_switch'
 
 /** What a record's event means to the timeline; decided once per event name. */
-const Role = { Other: 0, Switch: 1, Wake: 2, PollExit: 3, CpuSample: 4 } as const
+const Role = { Other: 0, Switch: 1, Wake: 2, SyscallExit: 3, CpuSample: 4 } as const
 
 function roleOf(name: string): number {
   switch (name) {
@@ -20,17 +20,19 @@ function roleOf(name: string): number {
     case 'sched:sched_wakeup':
     case 'sched:sched_wakeup_new':
       return Role.Wake
-    case 'syscalls:sys_exit_epoll_pwait':
-    case 'syscalls:sys_exit_epoll_wait':
-      return Role.PollExit
     case 'cpu-clock':
     case 'task-clock':
     case 'cycles':
     case 'cpu-cycles':
       return Role.CpuSample
     default:
-      return Role.Other
+      return mayEndPoll(name) ? Role.SyscallExit : Role.Other
   }
+}
+
+function mayEndPoll(eventName: string): boolean {
+  const event = syscallEventOf(eventName)
+  return event?.half === 'exit' && (event.name === undefined || isPoll(event.name))
 }
 
 /** Applies perf's records to the timeline. Only called when both tracks are on one clock. */
@@ -118,18 +120,24 @@ export class PerfTrack {
     if (record.isSampled) return this.refuse(role, reader, atNs)
     if (role === Role.Switch) return this.schedSwitch(record, reader, thread, atNs)
     this.witness(record, reader, atNs)
-    if (role === Role.PollExit) {
-      if (record.syscallReturn() > 0) {
-        thread.pollNs = atNs
-        thread.previousPollNs = this.core.state.lastPollNs
-      }
-      this.core.state.lastPollNs = atNs
+    if (role === Role.SyscallExit) {
+      const event = reader.syscallEvent
+      if (event !== undefined && isPoll(reader.syscallName(event))) this.endPoll(thread, record.syscallReturn(), atNs)
     } else if (role === Role.CpuSample) {
       thread.comm = record.comm
       if (this.core.state.stop === undefined) return
       const stack = joinPerfFrames(reader.stack(record.stackId))
       this.stops.sample(thread.tid, stack === '' ? '[unknown]' : stack)
     }
+  }
+
+  private endPoll(thread: Thread, ready: number, atNs: number): void {
+    const { state } = this.core
+    if (ready > 0) {
+      thread.pollNs = atNs
+      thread.previousPollNs = state.lastPollNs
+    }
+    state.lastPollNs = atNs
   }
 
   /** Only some events of this tracepoint were recorded: what lies between two of them is not known. */

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { PerfMarks } from '../../src/analysis/clockMarks.js'
+import type { OutRow } from '../../src/measures/measure.js'
+import type { Row } from '../../src/measures/table.js'
+import { perfScriptArgs } from '../../src/perf/index.js'
+import { temporaryDirectory } from '../gotrace/support/goTool.js'
+import { analyzedRows, rowsOf } from '../measures/support.js'
+import { requireGo, requirePerf } from '../support/requirements.js'
+import { buildWorkload, startWorkload } from '../support/workloads.js'
+
+const capture = 'test/captures/stw-netpoll'
+const maxBuffer = 1 << 30
+
+/** asm/unistd_64.h, of the calls of the capture. */
+const numbers: Readonly<Record<string, number>> = {
+  read: 0,
+  write: 1,
+  nanosleep: 35,
+  connect: 42,
+  sendto: 44,
+  recvfrom: 45,
+  fsync: 74,
+  futex: 202,
+  openat: 257,
+  epoll_pwait: 281,
+  accept4: 288,
+}
+
+function ofNumber(line: string): string {
+  return line
+    .replace(/syscalls:sys_exit_(\w+): 0x(\w+)/, (_all, name: string, hex: string) => {
+      return `raw_syscalls:sys_exit: NR ${numbers[name]!} = ${BigInt.asIntN(64, BigInt(`0x${hex}`))}`
+    })
+    .replace(/syscalls:sys_enter_(\w+):(.*)/, (_all, name: string, args: string) => {
+      const values = args.split(',').map((arg) => arg.replace(/^.*0x0*(?=\w)/, ''))
+      return `raw_syscalls:sys_enter: NR ${numbers[name]!} (${values.join(', ')})`
+    })
+    .replace(/name = syscalls:sys_(enter|exit)_\w+/, 'name = raw_syscalls:sys_$1')
+}
+
+/** perf's text of the capture with events of each call's own, with numbers instead, and with both. */
+function texts(): Record<'own' | 'raw' | 'both', Buffer> {
+  const lines = gunzipSync(readFileSync(join(capture, 'perf.script.gz')))
+    .toString()
+    .split('\n')
+  const raw = lines.map(ofNumber)
+  const both = lines.flatMap((line, i) => (line === raw[i] ? [line] : [raw[i]!, line]))
+  return {
+    own: Buffer.from(lines.join('\n')),
+    raw: Buffer.from(raw.join('\n')),
+    both: Buffer.from(both.join('\n')),
+  }
+}
+
+/** The rows that are about what happened, and not about how much was recorded of it. */
+function told(rows: readonly OutRow[]): OutRow[] {
+  return rows.filter(({ table }) => table !== 'pipeline_health')
+}
+
+describe('system calls recorded as raw_syscalls', () => {
+  it('give the rows that events of their own give, alone or beside those', () => {
+    const gotrace = readFileSync(join(capture, 'go.trace'))
+    const { own, raw, both } = texts()
+    const expected = told(analyzedRows({ gotrace, perf: own }))
+    assert.ok(rowsOf(expected, 'netpoll_spikes').length > 0 && rowsOf(expected, 'syscall_wakeups').length > 0)
+    for (const name of ['syscalls', 'clock_fits', 'netpoll_delays']) assert.ok(rowsOf(expected, name).length > 0, name)
+    assert.deepEqual(told(analyzedRows({ gotrace, perf: raw })), expected)
+    assert.deepEqual(told(analyzedRows({ gotrace, perf: both })), expected)
+  })
+
+  it('give the marks that clocks are fitted by, alone or beside events of their own', () => {
+    const { own, raw, both } = texts()
+    const [expected, ...others] = [own, raw, both].map((text) => {
+      const perf = new PerfMarks()
+      perf.push(text)
+      perf.end()
+      const { size, times, lanes } = perf.marks
+      return { size, times: times.slice(0, size), lanes: lanes.slice(0, size) }
+    })
+    assert.ok(expected!.size > 10_000)
+    for (const other of others) assert.deepEqual(other, expected)
+  })
+
+  it('are counted once from the first raw one on when no header says that both were recorded', () => {
+    const call = (ms: number) => [
+      `svc 9/9 [000] 5.00${ms}000000: 1 raw_syscalls:sys_enter: NR 0 (3, 0, 0, 0, 0, 0)`,
+      `svc 9/9 [000] 5.00${ms}000001: 1 syscalls:sys_enter_read: fd: 0x00000003, buf: 0x0, count: 0x0`,
+      `svc 9/9 [000] 5.00${ms}100000: 1 raw_syscalls:sys_exit: NR 0 = 0`,
+      `svc 9/9 [000] 5.00${ms}100001: 1 syscalls:sys_exit_read: 0x0`,
+    ]
+    const perf = Buffer.from(['# arch : x86_64', ...call(1), ...call(2), ''].join('\n'))
+    assert.deepEqual(
+      rowsOf(analyzedRows({ perf }), 'syscalls').map((row) => [row['name'], row['count'], row['unpaired']]),
+      [['read', 2, 0]],
+    )
+  })
+})
+
+describe('a service recorded with raw_syscalls:sys_exit', function () {
+  const directory = temporaryDirectory()
+
+  before(function () {
+    requireGo(this)
+    requirePerf(this)
+  })
+
+  it('has the netpoll delays and the check of the clocks that sys_exit_epoll_pwait gives', async () => {
+    const data = join(directory, 'perf.data')
+    const workload = await startWorkload(buildWorkload('netpoll'), ['-duration', '60s'])
+    let gotrace: Uint8Array
+    try {
+      const events = ['raw_syscalls:sys_exit', 'syscalls:sys_exit_epoll_pwait', 'sched:sched_switch']
+      const args = ['record', '-q', '-k', 'CLOCK_MONOTONIC', '--sample-cpu', '-m', '4M', '--switch-events', '-o', data]
+      const perf = spawn('perf', [...args, ...events.flatMap((e) => ['-e', e]), '-p', `${workload.pid}`])
+      const response = await fetch(new URL('trace?seconds=2', workload.pprof))
+      assert.ok(response.ok)
+      gotrace = new Uint8Array(await response.arrayBuffer())
+      const ended = once(perf, 'close')
+      perf.kill('SIGINT')
+      await ended
+    } finally {
+      await workload.stop()
+    }
+    const text = execFileSync('perf', perfScriptArgs(data), { maxBuffer, stdio: ['ignore', 'pipe', 'ignore'] })
+    const lines = text.toString().split('\n')
+    const without = (event: RegExp) => Buffer.from(lines.filter((line) => !event.test(line)).join('\n'))
+    const recorded = {
+      both: text,
+      raw: without(/syscalls:sys_exit_epoll_pwait\b/),
+      own: without(/raw_syscalls:sys_exit\b/),
+    }
+    const rows = Object.values(recorded).map((perf) => analyzedRows({ gotrace, perf }))
+    const [both, raw, own] = rows.map((all) =>
+      ['clock_fits', 'netpoll_delays', 'netpoll_spikes'].map((t) => rowsOf(all, t)),
+    )
+    assert.ok(raw![0]!.some((row) => row['method'] === 'monotonic' && Number(row['pairs']) > 0))
+    assert.ok(raw![1]!.some((row) => row['poll_to_ready_p50_ns'] !== null))
+    assert.deepEqual(both, raw)
+    // The two events of one return are some hundred ns apart.
+    const counts = (tables: readonly (readonly Row[])[]) =>
+      tables.map((table) => table.map((row) => ['count', 'pairs', 'unmatched', 'goroutine'].map((name) => row[name])))
+    assert.deepEqual(counts(raw!), counts(own!))
+  })
+})
