@@ -2,7 +2,7 @@ import { type ClockDecision, decideClock, isMonotonic } from '../clock/ladder.js
 import { offsetAt } from '../clock/map.js'
 import { chooseWall, type Wall, type WallPair } from '../clock/wall.js'
 import type { Finding } from '../findings/finding.js'
-import { type GoReaderState, GoTraceReader } from '../gotrace/index.js'
+import { Ev, type GoReaderState, GoTraceReader } from '../gotrace/index.js'
 import type { OutRow, Thresholds, Track } from '../measures/measure.js'
 import { PerfKind, PerfScriptReader, type PerfReaderState } from '../perf/index.js'
 import { Gaps } from './gaps.js'
@@ -34,6 +34,12 @@ export interface AnalysisOptions extends SourceNames {
   /** Are told everything. */
   readonly observers?: readonly TimelineListener[] | undefined
 }
+
+/**
+ * So much before the first whole second lies the axis' zero. The engine holds numbers below 2^31 in another form than larger ones, and compiles
+ * what it had compiled again when the form changes: times on the axis are all larger.
+ */
+const axisHeadNs = 5_000_000_000n
 
 /** Where to resume, and with what. Plain data; made only between two generations of the Go trace. */
 export interface SavedAnalysis {
@@ -227,8 +233,9 @@ export class Analysis {
     const decided = known ?? decideClock({ ...this.evidence(), goVersion: this.goReady ? go.version : undefined })
     const { threads } = this.options
     const clock = threads === undefined || !go.threadsAreTids ? decided : { ...decided, threads }
-    const baseNs = (this.goReady ? go.baseNs : perf.baseNs) ?? 0n
-    const wall = this.goReady && !go.clockIsMonotonic ? this.wallOfOwnClock(baseNs, clock) : this.wallOfMonotonic(clock)
+    const trackBaseNs = (this.goReady ? go.baseNs : perf.baseNs) ?? 0n
+    const baseNs = trackBaseNs < axisHeadNs ? trackBaseNs : trackBaseNs - axisHeadNs
+    const wall = this.goReady && !go.clockIsMonotonic ? this.wallOfOwnClock(trackBaseNs, clock) : this.wallOfMonotonic(clock)
     const run = Run.start(this.options, go, perf, clock, wall, baseNs)
     run.timeline.listThreads(this.listedThreads)
     return run
@@ -282,6 +289,22 @@ export class Analysis {
     } else {
       run.goEvent(goNs, this.shipments.gotrace, this.gaps.gotrace)
       this.goReady = false
+      this.goOn(run, perfNs)
+    }
+  }
+
+  /** Between two records of perf there are many events of a generation. */
+  private goOn(run: Run, perfNs: number): void {
+    const { go } = this
+    const { goShiftNs } = run.axis
+    while (!go.atGenerationBoundary && go.next()) {
+      const goNs = go.event.timeNs + goShiftNs
+      if (go.event.type === Ev.Sync || perfNs < goNs) {
+        this.goReady = true
+        run.timeline.announceGo(go.event, go)
+        return
+      }
+      run.goEvent(goNs, this.shipments.gotrace, this.gaps.gotrace)
     }
   }
 

@@ -179,7 +179,7 @@ export class Run {
     if (threads === undefined) this.timeline.goEvent(this.go.event, this.go, atNs)
     else renameThreads(this.go.event, threads, (event) => this.timeline.goEvent(event, this.go, atNs))
     progress.goEvents++
-    progress.lastGoNs = Math.max(progress.lastGoNs, atNs)
+    if (atNs > progress.lastGoNs) progress.lastGoNs = atNs
     for (const reducer of this.counting) reducer.input('gotrace', atNs, 1, 0, 0)
   }
 

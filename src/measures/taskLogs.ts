@@ -21,8 +21,12 @@ export const noLogs = (): TaskLogs => ({ kept: [], cut: 0 })
 
 /** Whether a category says that its message identifies something: `id`, `task-id`, `requestId`, `TraceID`, `uuid`. */
 export function isIdCategory(category: string): boolean {
-  return /(?:^|[^a-z]|uu|gu)id$/i.test(category) || /[a-z]I[dD]$/.test(category)
+  const last = category.charCodeAt(category.length - 1) | lowerCase
+  return last === letterD && (/(?:^|[^a-z]|uu|gu)id$/i.test(category) || /[a-z]I[dD]$/.test(category))
 }
+
+const lowerCase = 0x20
+const letterD = 0x64
 
 export function addLog(logs: TaskLogs, log: TaskLog): void {
   if (logs.kept.length >= (isIdCategory(log.category) ? logsKept + idLogsKept : logsKept)) {
@@ -32,7 +36,7 @@ export function addLog(logs: TaskLogs, log: TaskLog): void {
   const category = log.category.slice(0, categoryChars)
   const message = log.message.slice(0, messageChars)
   if (category.length < log.category.length || message.length < log.message.length) logs.cut++
-  logs.kept.push({ ...log, category, message })
+  logs.kept.push({ atNs: log.atNs, goid: log.goid, category, message })
 }
 
 /** The first message that identifies something; null when there is none. */
@@ -43,9 +47,10 @@ export function firstId(logs: TaskLogs): string | null {
 /** JSON text for a row: at_ns counts from `beginNs`. Null when nothing was logged. */
 export function logsText(logs: TaskLogs, beginNs: number): string | null {
   if (logs.kept.length === 0) return null
-  const texts = logs.kept.map(
-    ({ atNs, goid, category, message }) =>
-      `{"at_ns":${atNs - beginNs},"goroutine":${goid},"category":${JSON.stringify(category)},"message":${JSON.stringify(message)}}`,
-  )
-  return `[${texts.join(',')}]`
+  let text = ''
+  for (const { atNs, goid, category, message } of logs.kept) {
+    const said = `"category":${JSON.stringify(category)},"message":${JSON.stringify(message)}`
+    text += `${text === '' ? '[' : ','}{"at_ns":${atNs - beginNs},"goroutine":${goid},${said}}`
+  }
+  return `${text}]`
 }

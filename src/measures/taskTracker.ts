@@ -111,12 +111,15 @@ export class TaskTracker implements TimelineListener {
     const { tasks } = this.state
     const id = event.args[0]!
     const parent = event.parentTask
-    const ancestors = tasks.get(parent)?.chain ?? []
+    const ancestors = tasks.get(parent)?.chain
+    const chain = [id]
+    if (ancestors !== undefined)
+      chain.push(...ancestors.filter((ancestor) => tasks.has(ancestor)).slice(0, ancestorsFollowed))
     tasks.set(id, {
       id,
       type: event.name,
       parent,
-      chain: [id, ...ancestors.filter((ancestor) => tasks.has(ancestor)).slice(0, ancestorsFollowed)],
+      chain,
       goid: event.goid,
       beginNs: atNs,
       time: newTaskTime(atNs),

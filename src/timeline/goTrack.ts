@@ -95,7 +95,7 @@ export class GoTrack {
 
   /** Who writes an event is on a CPU. When perf has it elsewhere, perf did not tell of its return. */
   private witness(event: GoEvent, atNs: number): void {
-    const thread = this.core.state.threads.get(event.tid)
+    const thread = this.core.knownThread(event.tid)
     if (thread === undefined || thread.kernel <= Kernel.OnCpu || atNs - thread.kernelChangedNs < clockErrorNs) return
     if (!toldByOthers.has(event.type)) this.core.missedSwitchIn(thread)
   }
@@ -190,9 +190,8 @@ export class GoTrack {
   }
 
   private block(event: GoEvent, reader: GoTraceReader, atNs: number): void {
-    const frames = reader.stack(event.stackId)
     let waitClass = waitClassOfReason(reader.string(event.args[0]!))
-    if (waitClass === ClassId.unknown) waitClass = waitClassOfStack(frames)
+    if (waitClass === ClassId.unknown) waitClass = waitClassOfStack(reader.stack(event.stackId))
     this.leave(event, reader, GoState.Waiting, waitClass, atNs)
   }
 
@@ -215,13 +214,16 @@ export class GoTrack {
       const isExplained = thread.kernelChangedNs > thread.pollNs
       for (const listener of this.core.listeners) listener.clockPair?.(atNs, residualNs, isExplained)
     }
+    const { busyPs, totalPs, busyFuncs } = this.procs.load()
     return {
       readyNs: atNs,
       pollNs: thread.pollNs,
       previousPollNs: thread.previousPollNs,
       tid: event.tid,
       pollerWithoutP: event.p < 0,
-      ...this.procs.load(),
+      busyPs,
+      totalPs,
+      busyFuncs,
     }
   }
 

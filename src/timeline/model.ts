@@ -91,7 +91,7 @@ export interface Thread {
   lastFunc: string
   lastLeftNs: number
   lastStack: string
-  /** While off CPU: the stack it left the CPU with, functions root first, joined by ';'. '' = not recorded. */
+  /** While off CPU: the stack it left the CPU with, functions root first, joined by ';'. '' = not recorded, or nobody hears `threadTime`. */
   offStack: string
   /** While off CPU: what the kernel ran instead. */
   nextComm: string

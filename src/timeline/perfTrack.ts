@@ -165,7 +165,7 @@ export class PerfTrack {
       if (thread.kernel > Kernel.OnCpu) this.core.missedSwitchIn(thread)
       this.leaveCpu(thread, kernelStateOf(change.prevState), SwitchTold.BySchedSwitch, atNs)
       thread.comm = change.prevComm
-      thread.offStack = joinPerfFrames(reader.stack(record.stackId))
+      if (this.core.tellsThreadTime) thread.offStack = joinPerfFrames(reader.stack(record.stackId))
       thread.nextTid = change.nextTid
       thread.nextComm = change.nextComm
     }
@@ -239,7 +239,7 @@ export class PerfTrack {
     const thread = this.core.state.threads.get(tid)
     if (thread === undefined) return
     this.core.setKernel(thread, Kernel.Unknown, atNs)
-    if (thread.goid < 0) this.core.state.threads.delete(tid)
+    if (thread.goid < 0) this.core.dropThread(tid)
   }
 
   private perfThread(tid: number): Thread {

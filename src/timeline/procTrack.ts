@@ -9,6 +9,8 @@ const busyFuncsShown = 4
 const procRunning = 1
 const procSyscall = 3
 
+const nothing: readonly string[] = []
+
 /** How many Ps run a goroutine, of how many. */
 export function procLoad({ procs, threads }: Pick<TimelineView, 'procs' | 'threads'>): {
   busyPs: number
@@ -54,18 +56,18 @@ export class ProcTrack {
 
   /** How many Ps run a goroutine, of how many; when all do, also what they run. */
   load(): Pick<NetworkReady, 'busyPs' | 'totalPs' | 'busyFuncs'> {
-    const load = procLoad(this.core)
-    return { ...load, busyFuncs: load.busyPs === load.totalPs ? this.runningFuncs() : [] }
+    const { busyPs, totalPs } = procLoad(this.core)
+    return { busyPs, totalPs, busyFuncs: busyPs === totalPs ? this.runningFuncs() : nothing }
   }
 
   /** What the Ps run right now, by start function. */
   private runningFuncs(): string[] {
     const { state } = this.core
-    const funcs = new Set<string>()
+    const funcs: string[] = []
     for (const tid of state.procs.values()) {
       const func = state.goroutines.get(state.threads.get(tid)?.goid ?? -1)?.startFunc ?? ''
-      if (func !== '') funcs.add(func)
+      if (func !== '' && !funcs.includes(func) && funcs.push(func) === busyFuncsShown) break
     }
-    return [...funcs].slice(0, busyFuncsShown)
+    return funcs
   }
 }

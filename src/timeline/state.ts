@@ -92,6 +92,8 @@ function hears<K extends keyof TimelineListener>(listener: TimelineListener, wha
 
 /** State and the operations every event handler shares. */
 export class TimelineCore implements TimelineView {
+  /** The thread asked for last. */
+  private latest: Thread | undefined
   private readonly ofSegments: readonly Hearing<'segment'>[]
   private readonly ofThreadTime: readonly Hearing<'threadTime'>[]
   /** Who wants to hear that a goroutine starts to run. */
@@ -104,6 +106,11 @@ export class TimelineCore implements TimelineView {
     this.ofSegments = listeners.filter((each) => hears(each, 'segment'))
     this.ofThreadTime = listeners.filter((each) => hears(each, 'threadTime'))
     this.ofStarts = listeners.filter((each) => hears(each, 'started'))
+  }
+
+  /** Somebody hears how threads spend their time. */
+  get tellsThreadTime(): boolean {
+    return this.ofThreadTime.length > 0
   }
 
   get goroutines(): ReadonlyMap<number, Goroutine> {
@@ -124,13 +131,26 @@ export class TimelineCore implements TimelineView {
   }
 
   thread(tid: number): Thread {
-    let thread = this.state.threads.get(tid)
-    if (thread === undefined) {
-      thread = newThread(tid, this.state.nowNs)
-      if (this.inFirstGeneration) thread.history = []
-      this.state.threads.set(tid, thread)
-    }
-    return thread
+    return this.knownThread(tid) ?? this.newThread(tid)
+  }
+
+  /** undefined when neither track has spoken of it. One event is mostly about the thread of the one before. */
+  knownThread(tid: number): Thread | undefined {
+    const { latest } = this
+    if (latest !== undefined && latest.tid === tid) return latest
+    return (this.latest = this.state.threads.get(tid))
+  }
+
+  dropThread(tid: number): void {
+    this.state.threads.delete(tid)
+    this.latest = undefined
+  }
+
+  private newThread(tid: number): Thread {
+    const thread = newThread(tid, this.state.nowNs)
+    if (this.inFirstGeneration) thread.history = []
+    this.state.threads.set(tid, thread)
+    return (this.latest = thread)
   }
 
   /** A thread the Go trace speaks of. */
@@ -157,8 +177,7 @@ export class TimelineCore implements TimelineView {
 
   /** The table this product is about (src/timeline/classes.ts): Go state × kernel state → class. */
   classOf(goroutine: Goroutine): number {
-    const kernel =
-      goroutine.tid < 0 ? Kernel.Unknown : (this.state.threads.get(goroutine.tid)?.kernel ?? Kernel.Unknown)
+    const kernel = goroutine.tid < 0 ? Kernel.Unknown : (this.knownThread(goroutine.tid)?.kernel ?? Kernel.Unknown)
     return this.classWith(goroutine, kernel)
   }
 
