@@ -86,11 +86,19 @@ describe('a collector that is left running', function () {
     await own.said(['collected to the end', `/${first.pid}/`])
     const second = await startService()
     await own.said(['"msg":"collecting"', `/${second.pid}/`])
-    const generationsBefore = (await statusOf(own, () => true)).inputs[0]!.gotrace.generations
-    await statusOf(own, ({ inputs: [input] }) => input!.gotrace.generations > generationsBefore + 1)
+    const { gotrace, perf } = (await statusOf(own, () => true)).inputs[0]!
+    await statusOf(
+      own,
+      ({ inputs: [input] }) =>
+        input!.gotrace.generations > gotrace.generations + 1 && input!.perf.bytes > perf.bytes + 500_000,
+    )
     await second.stop()
     await own.said(['collected to the end', `/${second.pid}/`])
-    const { outbox, inputs } = await statusOf(own, () => true)
+    // What is not sent within some seconds of being told to end goes to the spool: right, but not what is asked here.
+    const { outbox, inputs } = await statusOf(
+      own,
+      ({ outbox: { memoryWaitingBytes, diskWaitingBytes } }) => memoryWaitingBytes + diskWaitingBytes === 0,
+    )
     assert.ok(outbox.spooledBytes > 100_000)
     assert.equal(outbox.shedMessages, 0)
     assert.equal(inputs[0]?.instances, 2)

@@ -188,7 +188,7 @@ export class Outbox {
   }
 
   private updateDisk(): void {
-    this.counts.diskWaitingBytes = this.options.spool?.sizeBytes ?? 0
+    this.counts.diskWaitingBytes = this.options.spool?.waitingBytes ?? 0
   }
 
   /** Says when it begins and when it is over for good: in between, the counters tell. */

@@ -65,6 +65,11 @@ export class Spool {
     }
   }
 
+  /** What has not been sent yet; the rest of `sizeBytes` goes with its segment. */
+  get waitingBytes(): number {
+    return this.sizeBytes - this.readAt
+  }
+
   get isEmpty(): boolean {
     return this.segments.length === 0
   }
