@@ -235,7 +235,8 @@ export class Analysis {
     const clock = threads === undefined || !go.threadsAreTids ? decided : { ...decided, threads }
     const trackBaseNs = (this.goReady ? go.baseNs : perf.baseNs) ?? 0n
     const baseNs = trackBaseNs < axisHeadNs ? trackBaseNs : trackBaseNs - axisHeadNs
-    const wall = this.goReady && !go.clockIsMonotonic ? this.wallOfOwnClock(trackBaseNs, clock) : this.wallOfMonotonic(clock)
+    const wall =
+      this.goReady && !go.clockIsMonotonic ? this.wallOfOwnClock(trackBaseNs, clock) : this.wallOfMonotonic(clock)
     const run = Run.start(this.options, go, perf, clock, wall, baseNs)
     run.timeline.listThreads(this.listedThreads)
     return run
