@@ -17,8 +17,8 @@ const data = `${output}/diagnose.data`
 const trace = `${output}/diagnose.trace`
 
 /**
- * Every system call of a busy service with its stack, read by `diagnose` from a pipe, against the `perf script` that writes them. `DIAGNOSE_KEEP=1`
- * takes the capture that is there.
+ * Every system call of a busy service with its stack, read by `diagnose` from a pipe, against the `perf script` that writes them: to nowhere, and
+ * into a pipe that is read, which is what a pipe alone costs. `DIAGNOSE_KEEP=1` takes the capture that is there.
  */
 export const bench: Bench = {
   name: 'diagnose',
@@ -27,22 +27,28 @@ export const bench: Bench = {
     const isThere = statSync(data, { throwIfNoEntry: false }) !== undefined
     if (process.env['DIAGNOSE_KEEP'] !== '1' || !isThere) await recordCapture()
     const alone: Run[] = []
+    const piped: Run[] = []
     const joined: Run[] = []
     for (let round = 0; round < rounds; round++) {
       alone.push(timed(`${script} > /dev/null`))
+      piped.push(timed(`${script} | cat > /dev/null`))
       joined.push(timed(`${script} | ${diagnose} > /dev/null`))
     }
     const textMb = textBytes() / 1e6
-    const ratios = joined.map((run, round) => run.wallS / alone[round]!.wallS)
+    const ratiosTo = (others: readonly Run[]) => joined.map((run, round) => run.wallS / others[round]!.wallS)
+    const ratioLine = (name: string, ratios: readonly number[]) =>
+      `  wall time as a multiple of ${name}: ${median(ratios).toFixed(2)} (${ratios.map((ratio) => ratio.toFixed(2)).join(', ')})\n`
     const line = (name: string, runs: readonly Run[]) =>
       `  ${name.padEnd(36)} ${median(runs.map((run) => run.wallS)).toFixed(1)} s   ${median(runs.map((run) => run.cpuS)).toFixed(1)} s CPU\n`
     process.stdout.write(
       `diagnose: ${seconds} s of workload rpc, ${mb(data)} MB perf.data, ${textMb.toFixed(0)} MB of text, ${mb(trace)} MB trace; ` +
         `median of ${rounds} by turns, load ${loadavg()[0]!.toFixed(1)}\n` +
         line('perf script alone', alone) +
+        line('perf script | cat', piped) +
         line('perf script | dualtrace diagnose', joined) +
-        `  ratio of wall time ${median(ratios).toFixed(2)} (${ratios.map((ratio) => ratio.toFixed(2)).join(', ')}); ` +
-        `peak of diagnose ${median(joined.map((run) => run.rssMiB!)).toFixed(0)} MiB\n`,
+        ratioLine('perf script alone', ratiosTo(alone)) +
+        ratioLine('perf script | cat', ratiosTo(piped)) +
+        `  peak of diagnose ${median(joined.map((run) => run.rssMiB!)).toFixed(0)} MiB\n`,
     )
   },
 }

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import type { Readable } from 'node:stream'
 import { UserError } from '../errors.js'
 import { perfScriptArgs } from '../perf/command.js'
 import { gunzip } from './gunzip.js'
 import { type InputKind, sniff, sniffBytes } from './sniff.js'
+import { readStdin } from './stdin.js'
 
 export interface Input {
   /** As the user gave it, for messages. */
@@ -27,7 +27,7 @@ export interface Input {
  */
 export async function openInput(path: string): Promise<Input> {
   const sizeBytes = path === '-' ? undefined : await fileSize(path)
-  const file: Readable = path === '-' ? process.stdin : createReadStream(path, { highWaterMark: 1 << 18 })
+  const file = path === '-' ? readStdin() : createReadStream(path, { highWaterMark: 1 << 18 })
   const damage: string[] = []
   const meter = { bytes: 0 }
   let [head, chunks] = await peek(metered(file, meter))
