@@ -150,6 +150,7 @@ export const CollectPipeline = z.strictObject({
     .prefault('1m')
     .refine((ms) => ms >= 1000, 'it must be 1s or more')
     .describe('the state of the collector is logged so often'),
+  status: Status,
   inputs: z.array(z.union([CaptureInput, ProcessInput], 'either capture: {…} or process: {…}')).min(1),
 })
 export type CollectPipeline = z.infer<typeof CollectPipeline>
@@ -207,6 +208,7 @@ export const ArchivePipeline = z.strictObject({
     'while all captures are larger, the oldest is deleted; absent: size does not matter',
   ),
   retentionEvery: duration().prefault('1m').describe('how often that is looked after'),
+  status: Status,
 })
 export type ArchivePipeline = z.infer<typeof ArchivePipeline>
 

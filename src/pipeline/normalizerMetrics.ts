@@ -1,4 +1,4 @@
-import type { MetricDefinition, Reading } from '../status/metrics.js'
+import { counter, gauge, type MetricDefinition, type Reading } from '../status/metrics.js'
 import type { Track } from '../transport/envelope.js'
 import { tracks } from '../transport/topics.js'
 import type { WireBytes } from '../transport/kafka.js'
@@ -128,14 +128,6 @@ export function normalizerMetrics({ counts, normalizer, supervisor, wire }: Metr
       track,
     ),
   ]
-}
-
-function counter(name: string, help: string, read: () => Reading, labels: readonly string[] = []): MetricDefinition {
-  return { name, help, kind: 'counter', labels, read }
-}
-
-function gauge(name: string, help: string, read: () => Reading, labels: readonly string[] = []): MetricDefinition {
-  return { name, help, kind: 'gauge', labels, read }
 }
 
 function byTrack(values: Readonly<Record<Track, number | undefined>>): Reading {

@@ -1,7 +1,10 @@
 import { hostname } from 'node:os'
-import { KafkaTransport } from '../transport/kafka.js'
+import { newRegistry } from '../status/metrics.js'
+import { serveStatus } from '../status/server.js'
+import { KafkaTransport, wireBytes } from '../transport/kafka.js'
 import { topicNames, topicSpecs } from '../transport/topics.js'
 import { Collector } from './collect/collector.js'
+import { collectorMetrics } from './collect/metrics.js'
 import type { CollectPipeline, Pipeline } from './config.js'
 import type { Log } from './log.js'
 import { runArchiver } from './archive/runArchiver.js'
@@ -36,7 +39,7 @@ export async function runPipeline(pipeline: Pipeline, log: Log, signal: AbortSig
 }
 
 async function collect(pipeline: CollectPipeline, log: Log, signal: AbortSignal, giveUp: AbortSignal): Promise<void> {
-  const { kafka } = pipeline
+  const { kafka, status } = pipeline
   const transport = new KafkaTransport({
     brokers: kafka.brokers,
     tls: kafka.tls,
@@ -51,7 +54,13 @@ async function collect(pipeline: CollectPipeline, log: Log, signal: AbortSignal,
   ready.catch((error: unknown) => unusable.abort(error))
   const stop = AbortSignal.any([signal, unusable.signal])
   const collector = await Collector.open(pipeline, { transport, ready, log, signal: stop })
-  await collector.run()
-  if (!signal.aborted) unusable.signal.throwIfAborted()
-  await transport.close()
+  const registry = newRegistry(collectorMetrics(collector.status, wireBytes))
+  const server = await serveStatus(status, registry, () => collector.notReady())
+  try {
+    await collector.run()
+    if (!signal.aborted) unusable.signal.throwIfAborted()
+    await transport.close()
+  } finally {
+    await server?.close()
+  }
 }

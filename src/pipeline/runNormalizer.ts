@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { tables } from '../measures/tables.js'
 import { newRegistry } from '../status/metrics.js'
-import { startStatusServer } from '../status/server.js'
+import { serveStatus } from '../status/server.js'
 import { QuestdbStore } from '../store/questdb.js'
 import { KafkaTransport, wireBytes } from '../transport/kafka.js'
 import { topicNames, topicSpecs } from '../transport/topics.js'
@@ -67,7 +67,7 @@ export async function runNormalizer(
   const supervisor = new Supervisor({ normalizer, store, topics, counts, log, stuckAfterMs: pipeline.stuckAfter })
   const registry = newRegistry(normalizerMetrics({ counts, normalizer, supervisor, wire: wireBytes }))
   const notReady = () => supervisor.notReady()
-  const server = status.port === 0 ? undefined : await startStatusServer({ ...status, registry, notReady })
+  const server = await serveStatus(status, registry, notReady)
   await transport.ensureTopics(topicSpecs(topics, kafka.partitions, kafka.retention))
   await normalizer.start()
   signal.removeEventListener('abort', abortStart)

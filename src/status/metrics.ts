@@ -13,6 +13,11 @@ export interface MetricDefinition {
   readonly read: () => Reading
 }
 
+type Definer = (name: string, help: string, read: () => Reading, labels?: readonly string[]) => MetricDefinition
+
+export const counter: Definer = (name, help, read, labels = []) => ({ name, help, kind: 'counter', labels, read })
+export const gauge: Definer = (name, help, read, labels = []) => ({ name, help, kind: 'gauge', labels, read })
+
 /** A registry with the process's own metrics (CPU, memory, event loop), and these. */
 export function newRegistry(definitions: readonly MetricDefinition[]): Registry {
   const registry = new Registry()

@@ -63,3 +63,12 @@ export async function startStatusServer(options: StatusOptions): Promise<StatusS
 function answer(response: ServerResponse, status: number, body: string, type = text): void {
   response.writeHead(status, { 'content-type': type }).end(body)
 }
+
+/** The server a pipeline's settings ask for; none when the port is 0. @throws UserError when it cannot listen there. */
+export async function serveStatus(
+  address: Pick<StatusOptions, 'host' | 'port'>,
+  registry: Registry,
+  notReady: StatusOptions['notReady'],
+): Promise<StatusServer | undefined> {
+  return address.port === 0 ? undefined : startStatusServer({ ...address, registry, notReady })
+}

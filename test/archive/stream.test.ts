@@ -16,6 +16,7 @@ import { packageRoot } from '../../src/stack/paths.js'
 import { KafkaTransport } from '../../src/transport/kafka.js'
 import { topicNames, topicSpecs } from '../../src/transport/topics.js'
 import { requireJava } from '../support/requirements.js'
+import { freePort, metricsOn, statusPage } from '../support/statusPage.js'
 import { sharedStack } from '../support/stack.js'
 import { computedRows, storedRows } from '../support/storedRows.js'
 
@@ -62,9 +63,10 @@ describe('the archive, through the real Kafka and QuestDB', function () {
       archive,
       source: `test/${name}/1/2026`,
       topics: topicNames(`${name}.`),
-      start() {
+      start(statusPort = 0) {
         const pipeline = join(packageRoot(), 'pipelines/archive.yaml')
-        const child = spawn(process.execPath, [main, 'run', pipeline], { env, stdio: 'ignore' })
+        const own = { ...env, DUALTRACE_STATUS_PORT: String(statusPort) }
+        const child = spawn(process.execPath, [main, 'run', pipeline], { env: own, stdio: 'ignore' })
         running.add(child)
         return child
       },
@@ -114,10 +116,18 @@ describe('the archive, through the real Kafka and QuestDB', function () {
 
   it('holds the bytes that were shipped, once, in a capture that can be diagnosed as it is', async () => {
     const own = deployment()
-    const archiver = own.start()
+    const statusPort = await freePort()
+    const archiver = own.start(statusPort)
     await ship(own, 50_000)
     const [only, ...others] = await archived(own)
     assert.deepEqual(others, [])
+    assert.deepEqual(await statusPage(statusPort, '/readyz'), { status: 200, text: 'ready\n' })
+    const metrics = await metricsOn(statusPort)
+    const rawBytes =
+      readFileSync(join(capture, 'go.trace')).length + gunzipSync(readFileSync(join(capture, 'perf.script.gz'))).length
+    assert.equal(metrics.get('dualtrace_archiver_bytes_total'), rawBytes)
+    assert.equal(metrics.get('dualtrace_archiver_gaps_total'), 0)
+    assert.equal(metrics.get('dualtrace_archiver_partitions'), 4)
     assert.equal(await ended(archiver, 'SIGTERM'), 0)
     assert.equal(only!.manifest.source, own.source)
     assert.equal(only!.manifest.archive.hour, '2026-11-23T16')

@@ -13,6 +13,7 @@ import { NormalizerProcess } from '../support/normalizer.js'
 import { readRawTopics, trackOf } from '../support/rawTopics.js'
 import { requireGo, requireJava, requirePerf } from '../support/requirements.js'
 import { sharedStack } from '../support/stack.js'
+import { freePort, metricsOn, statusPage } from '../support/statusPage.js'
 import { storedRows } from '../support/storedRows.js'
 import { buildWorkload, type RunningWorkload, startWorkload } from '../support/workloads.js'
 
@@ -73,8 +74,16 @@ describe('a collector that is left running', function () {
   }
 
   it('loses nothing of a service while Kafka is away and perf is renewed, and finds the service again when it restarts', async () => {
-    const own = start('collect1.', { DUALTRACE_MEMORY: '50kB', DUALTRACE_ROTATE_EVERY: '1s' })
+    const port = await freePort()
+    const own = start('collect1.', {
+      DUALTRACE_MEMORY: '50kB',
+      DUALTRACE_ROTATE_EVERY: '1s',
+      DUALTRACE_STATUS_PORT: String(port),
+    })
     await own.said(['waiting for a process named streaming'])
+    const { status, text } = await statusPage(port, '/readyz')
+    assert.equal(status, 503)
+    assert.match(text, /^there is no process: a process named streaming$/m)
     const first = await startService()
     await own.said(['"msg":"collecting"', `/${first.pid}/`])
     await statusOf(own, ({ outbox }) => outbox.sentBytes > 0)
@@ -102,6 +111,13 @@ describe('a collector that is left running', function () {
     assert.ok(outbox.spooledBytes > 100_000)
     assert.equal(outbox.shedMessages, 0)
     assert.equal(inputs[0]?.instances, 2)
+    const metrics = await metricsOn(port)
+    const label = '{input="a process named streaming"}'
+    assert.equal(metrics.get('dualtrace_collector_sent_bytes_total'), outbox.sentBytes)
+    assert.equal(metrics.get(`dualtrace_collector_instances_total${label}`), 2)
+    assert.equal(metrics.get(`dualtrace_collector_collecting${label}`), 0)
+    assert.equal(metrics.get(`dualtrace_collector_perf_rotations_total${label}`), inputs[0].perf.rotations)
+    assert.ok(metrics.get('dualtrace_collector_kafka_compression_ratio')! > 1)
     assert.equal(await own.stop(), 0)
     const counted = [await first.induced, await second.induced]
     assert.deepEqual(readdirSync(join(folder, 'spool')), [])

@@ -1,32 +1,17 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { OutboxCounts } from '../../src/pipeline/collect/outbox.js'
-import { type CpuStatus, newInputStatus } from '../../src/pipeline/collect/status.js'
+import { newArchiveCounts } from '../../src/pipeline/archive/archiver.js'
+import { archiverMetrics } from '../../src/pipeline/archive/metrics.js'
+import { collectorMetrics } from '../../src/pipeline/collect/metrics.js'
+import { newOutboxCounts } from '../../src/pipeline/collect/outbox.js'
+import { newCpuStatus, newInputStatus } from '../../src/pipeline/collect/status.js'
 import { newCounts } from '../../src/pipeline/counts.js'
 import { normalizerMetrics } from '../../src/pipeline/normalizerMetrics.js'
+import type { MetricDefinition } from '../../src/status/metrics.js'
 import { packageRoot } from '../../src/stack/paths.js'
 
 const text = readFileSync(join(packageRoot(), 'docs/operations.md'), 'utf8')
-
-/** The compiler wants every field here that there is. */
-const cpu: Record<keyof CpuStatus, true> = {
-  collectorPercent: true,
-  perfPercent: true,
-  ceilingPercent: true,
-  thinned: true,
-  restored: true,
-}
-const outbox: Record<keyof OutboxCounts, true> = {
-  sentMessages: true,
-  sentBytes: true,
-  shedMessages: true,
-  shedBytes: true,
-  spooledBytes: true,
-  memoryWaitingBytes: true,
-  diskWaitingBytes: true,
-  abandonedBytes: true,
-}
 
 /** Cells of the rows of the table whose heading begins so. */
 function table(heading: string): string[][] {
@@ -34,6 +19,10 @@ function table(heading: string): string[][] {
   const start = lines.findIndex((line) => line.startsWith(heading)) + 2
   const rows = lines.slice(start, lines.indexOf('', start))
   return rows.map((line) => line.split('|').map((cell) => cell.trim().replaceAll('`', '')))
+}
+
+function cellsOf(metrics: readonly MetricDefinition[]): string[][] {
+  return metrics.map(({ name, labels = [], help }) => [`dualtrace_${name}`, labels.join(', '), help])
 }
 
 describe('docs/operations.md', () => {
@@ -44,10 +33,26 @@ describe('docs/operations.md', () => {
       supervisor: { unreadMessages: { gotrace: 0, perf: 0 } },
       wire: { sentPackedBytes: 0, sentBytes: 0, receivedPackedBytes: 0, receivedBytes: 0 },
     })
-    const own = metrics.map(({ name, labels = [], help }) => [`dualtrace_${name}`, labels.join(', '), help])
+    const told = table('| metric | labels | meaning | what it tells |').map((cells) => cells.slice(1, 4))
+    assert.deepEqual(told, cellsOf(metrics))
+  })
+
+  it('tells every metric of a collector and of an archiver, and no other', () => {
+    const state = {
+      startedMs: 0,
+      cpu: newCpuStatus(undefined),
+      outbox: newOutboxCounts(),
+      inputs: [newInputStatus('')],
+    }
+    const wire = { sentPackedBytes: 0, sentBytes: 0, receivedPackedBytes: 0, receivedBytes: 0 }
+    const archiver = { counts: newArchiveCounts(), pendingBytes: 0, partitionCount: 0, openRuns: 0 }
     assert.deepEqual(
-      table('| metric |').map(([, name, labels, help]) => [name, labels, help?.replaceAll('`', '')]),
-      own,
+      table('| metric of a collector |').map((cells) => cells.slice(1, 4)),
+      cellsOf(collectorMetrics(state, wire)),
+    )
+    assert.deepEqual(
+      table('| metric of an archiver |').map((cells) => cells.slice(1, 4)),
+      cellsOf(archiverMetrics(archiver)),
     )
   })
 
@@ -55,8 +60,8 @@ describe('docs/operations.md', () => {
     const { gotrace, perf, ...input } = newInputStatus('')
     const fields = (name: string, status: object) => Object.keys(status).map((field) => `${name}.${field}`)
     const own = [
-      ...fields('cpu', cpu),
-      ...fields('outbox', outbox),
+      ...fields('cpu', newCpuStatus(undefined)),
+      ...fields('outbox', newOutboxCounts()),
       ...fields('inputs', input),
       ...fields('inputs.gotrace', gotrace),
       ...fields('inputs.perf', perf),

@@ -1,4 +1,3 @@
-import { createServer } from 'node:net'
 import { openCapture } from '../../src/pipeline/offline.js'
 import { replay } from '../../src/pipeline/replay.js'
 import type { LocalStack } from '../../src/stack/local.js'
@@ -6,6 +5,7 @@ import { KafkaTransport } from '../../src/transport/kafka.js'
 import { topicNames, type Topics, topicSpecs } from '../../src/transport/topics.js'
 import type { OutMessage, Producer } from '../../src/transport/transport.js'
 import { NormalizerProcess } from './normalizer.js'
+import { freePort, metricsOn, statusPage } from './statusPage.js'
 
 export interface Shipping {
   readonly messageBytes: number
@@ -67,21 +67,12 @@ export class Deployment {
     })
   }
 
-  async status(path: string): Promise<{ status: number; text: string }> {
-    const response = await fetch(`http://127.0.0.1:${this.statusPort}${path}`)
-    return { status: response.status, text: await response.text() }
+  status(path: string): Promise<{ status: number; text: string }> {
+    return statusPage(this.statusPort, path)
   }
 
-  /** Values on /metrics by name and labels, such as `dualtrace_gaps_total{track="perf"}`. */
-  async metrics(): Promise<ReadonlyMap<string, number>> {
-    const { text } = await this.status('/metrics')
-    const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
-    return new Map(
-      lines.map((line) => {
-        const space = line.lastIndexOf(' ')
-        return [line.slice(0, space), Number(line.slice(space + 1))]
-      }),
-    )
+  metrics(): Promise<ReadonlyMap<string, number>> {
+    return metricsOn(this.statusPort)
   }
 
   async killAll(): Promise<void> {
@@ -91,14 +82,4 @@ export class Deployment {
   get log(): string[] {
     return this.normalizers.flatMap(({ lines }) => lines)
   }
-}
-
-async function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }

@@ -67,6 +67,7 @@ export class Archiver {
   private assignment = 0
   private flushedMs = monotonicMs()
   private retainedMs = -Infinity
+  private writesFail = false
 
   constructor(private readonly options: ArchiverOptions) {}
 
@@ -159,7 +160,26 @@ export class Archiver {
     await this.retain()
   }
 
-  private get pendingBytes(): number {
+  /** Partitions it has now; 0 before Kafka has given it any. */
+  get partitionCount(): number {
+    return this.partitions.size
+  }
+
+  get openRuns(): number {
+    let runs = 0
+    for (const partition of this.partitions.values()) runs += partition.runs.size
+    return runs
+  }
+
+  /** Why nothing is archived now, one sentence each. */
+  notReady(): string[] {
+    const reasons: string[] = []
+    if (this.partitionCount === 0) reasons.push('Kafka has given it no partition')
+    if (this.writesFail) reasons.push(`it cannot write to ${this.options.archive}`)
+    return reasons
+  }
+
+  get pendingBytes(): number {
     let sum = 0
     for (const { runs } of this.partitions.values()) for (const run of runs.values()) sum += run.pendingBytes
     return sum
@@ -223,13 +243,16 @@ export class Archiver {
   }
 
   /** A disk that is full or away is waited for; meanwhile nothing is consumed. */
-  private trying<T>(attempt: () => Promise<T>): Promise<T> {
+  private async trying<T>(attempt: () => Promise<T>): Promise<T> {
     const { log, signal, archive } = this.options
     const onRetry = (error: Error, waitMs: number) => {
       this.counts.failedWrites++
+      this.writesFail = true
       log.error({ reason: error.message }, `cannot write to ${archive}; trying again in ${waitMs} ms`)
     }
-    return retryForever({ onRetry, signal }, attempt)
+    const result = await retryForever({ onRetry, signal }, attempt)
+    this.writesFail = false
+    return result
   }
 }
 

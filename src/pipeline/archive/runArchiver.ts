@@ -3,12 +3,15 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { leaseDirectory } from '../../archive/layout.js'
 import { UserError } from '../../errors.js'
+import { newRegistry } from '../../status/metrics.js'
+import { serveStatus, type StatusServer } from '../../status/server.js'
 import { KafkaTransport } from '../../transport/kafka.js'
 import { topicNames, topicSpecs } from '../../transport/topics.js'
 import { lockDirectory } from '../collect/spoolLock.js'
 import type { ArchivePipeline } from '../config.js'
 import type { Log } from '../log.js'
 import { Archiver } from './archiver.js'
+import { archiverMetrics } from './metrics.js'
 
 /** Runs an archiver until `signal`; `giveUp` comes later and ends all waiting for Kafka and the disk. */
 export async function runArchiver(
@@ -17,7 +20,7 @@ export async function runArchiver(
   signal: AbortSignal,
   giveUp: AbortSignal,
 ): Promise<void> {
-  const { kafka, group } = pipeline
+  const { kafka, group, status } = pipeline
   const archive = await openArchive(pipeline.directory)
   const unlock = await lockForWriting(archive)
   // Nothing is in memory yet while it waits for a first answer: that may end at once.
@@ -47,7 +50,11 @@ export async function runArchiver(
     retentionEveryMs: pipeline.retentionEvery,
     signal: giveUp,
   })
+  const registry = newRegistry(archiverMetrics(archiver))
+  const notReady = () => archiver.notReady()
+  let server: StatusServer | undefined
   try {
+    server = await serveStatus(status, registry, notReady)
     await transport.ensureTopics(topicSpecs(topics, kafka.partitions, kafka.retention))
     let fail: (error: unknown) => void = () => undefined
     const failed = new Promise<never>((_, reject) => (fail = reject))
@@ -60,6 +67,7 @@ export async function runArchiver(
     await transport.close()
     log.info(archiver.counts, 'stopped; everything is written and committed')
   } finally {
+    await server?.close()
     await unlock()
   }
 }

@@ -36,6 +36,7 @@ export class Collector {
   readonly status: CollectorStatus
   private readonly outbox: Outbox
   private readonly governor: CpuGovernor
+  private topicsReady = false
 
   private constructor(
     private readonly pipeline: CollectPipeline,
@@ -43,7 +44,11 @@ export class Collector {
     outbox: Outbox,
   ) {
     this.outbox = outbox
-    const { log } = context
+    const { log, ready } = context
+    ready.then(
+      () => (this.topicsReady = true),
+      () => undefined,
+    )
     const { maxCpuPercent: ceilingPercent, cpuWindow: everyMs } = pipeline
     this.governor = new CpuGovernor({ ceilingPercent, everyMs }, log)
     this.status = {
@@ -62,6 +67,16 @@ export class Collector {
     if (spool?.isEmpty === false) log.info({ bytes: spool.sizeBytes }, 'the spool holds what an earlier collector left')
     const outbox = new Outbox({ producer: await transport.producer(), ready, spool, memoryBytes, log })
     return new Collector(pipeline, context, outbox)
+  }
+
+  /** Why nothing of some process is collected, or nothing reaches Kafka, one sentence each. */
+  notReady(): string[] {
+    const { outbox, inputs } = this.status
+    const missing = inputs.filter(({ source }, at) => 'process' in this.pipeline.inputs[at]! && source === undefined)
+    const reasons = missing.map(({ watches }) => `there is no process: ${watches}`)
+    if (!this.topicsReady) reasons.push('Kafka does not answer')
+    else if (outbox.diskWaitingBytes > 0) reasons.push(`${outbox.diskWaitingBytes} bytes wait for Kafka on the disk`)
+    return reasons
   }
 
   /** Resolves when all inputs have ended, or the signal has come, and what they gave is sent or safe in the spool. */

@@ -1,7 +1,7 @@
 import { perfDetails, type PerfStream } from '../../capture/perfStream.js'
 import { readStat } from '../../capture/proc.js'
 import type { Log } from '../log.js'
-import type { CpuStatus } from './status.js'
+import { type CpuStatus, newCpuStatus } from './status.js'
 
 export interface GovernorOptions {
   /** Percent of one core; undefined: no ceiling, costs are measured all the same. */
@@ -45,7 +45,7 @@ export class CpuGovernor {
     private readonly log: Log,
   ) {
     const { ceilingPercent } = options
-    this.status = { collectorPercent: 0, perfPercent: 0, ceilingPercent, thinned: 0, restored: 0 }
+    this.status = newCpuStatus(ceilingPercent)
     this.timer = setInterval(() => void this.look(), options.everyMs)
     this.timer.unref()
   }

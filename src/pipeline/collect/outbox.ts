@@ -29,6 +29,17 @@ export interface OutboxCounts {
   abandonedBytes: number
 }
 
+export const newOutboxCounts = (): OutboxCounts => ({
+  sentMessages: 0,
+  sentBytes: 0,
+  shedMessages: 0,
+  shedBytes: 0,
+  spooledBytes: 0,
+  memoryWaitingBytes: 0,
+  diskWaitingBytes: 0,
+  abandonedBytes: 0,
+})
+
 /** Bytes of messages handed to Kafka at once. */
 const batchBytes = 1_800_000
 /** At the limit single messages find room between others that do not. */
@@ -39,16 +50,7 @@ const sheddingIsOverMs = 2000
  * together. Never blocks for longer than the disk takes.
  */
 export class Outbox {
-  readonly counts: OutboxCounts = {
-    sentMessages: 0,
-    sentBytes: 0,
-    shedMessages: 0,
-    shedBytes: 0,
-    spooledBytes: 0,
-    memoryWaitingBytes: 0,
-    diskWaitingBytes: 0,
-    abandonedBytes: 0,
-  }
+  readonly counts = newOutboxCounts()
   private readonly memory: OutMessage[] = []
   private readonly mutex = new Mutex()
   private underWay: readonly OutMessage[] = []

@@ -58,6 +58,14 @@ export interface CollectorStatus {
   readonly inputs: readonly InputStatus[]
 }
 
+export const newCpuStatus = (ceilingPercent: number | undefined): CpuStatus => ({
+  collectorPercent: 0,
+  perfPercent: 0,
+  ceilingPercent,
+  thinned: 0,
+  restored: 0,
+})
+
 export function newInputStatus(watches: string): InputStatus {
   return {
     watches,

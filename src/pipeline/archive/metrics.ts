@@ -1,0 +1,35 @@
+import { counter, gauge, type MetricDefinition } from '../../status/metrics.js'
+import type { Archiver } from './archiver.js'
+
+/** Everything an archiver shows on /metrics, by name. */
+export function archiverMetrics(
+  archiver: Pick<Archiver, 'counts' | 'pendingBytes' | 'partitionCount' | 'openRuns'>,
+): MetricDefinition[] {
+  const { counts } = archiver
+  return [
+    counter('archiver_messages_total', 'Messages read from the raw topics', () => counts.messages),
+    counter('archiver_bytes_total', 'Bytes of both tracks read, unpacked', () => counts.bytes),
+    counter('archiver_unusable_messages_total', 'Messages that nobody can read; not archived', () => counts.unusable),
+    counter('archiver_duplicate_messages_total', 'Messages whose bytes had come before', () => counts.duplicates),
+    counter(
+      'archiver_late_messages_total',
+      'Messages that came after their place had been passed; not archived',
+      () => counts.late,
+    ),
+    counter('archiver_gaps_total', 'Places where messages are missing in a track', () => counts.gaps),
+    counter('archiver_lost_bytes_total', 'Bytes missing there', () => counts.lostBytes),
+    counter(
+      'archiver_flushes_total',
+      'Times what had come was written and its offsets committed',
+      () => counts.flushes,
+    ),
+    counter('archiver_failed_writes_total', 'Writes that the disk refused and that were tried again', () => {
+      return counts.failedWrites
+    }),
+    counter('archiver_deleted_captures_total', 'Captures deleted because of age or size', () => counts.deletedCaptures),
+    counter('archiver_deleted_bytes_total', 'Bytes of these', () => counts.deletedBytes),
+    gauge('archiver_pending_bytes', 'Bytes read that are not on the disk yet', () => archiver.pendingBytes),
+    gauge('archiver_partitions', 'Partitions it reads', () => archiver.partitionCount),
+    gauge('archiver_active_sources', 'Runs of sources held in memory', () => archiver.openRuns),
+  ]
+}
