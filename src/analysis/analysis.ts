@@ -35,12 +35,6 @@ export interface AnalysisOptions extends SourceNames {
   readonly observers?: readonly TimelineListener[] | undefined
 }
 
-/**
- * So much before the first whole second lies the axis' zero. The engine holds numbers below 2^31 in another form than larger ones, and compiles
- * what it had compiled again when the form changes: times on the axis are all larger.
- */
-const axisHeadNs = 5_000_000_000n
-
 /** Where to resume, and with what. Plain data; made only between two generations of the Go trace. */
 export interface SavedAnalysis {
   /** Byte position in each track's stream from which it must be fed again. */
@@ -233,10 +227,9 @@ export class Analysis {
     const decided = known ?? decideClock({ ...this.evidence(), goVersion: this.goReady ? go.version : undefined })
     const { threads } = this.options
     const clock = threads === undefined || !go.threadsAreTids ? decided : { ...decided, threads }
-    const trackBaseNs = (this.goReady ? go.baseNs : perf.baseNs) ?? 0n
-    const baseNs = trackBaseNs < axisHeadNs ? trackBaseNs : trackBaseNs - axisHeadNs
+    const baseNs = (this.goReady ? go.baseNs : perf.baseNs) ?? 0n
     const wall =
-      this.goReady && !go.clockIsMonotonic ? this.wallOfOwnClock(trackBaseNs, clock) : this.wallOfMonotonic(clock)
+      this.goReady && !go.clockIsMonotonic ? this.wallOfOwnClock(baseNs, clock) : this.wallOfMonotonic(clock)
     const run = Run.start(this.options, go, perf, clock, wall, baseNs)
     run.timeline.listThreads(this.listedThreads)
     return run
