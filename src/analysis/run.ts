@@ -105,13 +105,17 @@ export class Run {
     this.progress = saved.progress
     const { gate } = options
     if (gate !== undefined) gate.axis = () => this.selectable
+    // They are made first: a measure is made when somebody wants its rows. They are told last: of what a measure wrote.
+    const found = detectors.map((d) => {
+      const reducer = d.create(this.sink.raise, thresholds, this.sink, saved.reducers[d.name])
+      for (const table of d.hears ?? []) this.sink.onRow(table, (atNs, values) => reducer.row?.(table, atNs, values))
+      return [d.name, reducer] as const
+    })
     const reducers = [
       ...measures
-        .filter((measure) => isWanted(measure, options.tables))
+        .filter((measure) => isWanted(measure, this.sink))
         .map((m) => [m.name, m.create(this.sink, thresholds, saved.reducers[m.name])] as const),
-      ...detectors.map((d) => {
-        return [d.name, d.create(this.sink.raise, thresholds, this.sink, saved.reducers[d.name])] as const
-      }),
+      ...found,
     ]
     this.reducers = reducers.map(([name, reducer]) => [name, gate ? gatedReducer(reducer, gate) : reducer])
     const listeners = (options.listeners ?? []).map((each) => (gate ? gatedListener(each, gate) : each))
@@ -366,6 +370,6 @@ function wantsInput(reducer: Reducer): reducer is Reducer & Pick<Required<Reduce
 }
 
 /** A measure whose rows nobody wants is not made: on a busy service measures take longer than reading does. */
-function isWanted({ tables, cutsLives }: Measure, wanted: ReadonlySet<string> | undefined): boolean {
-  return wanted === undefined || cutsLives === true || tables.some(({ name }) => wanted.has(name))
+function isWanted({ tables, cutsLives }: Measure, sink: RowSink): boolean {
+  return cutsLives === true || tables.some((table) => sink.wants(table))
 }

@@ -33,11 +33,12 @@ export class RowSink implements Sink {
   private rows: OutRow[] = []
   private found: Finding[] = []
   private readonly emptyRows = new Map<Table, Row>()
+  private readonly hearers = new Map<Table, ((atNs: number, values: Readonly<Record<string, Value>>) => void)[]>()
 
   constructor(
     private readonly names: SourceNames,
     readonly state: SinkState,
-    /** Names of the tables whose rows somebody wants; undefined = all. */
+    /** Names of the tables whose rows shall come out; undefined = all. */
     private readonly wanted?: ReadonlySet<string>,
   ) {
     this.clock = state.clock
@@ -51,7 +52,13 @@ export class RowSink implements Sink {
   }
 
   row(table: Table, atNs: number, values: Readonly<Record<string, Value>>): void {
-    if (this.wants(table)) this.add(table, { ts: this.wallNs(atNs), ...this.names, ...values })
+    for (const hear of this.hearers.get(table) ?? []) hear(atNs, values)
+    if (this.comesOut(table)) this.add(table, { ts: this.wallNs(atNs), ...this.names, ...values })
+  }
+
+  /** Calls for every row of a table, whether it comes out or not. */
+  onRow(table: Table, hear: (atNs: number, values: Readonly<Record<string, Value>>) => void): void {
+    this.hearers.set(table, [...(this.hearers.get(table) ?? []), hear])
   }
 
   newRow(table: Table, atNs: number): Row {
@@ -68,10 +75,14 @@ export class RowSink implements Sink {
   }
 
   add(table: Table, row: Row): void {
-    if (this.wants(table)) this.rows.push({ table: table.name, row })
+    if (this.comesOut(table)) this.rows.push({ table: table.name, row })
   }
 
   wants(table: Table): boolean {
+    return this.comesOut(table) || this.hearers.has(table)
+  }
+
+  private comesOut(table: Table): boolean {
     return this.wanted?.has(table.name) ?? true
   }
 

@@ -2,7 +2,7 @@ import { Buckets, type Seconds } from '../measures/seconds.js'
 import { ClassId, Kernel } from '../timeline/classes.js'
 import type { Goroutine } from '../timeline/model.js'
 import type { Detector, Finding } from './finding.js'
-import { formatCount, formatNs, formatShare, nameGoroutine } from './units.js'
+import { formatCount, formatNs, formatShare, nameGoroutine, quotaStep } from './units.js'
 
 /** From this share of the running time on it is critical. */
 const criticalShare = 0.5
@@ -20,6 +20,8 @@ interface Bucket {
   readonly goroutines: Map<number, [number, string]>
   /** What the kernel ran instead: thread name → ns. */
   readonly thieves: Map<string, number>
+  /** The kernel left the CPU idle instead. */
+  idleNs: number
   longest: { readonly fromNs: number; readonly toNs: number; readonly tid: number; readonly goid: number } | undefined
 }
 
@@ -31,6 +33,7 @@ const newBucket = (): Bucket => ({
   threads: new Map(),
   goroutines: new Map(),
   thieves: new Map(),
+  idleNs: 0,
   longest: undefined,
 })
 
@@ -56,7 +59,8 @@ export const cpuStolen: Detector = {
         if (goroutine === undefined || kernel !== Kernel.Preempted) return
         const bucket = buckets.at(fromNs)
         const ns = toNs - fromNs
-        if (thread.nextTid > 0) add(bucket.thieves, thread.nextComm, ns)
+        if (thread.nextTid === 0) bucket.idleNs += ns
+        else if (thread.nextTid > 0) add(bucket.thieves, thread.nextComm, ns)
         const { longest } = bucket
         if (longest === undefined || ns > longest.toNs - longest.fromNs) {
           bucket.longest = { fromNs, toNs, tid: thread.tid, goid: goroutine.goid }
@@ -97,6 +101,8 @@ function explain(bucket: Bucket, share: number): Finding {
   if (thieves.length > 0) {
     kernel.push(`switched to instead: ${thieves.map(([comm, ns]) => `${comm} (${formatNs(ns)})`).join(', ')}`)
   }
+  const throttled = bucket.idleNs > stolenNs / 2
+  if (bucket.idleNs > 0) kernel.push(`the CPU was left idle instead for ${formatNs(bucket.idleNs)}`)
   if (longest !== undefined) {
     kernel.push(
       `longest: thread ${longest.tid} for ${formatNs(longest.toNs - longest.fromNs)}, goroutine ${longest.goid}`,
@@ -114,8 +120,9 @@ function explain(bucket: Bucket, share: number): Finding {
       `most affected: ${goroutines.map(([goid, [ns, func]]) => `${nameGoroutine(goid, func)} ${formatNs(ns)}`).join(', ')}`,
     ],
     kernel,
-    next:
-      thieves.length > 0
+    next: throttled
+      ? quotaStep
+      : thieves.length > 0
         ? `find out why ${thieves[0]![0]} runs on the CPUs of this service: move it, lower its priority, or give the service CPUs of its own`
         : 'look at the cgroup’s CPU limit (cpu.stat: nr_throttled) and at the other processes of the host',
     facts: {
@@ -125,6 +132,7 @@ function explain(bucket: Bucket, share: number): Finding {
       threads: bucket.threads.size,
       goroutine: goroutines[0]?.[0] ?? null,
       function: goroutines[0]?.[1][1] ?? null,
+      idle_ns: bucket.idleNs,
       instead: thieves[0]?.[0] ?? null,
       instead_ns: thieves[0]?.[1] ?? null,
       longest_ns: longest === undefined ? null : longest.toNs - longest.fromNs,

@@ -1,4 +1,5 @@
 import type { Reducer, Sink, Thresholds } from '../measures/measure.js'
+import type { Table, Value } from '../measures/table.js'
 
 export const severities = ['info', 'warning', 'critical'] as const
 export type Severity = (typeof severities)[number]
@@ -22,8 +23,18 @@ export interface Finding {
   readonly facts: Readonly<Record<string, string | number | boolean | null>>
 }
 
-/** Listens to the timeline and raises findings. Its state follows the rules of a reducer. */
+/** Columns of a row that a measure wrote. */
+export type Values = Readonly<Record<string, Value>>
+
+export interface FindingReducer extends Reducer {
+  /** A row of a table that its detector `hears`; `atNs` is the row's moment on the axis. Measures write a second's rows before its `flush`. */
+  row?(table: Table, atNs: number, values: Values): void
+}
+
+/** Listens to the timeline or to the rows of measures and raises findings. Its state follows the rules of a reducer. */
 export interface Detector {
   readonly name: string
-  create(raise: (finding: Finding) => void, thresholds: Thresholds, sink: Sink, saved: unknown): Reducer
+  /** Tables whose rows it hears, of those that are written by `Sink.row`. Their measures are made even when nobody else wants them. */
+  readonly hears?: readonly Table[]
+  create(raise: (finding: Finding) => void, thresholds: Thresholds, sink: Sink, saved: unknown): FindingReducer
 }

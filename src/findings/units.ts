@@ -40,3 +40,15 @@ export function nameGoroutine(goid: number, startFunc: string): string {
 export function innerFrames(stack: string, count: number): string {
   return stack.split(';').slice(-count).reverse().map(shortFunc).join(' < ')
 }
+
+/** What to do when threads that want to run are kept off idle CPUs: nothing but a quota of their cgroup does that. */
+export const quotaStep =
+  'CPUs were idle and the kernel did not let it run: the CPU quota of its cgroup was used up (cpu.stat: nr_throttled, throttled_usec); raise the limit, or set GOMAXPROCS to it'
+
+const sizes = ['B', 'kB', 'MB', 'GB', 'TB'] as const
+
+/** A size with at most three digits: "4.19 MB". */
+export function formatBytes(bytes: number): string {
+  const power = bytes < 1000 ? 0 : Math.min(Math.floor(Math.log10(bytes) / 3), sizes.length - 1)
+  return `${Number((bytes / 1000 ** power).toPrecision(3))} ${sizes[power]!}`
+}

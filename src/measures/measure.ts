@@ -16,6 +16,20 @@ export interface Thresholds {
   readonly wakeChainNs: number
   /** A goroutine that runs so long after the kernel returned is a row of syscall_wakeups, ns. */
   readonly syscallWakeupNs: number
+  /** Threads that were woken and waited so long for a CPU within a second are a finding, ns summed over threads … */
+  readonly runQueueNs: number
+  /** … when it is also at least this share of that and the time goroutines were on a CPU. */
+  readonly runQueueShare: number
+  /** From this share of the time on in which the garbage collector marked, it runs too often … */
+  readonly gcShare: number
+  /** … or goroutines do too much of its work: at least this share of that and their own time on a CPU, and so long a second, ns summed over goroutines. */
+  readonly gcAssistShare: number
+  readonly gcAssistNs: number
+  /** So many failed calls of one name within a second are a finding, when they are also at least this share of its calls. */
+  readonly syscallErrors: number
+  readonly syscallErrorShare: number
+  /** A system call that should return soon and takes so long is a finding, ns. */
+  readonly slowSyscallNs: number
 }
 
 export const defaultThresholds: Thresholds = {
@@ -25,6 +39,14 @@ export const defaultThresholds: Thresholds = {
   stolenShare: 0.2,
   wakeChainNs: 50e6,
   syscallWakeupNs: 50e6,
+  runQueueNs: 200e6,
+  runQueueShare: 0.2,
+  gcShare: 0.5,
+  gcAssistShare: 0.2,
+  gcAssistNs: 100e6,
+  syscallErrors: 100,
+  syscallErrorShare: 0.1,
+  slowSyscallNs: 100e6,
 }
 
 export type Track = 'gotrace' | 'perf'

@@ -14,6 +14,11 @@ export const runQueueTable: Table = {
     { name: 'woken_ns', type: 'long', doc: 'of wait_ns, woken to switched in, ns' },
     { name: 'preemptions', type: 'long', doc: 'times it was preempted and switched in again' },
     { name: 'preempted_ns', type: 'long', doc: 'of wait_ns, preempted to switched in, ns' },
+    {
+      name: 'idle_ns',
+      type: 'long',
+      doc: 'of preempted_ns, the kernel left its CPU idle instead: a thread that wants to run is kept off an idle CPU when its cgroup has used up its quota, ns',
+    },
     { name: 'max_ns', type: 'long', doc: 'longest single wait, ns' },
     {
       name: 'instead',
@@ -33,6 +38,7 @@ interface Waits {
   wokenNs: number
   preemptions: number
   preemptedNs: number
+  idleNs: number
   maxNs: number
   /** Thread name → ns. */
   readonly instead: Map<string, number>
@@ -65,7 +71,8 @@ export const runQueue: Measure = {
         waits.preemptions++
         waits.preemptedNs += ns
         waits.maxNs = Math.max(waits.maxNs, ns)
-        if (thread.nextTid > 0) waits.instead.set(thread.nextComm, (waits.instead.get(thread.nextComm) ?? 0) + ns)
+        if (thread.nextTid === 0) waits.idleNs += ns
+        else if (thread.nextTid > 0) waits.instead.set(thread.nextComm, (waits.instead.get(thread.nextComm) ?? 0) + ns)
       },
       flush(beforeNs) {
         for (const { startNs, bucket } of buckets.takeEnded(beforeNs)) {
@@ -79,7 +86,7 @@ export const runQueue: Measure = {
 }
 
 function noWaits(): Waits {
-  return { wakes: 0, wokenNs: 0, preemptions: 0, preemptedNs: 0, maxNs: 0, instead: new Map() }
+  return { wakes: 0, wokenNs: 0, preemptions: 0, preemptedNs: 0, idleNs: 0, maxNs: 0, instead: new Map() }
 }
 
 function totalNs({ wokenNs, preemptedNs }: Waits): number {
@@ -94,6 +101,7 @@ function valuesOf(waits: Waits) {
     woken_ns: waits.wokenNs,
     preemptions: waits.preemptions,
     preempted_ns: waits.preemptedNs,
+    idle_ns: waits.idleNs,
     max_ns: waits.maxNs,
     instead: instead[0]?.[0] ?? null,
   }
@@ -101,11 +109,12 @@ function valuesOf(waits: Waits) {
 
 function merge(all: readonly Waits[]): Waits {
   const sum = noWaits()
-  for (const { wakes, wokenNs, preemptions, preemptedNs, maxNs, instead } of all) {
+  for (const { wakes, wokenNs, preemptions, preemptedNs, idleNs, maxNs, instead } of all) {
     sum.wakes += wakes
     sum.wokenNs += wokenNs
     sum.preemptions += preemptions
     sum.preemptedNs += preemptedNs
+    sum.idleNs += idleNs
     sum.maxNs = Math.max(sum.maxNs, maxNs)
     for (const [comm, ns] of instead) sum.instead.set(comm, (sum.instead.get(comm) ?? 0) + ns)
   }

@@ -6,7 +6,7 @@ import type { AnalysisOptions, SavedAnalysis } from '../analysis/analysis.js'
 import { maxCheckpointBytes } from '../transport/topics.js'
 
 /** Changes whenever the state of the analysis changes its shape: a normalizer recomputes from the raw data what it cannot resume. */
-export const checkpointVersion = 5
+export const checkpointVersion = 6
 
 const perTrack = <T extends z.ZodType>(type: T) => z.object({ gotrace: type, perf: type })
 

@@ -15,8 +15,9 @@ export class PerfWriter {
     this.add(tid, ms, 'PERF_RECORD_SWITCH IN')
   }
 
-  out(tid: number, ms: number, state: string): void {
-    const change = `prev_comm=svc prev_pid=${tid} prev_prio=120 prev_state=${state} ==> next_comm=hog next_pid=900 next_prio=120`
+  /** The thread leaves its CPU; `next`: name and id of the thread that gets it. */
+  out(tid: number, ms: number, state: string, next: readonly [comm: string, tid: number] = ['hog', 900]): void {
+    const change = `prev_comm=svc prev_pid=${tid} prev_prio=120 prev_state=${state} ==> next_comm=${next[0]} next_pid=${next[1]} next_prio=120`
     this.add(tid, ms, `1 sched:sched_switch: ${change}`)
   }
 

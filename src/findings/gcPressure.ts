@@ -1,0 +1,147 @@
+import { gcCyclesTable } from '../measures/gcCycles.js'
+import { timeClassesTable } from '../measures/timeClasses.js'
+import type { Detector, Finding, Values } from './finding.js'
+import { formatBytes, formatCount, formatNs, formatShare, shortFunc } from './units.js'
+
+const windowSeconds = 10
+const criticalGcShare = 0.9
+const criticalAssistShare = 0.5
+const shown = 3
+/** A goal below this is that of a heap small enough to be given more room without a thought. */
+const smallHeapBytes = 64e6
+/** A goal so close to what is live leaves no room: GOGC=100 would give twice as much. */
+const tightGoal = 1.2
+
+/** One window of whole tens of wall-clock seconds. */
+interface Window {
+  /** Seconds of it that there are. */
+  readonly seconds: Set<number>
+  cycles: number
+  markingNs: number
+  onCpuNs: number
+  assistNs: number
+  readonly assistFuncs: Map<string, number>
+  heapGoal: number | null
+  heapLiveEnd: number | null
+}
+
+/** The garbage collector runs all the time, or goroutines do its work instead of their own: one finding for 10 s. */
+export const gcPressure: Detector = {
+  name: 'gc_pressure',
+  hears: [gcCyclesTable, timeClassesTable],
+  create(raise, thresholds, sink, saved) {
+    const state = (saved ?? new Map()) as Map<number, Window>
+    const numberOf = (atNs: number) => Math.floor((sink.baseSecond + sink.secondOf(atNs)) / windowSeconds)
+    const startOf = (window: number) => sink.startOf(window * windowSeconds - sink.baseSecond)
+    const windowAt = (atNs: number) => {
+      const key = numberOf(atNs)
+      let window = state.get(key)
+      if (window === undefined) state.set(key, (window = noWindow()))
+      return window
+    }
+    return {
+      state,
+      row(table, atNs, values) {
+        if (table === timeClassesTable) {
+          const window = windowAt(atNs)
+          window.seconds.add(sink.secondOf(atNs))
+          if (values['class'] === 'on_cpu') window.onCpuNs += values['ns'] as number
+          if (values['class'] === 'gc_assist') window.assistNs += values['ns'] as number
+        } else if (values['duration_ns'] !== null) {
+          // A cycle is told when it has ended, and counts there.
+          const durationNs = values['duration_ns'] as number
+          addCycle(windowAt(atNs + durationNs), values, durationNs)
+        }
+      },
+      flush(beforeNs) {
+        for (const key of [...state.keys()].sort((a, b) => a - b)) {
+          if (startOf(key + 1) > beforeNs) continue
+          const window = state.get(key)!
+          state.delete(key)
+          if (window.cycles === 0 || window.seconds.size === 0) continue
+          const gcShare = window.markingNs / (window.seconds.size * 1e9)
+          const assistShare = window.assistNs / (window.assistNs + window.onCpuNs)
+          const assists =
+            assistShare >= thresholds.gcAssistShare && window.assistNs >= thresholds.gcAssistNs * window.seconds.size
+          if (gcShare < thresholds.gcShare && !assists) continue
+          const fromNs = sink.startOf(Math.min(...window.seconds))
+          raise(explain(window, fromNs, gcShare, assistShare, assists))
+        }
+      },
+    }
+  },
+}
+
+function noWindow(): Window {
+  return {
+    ...{ seconds: new Set<number>(), cycles: 0, markingNs: 0, onCpuNs: 0, assistNs: 0 },
+    ...{ assistFuncs: new Map<string, number>(), heapGoal: null, heapLiveEnd: null },
+  }
+}
+
+function addCycle(window: Window, values: Values, durationNs: number): void {
+  window.cycles++
+  window.markingNs += durationNs
+  window.heapGoal = values['heap_goal'] as number | null
+  window.heapLiveEnd = values['heap_live_end'] as number | null
+  const functions = JSON.parse((values['assist_functions'] ?? '[]') as string) as {
+    function: string | null
+    ns: number
+  }[]
+  for (const { function: func, ns } of functions) {
+    if (func !== null) window.assistFuncs.set(func, (window.assistFuncs.get(func) ?? 0) + ns)
+  }
+}
+
+function explain(window: Window, fromNs: number, gcShare: number, assistShare: number, assists: boolean): Finding {
+  const { cycles, markingNs, assistNs, onCpuNs, heapGoal, heapLiveEnd } = window
+  const seconds = window.seconds.size
+  const functions = [...window.assistFuncs].sort((a, b) => b[1] - a[1]).slice(0, shown)
+  const go = [
+    `${formatCount(cycles, 'cycle')} in ${formatCount(seconds, 'second')}, ${formatNs(markingNs / cycles)} of marking each`,
+    `goroutines assisted the collector, or waited for it, for ${formatNs(assistNs)}, beside ${formatNs(onCpuNs)} on a CPU`,
+  ]
+  if (functions.length > 0) {
+    go.push(`most assists: ${functions.map(([func, ns]) => `${shortFunc(func)} ${formatNs(ns)}`).join(', ')}`)
+  }
+  if (heapGoal !== null) {
+    const live = heapLiveEnd === null ? '' : `, ${formatBytes(heapLiveEnd)} were live at its end`
+    go.push(`heap goal of the last cycle: ${formatBytes(heapGoal)}${live}`)
+  }
+  const critical = gcShare >= criticalGcShare || (assists && assistShare >= criticalAssistShare)
+  return {
+    detector: gcPressure.name,
+    severity: critical ? 'critical' : 'warning',
+    title: assists
+      ? `garbage collection instead of work: goroutines spent ${formatShare(assistShare)} of their time in assists or waiting for the collector`
+      : `the garbage collector ran ${formatShare(gcShare)} of the time: ${formatCount(cycles, 'cycle')} in ${formatCount(seconds, 'second')}`,
+    fromNs,
+    toNs: fromNs + seconds * 1e9,
+    weightNs: assists ? assistNs : markingNs,
+    go,
+    kernel: [],
+    next: nextStep(heapGoal, heapLiveEnd),
+    facts: {
+      cycles,
+      seconds,
+      marking_ns: markingNs,
+      gc_share: Math.round(gcShare * 1e4) / 1e4,
+      assist_ns: assistNs,
+      assist_share: Math.round(assistShare * 1e4) / 1e4,
+      on_cpu_ns: onCpuNs,
+      function: functions[0]?.[0] ?? null,
+      heap_goal: heapGoal,
+      heap_live_end: heapLiveEnd,
+    },
+  }
+}
+
+function nextStep(heapGoal: number | null, heapLiveEnd: number | null): string {
+  if (heapGoal !== null && heapGoal < smallHeapBytes) {
+    return 'the heap is small, so it is full soon: raise GOGC, or set GOMEMLIMIT and GOGC=off, so that a cycle comes less often'
+  }
+  if (heapGoal !== null && heapLiveEnd !== null && heapGoal < heapLiveEnd * tightGoal) {
+    return 'the goal leaves no room above what is live, as with a GOMEMLIMIT that is too low: raise the limit, or keep less alive'
+  }
+  return 'allocate less: the on_cpu flame graph below runtime.mallocgc says where; or raise GOGC if there is memory'
+}

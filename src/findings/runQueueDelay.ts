@@ -1,0 +1,112 @@
+import { runQueueTable } from '../measures/runQueue.js'
+import { bucketAt, type Seconds, takeEnded } from '../measures/seconds.js'
+import { timeClassesTable } from '../measures/timeClasses.js'
+import type { Detector, Finding, Values } from './finding.js'
+import { formatCount, formatNs, formatShare, quotaStep } from './units.js'
+
+const criticalShare = 0.5
+const shown = 3
+
+interface Bucket {
+  /** Threads that have a row of their own. */
+  threads: number
+  wakes: number
+  wokenNs: number
+  preemptedNs: number
+  idleNs: number
+  maxNs: number
+  worstTid: number
+  worstNs: number
+  /** Thread name that the kernel ran instead → ns of the threads that lost their CPU to it most. */
+  readonly instead: Map<string, number>
+  onCpuNs: number
+}
+
+/** Threads were woken and waited long for a CPU: the node has too few for all, or the cgroup may not use them. One finding a second. */
+export const runQueueDelay: Detector = {
+  name: 'run_queue_delay',
+  hears: [runQueueTable, timeClassesTable],
+  create(raise, thresholds, sink, saved) {
+    const state = (saved ?? new Map()) as Seconds<Bucket>
+    return {
+      state,
+      row(table, atNs, values) {
+        const bucket = bucketAt(state, sink, atNs, noWaits)
+        if (table === runQueueTable) addThread(bucket, values)
+        else if (values['class'] === 'on_cpu' || values['class'] === 'syscall_cpu') {
+          bucket.onCpuNs += values['ns'] as number
+        }
+      },
+      flush(beforeNs) {
+        for (const { startNs, bucket } of takeEnded(state, sink, beforeNs)) {
+          const share = bucket.wokenNs / (bucket.wokenNs + bucket.onCpuNs)
+          if (bucket.wokenNs >= thresholds.runQueueNs && share >= thresholds.runQueueShare) {
+            raise(explain(bucket, startNs, share))
+          }
+        }
+      },
+    }
+  },
+}
+
+function noWaits(): Bucket {
+  return {
+    ...{ threads: 0, wakes: 0, wokenNs: 0, preemptedNs: 0, idleNs: 0, maxNs: 0, worstTid: -1, worstNs: 0, onCpuNs: 0 },
+    instead: new Map(),
+  }
+}
+
+function addThread(bucket: Bucket, values: Values): void {
+  const ns = (column: string) => values[column] as number
+  bucket.wakes += ns('wakes')
+  bucket.wokenNs += ns('woken_ns')
+  bucket.preemptedNs += ns('preempted_ns')
+  bucket.idleNs += ns('idle_ns')
+  bucket.maxNs = Math.max(bucket.maxNs, ns('max_ns'))
+  const instead = values['instead'] as string | null
+  if (instead !== null) {
+    bucket.instead.set(instead, (bucket.instead.get(instead) ?? 0) + ns('preempted_ns') - ns('idle_ns'))
+  }
+  if (ns('tid') < 0) return
+  bucket.threads++
+  if (ns('woken_ns') <= bucket.worstNs) return
+  bucket.worstNs = ns('woken_ns')
+  bucket.worstTid = ns('tid')
+}
+
+function explain(bucket: Bucket, fromNs: number, share: number): Finding {
+  const { wakes, wokenNs, preemptedNs, idleNs, maxNs, onCpuNs, worstTid, worstNs } = bucket
+  const instead = [...bucket.instead].sort((a, b) => b[1] - a[1]).slice(0, shown)
+  const throttled = idleNs > preemptedNs / 2
+  const kernel = [
+    `${formatCount(wakes, 'wake-up')} waited ${formatNs(wokenNs / wakes)} each; longest wait ${formatNs(maxNs)}; thread ${worstTid} waited most, ${formatNs(worstNs)}`,
+    `preempted besides for ${formatNs(preemptedNs)}, for ${formatNs(idleNs)} of it the CPU was left idle`,
+  ]
+  if (instead.length > 0) {
+    kernel.push(`switched to instead: ${instead.map(([comm, ns]) => `${comm} (${formatNs(ns)})`).join(', ')}`)
+  }
+  return {
+    detector: runQueueDelay.name,
+    severity: share >= criticalShare ? 'critical' : 'warning',
+    title: `threads woken and without a CPU for ${formatNs(wokenNs)} in this second, beside ${formatNs(onCpuNs)} of work`,
+    fromNs,
+    toNs: fromNs + 1e9,
+    weightNs: wokenNs,
+    go: [`goroutines were on a CPU for ${formatNs(onCpuNs)}: ${formatShare(share)} of both was waiting for one`],
+    kernel,
+    next: throttled
+      ? quotaStep
+      : 'more threads want to run than there are CPUs: give the service CPUs of its own, or find out what runs instead; where those are its own threads, GOMAXPROCS is larger than the CPUs it may use',
+    facts: {
+      wakes,
+      woken_ns: wokenNs,
+      preempted_ns: preemptedNs,
+      idle_ns: idleNs,
+      max_ns: maxNs,
+      on_cpu_ns: onCpuNs,
+      share: Math.round(share * 1e4) / 1e4,
+      tid: worstTid,
+      instead: instead[0]?.[0] ?? null,
+    },
+  }
+}

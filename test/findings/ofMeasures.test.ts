@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict'
+import { Ev } from '../../src/gotrace/index.js'
+import type { Row } from '../../src/measures/table.js'
+import { analyzeCapture } from '../../src/pipeline/offline.js'
+import { analyzedRows, rowsOf } from '../measures/support.js'
+import { GoTraceWriter } from '../support/goTraceWriter.js'
+import { startSeconds, wallSeconds } from '../support/handWorked.js'
+import { PerfWriter } from '../support/perfWriter.js'
+
+const running = 2
+
+interface Evidence {
+  readonly go: readonly string[]
+  readonly kernel: readonly string[]
+  readonly next: string
+  readonly facts: Readonly<Record<string, unknown>>
+}
+
+type Event = (tid: number, ms: number, type: number, ...args: number[]) => void
+
+interface Scenario {
+  readonly perf?: (p: PerfWriter) => void
+  readonly go?: (event: Event, w: GoTraceWriter) => void
+}
+
+/** 990 ms of two Ps: goroutine 1 runs on thread 100, goroutine 2 on 101, both on a CPU, but for what the scenario says. */
+function streams({ perf, go }: Scenario) {
+  const w = new GoTraceWriter(startSeconds * 1e9, wallSeconds)
+  const event: Event = (tid, ms, ...rest) => w.event(tid, Math.round(ms * 1e6), ...rest)
+  event(100, 0.001, Ev.ProcStatus, 0, 1)
+  event(100, 0.002, Ev.GoStatus, 1, 100, running)
+  event(101, 0.003, Ev.ProcStatus, 1, 1)
+  event(101, 0.004, Ev.GoStatus, 2, 101, running)
+  go?.(event, w)
+  event(101, 990, Ev.GoStop, w.string('preempted'), 0)
+  const p = new PerfWriter(startSeconds)
+  for (const tid of [100, 101, 102]) p.into(tid, -1)
+  perf?.(p)
+  p.sample(101, 991)
+  return { gotrace: w.bytes(), perf: p.bytes() }
+}
+
+function findingsIn(scenario: Scenario): Row[] {
+  return rowsOf(analyzedRows(streams(scenario)), 'findings')
+}
+
+function only(rows: readonly Row[]): { row: Row; evidence: Evidence } {
+  assert.equal(rows.length, 1, JSON.stringify(rows))
+  return { row: rows[0]!, evidence: JSON.parse(rows[0]!['evidence'] as string) as Evidence }
+}
+
+function calls(p: PerfWriter, name: string, count: number, ret: number, fromMs: number, lastsMs = 0.01): void {
+  for (let i = 0; i < count; i++) {
+    p.enter(100, fromMs + i * 2 * lastsMs, name)
+    p.exit(100, fromMs + (i * 2 + 1) * lastsMs, name, ret)
+  }
+}
+
+/** Goroutine 1's read returns at 20 ms; its P is taken by goroutine 3, which runs until 99 ms. */
+const starved: Scenario = {
+  perf(p) {
+    p.enter(100, 10.1, 'read', 'fd: 0x00000007, buf: 0x0, count: 0x1000')
+    p.out(100, 10.2, 'S')
+    p.into(100, 19.9)
+    p.exit(100, 20, 'read', 42)
+  },
+  go(event, w) {
+    event(100, 10, Ev.GoSyscallBegin, 1, 0)
+    event(101, 10.4, Ev.ProcSteal, 0, 2, 100)
+    event(102, 10.5, Ev.ProcStart, 0, 3)
+    event(102, 10.6, Ev.GoCreate, 3, 0, 0)
+    event(102, 10.7, Ev.GoStart, 3, 1)
+    event(100, 20.2, Ev.GoSyscallEndBlocked)
+    event(102, 99, Ev.GoStop, w.string('preempted'), 0)
+    event(102, 99.1, Ev.GoStart, 1, 1)
+  },
+}
+
+/** A cycle from `beginMs` to `endMs`, during which goroutine 1 assists from `assistMs[0]` to `assistMs[1]`. */
+function cycle(beginMs: number, endMs: number, assistMs: readonly [number, number], goal: number): Scenario {
+  return {
+    go(event, w) {
+      event(101, 1, Ev.HeapGoal, goal)
+      event(101, beginMs, Ev.GCBegin, 7, w.stack('runtime.mallocgc', 'main.work'))
+      event(100, assistMs[0], Ev.GCMarkAssistBegin, w.stack('runtime.mallocgc', 'main.work'))
+      event(100, assistMs[1], Ev.GCMarkAssistEnd)
+      event(101, endMs - 1, Ev.STWBegin, w.string('GC mark termination'), 0)
+      event(101, endMs - 0.5, Ev.HeapAlloc, 2_000_000)
+      event(101, endMs, Ev.GCEnd, 8)
+      event(101, endMs + 0.1, Ev.STWEnd)
+    },
+  }
+}
+
+describe('findings from what measures wrote', () => {
+  it('tell of a system call whose goroutine did not run for long after it, and why', () => {
+    const { row, evidence } = only(findingsIn(starved))
+    assert.deepEqual([row['detector'], row['severity']], ['late_wakeup', 'warning'])
+    assert.match(
+      row['title'] as string,
+      /^read was over and nobody took note for 79\.1 ms: goroutine 1 waited, no p free/,
+    )
+    assert.equal(evidence.facts['verdict'], 'no_p_free')
+    assert.deepEqual(evidence.go, [
+      'goroutine 1 ran 79.1 ms after the return: 78.9 ms runnable without a P, 200 µs until Go took note',
+      '2 of 2 Ps were busy when it became runnable',
+    ])
+    assert.deepEqual(evidence.kernel, ['read on thread 100 returned 42'])
+  })
+
+  it('tell that the garbage collector runs most of the time, and that its heap is small', () => {
+    const { row, evidence } = only(findingsIn(cycle(100, 900, [200, 201], 4_194_304)))
+    assert.deepEqual([row['detector'], row['severity']], ['gc_pressure', 'warning'])
+    assert.match(row['title'] as string, /^the garbage collector ran 80\.0 % of the time: 1 cycle in 1 second$/)
+    assert.ok(
+      evidence.go.includes('heap goal of the last cycle: 4.19 MB, 2 MB were live at its end'),
+      evidence.go.join(),
+    )
+    assert.match(evidence.next, /GOGC/)
+  })
+
+  it('tell that goroutines do the collector’s work instead of their own', () => {
+    const { row, evidence } = only(findingsIn(cycle(100, 560, [101, 558], 1e9)))
+    assert.deepEqual([row['detector'], row['severity']], ['gc_pressure', 'warning'])
+    assert.match(row['title'] as string, /^garbage collection instead of work/)
+    assert.equal(evidence.facts['assist_ns'], 457e6)
+    assert.match(evidence.next, /allocate less/)
+  })
+
+  it('say nothing of a collector that has room', () => {
+    assert.deepEqual(findingsIn(cycle(100, 400, [101, 150], 1e9)), [])
+  })
+
+  const waits: Scenario = {
+    perf(p) {
+      p.out(100, 10, 'S')
+      p.wake(100, 20)
+      p.into(100, 420)
+    },
+    go(event, w) {
+      event(100, 9, Ev.GoBlock, w.string('chan receive'), 0)
+      event(101, 20, Ev.GoUnblock, 1, 1, 0)
+      event(100, 421, Ev.GoStart, 1, 2)
+    },
+  }
+
+  it('tell that woken threads waited for a CPU, with what ran instead', () => {
+    const { row, evidence } = only(
+      findingsIn({
+        ...waits,
+        perf(p) {
+          waits.perf!(p)
+          p.out(101, 30, 'R')
+          p.into(101, 80)
+        },
+      }),
+    )
+    assert.deepEqual([row['detector'], row['severity']], ['run_queue_delay', 'warning'])
+    assert.deepEqual(
+      [
+        evidence.facts['woken_ns'],
+        evidence.facts['preempted_ns'],
+        evidence.facts['idle_ns'],
+        evidence.facts['instead'],
+      ],
+      [400e6, 50e6, 0, 'hog'],
+    )
+    assert.match(evidence.next, /more threads want to run than there are CPUs/)
+  })
+
+  it('tell that a cgroup’s quota kept threads off idle CPUs', () => {
+    const rows = findingsIn({
+      ...waits,
+      perf(p) {
+        waits.perf!(p)
+        p.out(101, 30, 'R', ['swapper/1', 0])
+        p.into(101, 530)
+      },
+    })
+    assert.deepEqual(rows.map((row) => row['detector']).sort(), ['cpu_stolen', 'run_queue_delay'])
+    for (const row of rows) {
+      const { facts, next } = JSON.parse(row['evidence'] as string) as Evidence
+      assert.equal(facts['idle_ns'], 500e6)
+      assert.match(next, /quota of its cgroup was used up/)
+    }
+  })
+
+  it('tell of calls that fail again and again, and not of errors that only say "not yet"', () => {
+    const { row, evidence } = only(
+      findingsIn({
+        perf(p) {
+          calls(p, 'openat', 120, -2, 10)
+          calls(p, 'openat', 30, 5, 100)
+          calls(p, 'read', 500, -11, 200)
+          calls(p, 'futex', 500, -110, 300)
+          calls(p, 'epoll_ctl', 500, -1, 400)
+        },
+      }),
+    )
+    assert.deepEqual([row['detector'], row['severity']], ['syscall_errors', 'warning'])
+    assert.match(row['title'] as string, /^openat fails: ENOENT, 120 times in this second \(80\.0 % of its calls\)$/)
+    assert.match(evidence.next, /files that are not there/)
+  })
+
+  it('tell at the first error that something has run out', () => {
+    const { row, evidence } = only(findingsIn({ perf: (p) => calls(p, 'accept4', 1, -24, 10) }))
+    assert.deepEqual([row['detector'], row['severity']], ['syscall_errors', 'critical'])
+    assert.match(evidence.next, /ulimit -n/)
+  })
+
+  it('tell of a slow write to disk, and not of a read that waits for its peer', () => {
+    const { row, evidence } = only(
+      findingsIn({
+        perf(p) {
+          p.enter(102, 10, 'fdatasync', 'fd: 0x00000009')
+          p.out(102, 11, 'D')
+          p.into(102, 260)
+          p.exit(102, 261, 'fdatasync', 0)
+          p.enter(102, 300, 'read', 'fd: 0x00000003')
+          p.out(102, 301, 'S')
+          p.into(102, 900)
+          p.exit(102, 901, 'read', 1)
+        },
+      }),
+    )
+    assert.deepEqual(
+      [row['detector'], row['severity'], row['title']],
+      ['slow_syscalls', 'warning', 'fdatasync took 251 ms'],
+    )
+    assert.deepEqual([evidence.facts['blocked_ns'], evidence.facts['cpu_ns'], evidence.facts['fd']], [249e6, 2e6, 9])
+    assert.match(evidence.next, /look at the disk/)
+  })
+
+  it('are the same when nobody wants the rows they come from', async () => {
+    const capture = 'test/captures/stw-netpoll'
+    const all = await analyzeCapture(capture)
+    const few = await analyzeCapture(capture, { tables: new Set(['time_classes']) })
+    assert.deepEqual(few.findings, all.findings)
+    assert.ok(few.rows.every(({ table }) => table === 'time_classes'))
+  })
+})
