@@ -228,8 +228,7 @@ export class Analysis {
     const { threads } = this.options
     const clock = threads === undefined || !go.threadsAreTids ? decided : { ...decided, threads }
     const baseNs = (this.goReady ? go.baseNs : perf.baseNs) ?? 0n
-    const wall =
-      this.goReady && !go.clockIsMonotonic ? this.wallOfOwnClock(baseNs, clock) : this.wallOfMonotonic(clock)
+    const wall = this.goReady && !go.clockIsMonotonic ? this.wallOfOwnClock(baseNs, clock) : this.wallOfMonotonic(clock)
     const run = Run.start(this.options, go, perf, clock, wall, baseNs)
     run.timeline.listThreads(this.listedThreads)
     return run
