@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { ExitCode, UserError } from '../errors.js'
 import { questdbLoginFrom } from '../store/login.js'
-import { parseWallTime } from './selection.js'
+import { parseDuration, parseWallTime } from './selection.js'
 import { type Progress, startProgress } from './progress.js'
 import { stopSignal } from './signals.js'
 
@@ -11,6 +11,7 @@ interface ReprocessFlags {
   readonly pipeline?: string
   readonly questdb: string
   readonly workers?: number
+  readonly checkpointEvery: string
   readonly fresh?: boolean
   readonly json?: boolean
 }
@@ -33,6 +34,7 @@ export default function register(program: Command): void {
         .default('http://127.0.0.1:9000'),
     )
     .option('--workers <n>', 'sources computed at a time (default: one for each CPU)', positiveInteger)
+    .option('--checkpoint-every <duration>', 'how much is computed again after a kill, at most', '10s')
     .option('--fresh', 'forget what an interrupted attempt has finished')
     .option('--json', 'print the result as JSON')
     .action(run)
@@ -51,6 +53,7 @@ async function run(archives: string[], flags: ReprocessFlags): Promise<void> {
         untilNs: flags.until === undefined ? undefined : parseWallTime('--until', flags.until),
       },
       workers: flags.workers,
+      checkpointEveryMs: parseDuration('--checkpoint-every', flags.checkpointEvery) / 1e6,
       fresh: flags.fresh,
       onNote: (text) => void process.stderr.write(`dualtrace: ${text}\n`),
       onTotal: (bytes) => void startProgress('reprocess', bytes).then((started) => (progress = started)),

@@ -87,8 +87,8 @@ function within(window: Interval, fromNs: number, toNs: number): Interval {
   return { fromNs: Math.max(window.fromNs, fromNs), toNs: Math.min(window.toNs, Math.max(toNs, fromNs + 1)) }
 }
 
-/** @throws UserError */
-function parseDuration(option: string, text: string): number {
+/** @returns ns. @throws UserError */
+export function parseDuration(option: string, text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m)$/.exec(text)
   if (match === null) throw new UserError(`${option} ${text} is no duration: write one like 10ms`)
   return Math.round(Number(match[1]) * durationUnitsNs[match[2]!]!)

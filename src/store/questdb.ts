@@ -7,7 +7,7 @@ import { addColumnSql, createTableSql, quoteName, storedColumns, upsertKeys, ups
 import { LineBuffer } from './lineBuffer.js'
 import type { QuestdbAddress } from './login.js'
 import { TableRows } from './rows.js'
-import { credentialsRefused, querySql, SqlError } from './sql.js'
+import { certificateRefused, credentialsRefused, querySql, SqlError } from './sql.js'
 import type { MayWrite, RejectedRow, Store, StoredRow } from './store.js'
 
 /** Rows of one request: small enough to be written well within the request's time limit. */
@@ -126,7 +126,8 @@ export class QuestdbStore implements Store {
     } catch (error) {
       const { message } = error as Error
       if (refusal.test(message)) return false
-      throw noEntry.test(message) ? credentialsRefused(this.options.url) : error
+      const { url } = this.options
+      throw noEntry.test(message) ? credentialsRefused(url) : (certificateRefused(url, error) ?? error)
     }
   }
 

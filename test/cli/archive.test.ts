@@ -2,47 +2,20 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gunzipSync } from 'node:zlib'
 import { readCatalog } from '../../src/archive/catalog.js'
-import { ArchivedRun } from '../../src/pipeline/archive/archivedRun.js'
-import { cutterFor } from '../../src/pipeline/cutter.js'
 import { analyzeCapture } from '../../src/pipeline/offline.js'
 import type { Match } from '../../src/pipeline/search/protocol.js'
-import { tracks } from '../../src/transport/topics.js'
+import { archiveCapture } from '../support/archive.js'
 import { runCli } from '../support/cli.js'
 
 const capture = 'test/captures/stw-netpoll'
-const content = {
-  gotrace: readFileSync(join(capture, 'go.trace')),
-  perf: gunzipSync(readFileSync(join(capture, 'perf.script.gz'))),
-}
 const source = 'host/service/7/2026'
 
 describe('dualtrace archive and search', () => {
   let archive: string
   before(async () => {
     archive = mkdtempSync(join(tmpdir(), 'dualtrace-archive-cli-'))
-    const { clock } = JSON.parse(readFileSync(join(capture, 'manifest.json'), 'utf8')) as {
-      clock: { monotonicNs: string; wallNs: string }
-    }
-    const envelope = {
-      schema: '1' as const,
-      ...{ source, service: 'service', host: 'host', stream: '00000000000001-abc', tracks: 'gotrace,perf' as const },
-      ...{ clockMonotonicNs: clock.monotonicNs, clockWallNs: clock.wallNs, perfClock: 'CLOCK_MONOTONIC' as const },
-    }
-    const run = await ArchivedRun.open(archive, { ...envelope, track: 'perf', position: 0 }, 0)
-    for (const track of tracks) {
-      const cutter = cutterFor(track, 500_000)
-      let offset = 0n
-      for (const piece of [...cutter.push(content[track]), ...cutter.end()]) {
-        const { position, bytes, generation, sequence, last } = piece
-        const message = { offset: offset++, key: source, headers: {}, value: bytes }
-        await run.accept({ ...envelope, track, position, generation, sequence, last }, message, 0)
-      }
-      const end = { offset, key: source, headers: {}, value: new Uint8Array(0) }
-      await run.accept({ ...envelope, track, position: content[track].length, end: true }, end, 0)
-    }
-    await run.flush()
+    await archiveCapture(capture, archive, source)
   })
   after(() => rmSync(archive, { recursive: true, force: true }))
 

@@ -8,14 +8,16 @@ import { querySql } from '../../src/store/sql.js'
 /** Rows of every table, in an order that both sides share, so that one deepEqual compares them all. */
 export type RowsByTable = Record<string, Row[]>
 
+type Headers = Readonly<Record<string, string>>
+
 const pageRows = 1000
 
 /** Every row of the source in QuestDB, with all columns, once its write-ahead log is applied. */
-export async function storedRows(url: string, source: string): Promise<RowsByTable> {
+export async function storedRows(url: string, source: string, headers: Headers = {}): Promise<RowsByTable> {
   const found: RowsByTable = {}
   for (const table of tables) {
-    await applied(url, table)
-    found[table.name] = sorted(table, await tableRows(url, table, source))
+    await applied(url, table, headers)
+    found[table.name] = sorted(table, await tableRows(url, table, source, headers))
   }
   return found
 }
@@ -33,7 +35,12 @@ export function computedRows(rows: readonly OutRow[], source: string): RowsByTab
   return found
 }
 
-async function tableRows(url: string, table: Table, source: string): Promise<Row[]> {
+/** The same without the column that depends on when things were shipped. */
+export function withoutLag(rows: RowsByTable): RowsByTable {
+  return { ...rows, pipeline_health: rows['pipeline_health']!.map((row) => ({ ...row, lag_ms: null })) }
+}
+
+async function tableRows(url: string, table: Table, source: string, headers: Headers): Promise<Row[]> {
   // Nanoseconds do not fit in a JSON number.
   const exact = (name: string) => `cast(cast(${quoteName(name)} as long) as string) ${quoteName(name)}`
   const columns = [
@@ -47,16 +54,17 @@ async function tableRows(url: string, table: Table, source: string): Promise<Row
   for (;;) {
     const where = `where source = '${source}' order by ts, ${upsertKeys(table).map(quoteName).join(', ')}`
     const page = `limit ${rows.length}, ${rows.length + pageRows}`
-    const answer = await querySql(url, `select ${columns.join(', ')} from ${quoteName(table.name)} ${where} ${page}`)
+    const sql = `select ${columns.join(', ')} from ${quoteName(table.name)} ${where} ${page}`
+    const answer = await querySql(url, sql, headers)
     const names = answer.columns.map(({ name }) => name)
     for (const values of answer.rows) rows.push(Object.fromEntries(names.map((name, at) => [name, values[at]])) as Row)
     if (answer.rows.length < pageRows) return rows
   }
 }
 
-async function applied(url: string, table: Table): Promise<void> {
+async function applied(url: string, table: Table, headers: Headers): Promise<void> {
   const sql = `select writerTxn = sequencerTxn from wal_tables() where name = '${table.name}'`
-  while ((await querySql(url, sql)).rows[0]?.[0] !== true) await sleep(20)
+  while ((await querySql(url, sql, headers)).rows[0]?.[0] !== true) await sleep(20)
 }
 
 /** A row with every column of its table: what is absent is null. */

@@ -13,7 +13,7 @@ import { QuestdbStore } from '../../store/questdb.js'
 import { tracks } from '../../transport/topics.js'
 import { checkpointVersion, runKey } from '../checkpoint.js'
 import { runPool } from '../workerPool.js'
-import type { Assignment, FromWorker, WorkerSettings } from './protocol.js'
+import { type Assignment, type FromWorker, statePath, type WorkerSettings } from './protocol.js'
 import type { Range } from './run.js'
 
 export interface ReprocessOptions {
@@ -22,6 +22,8 @@ export interface ReprocessOptions {
   readonly questdb: QuestdbAddress
   readonly thresholds: Partial<Thresholds> | undefined
   readonly workers?: number | undefined
+  /** At most so much of a run is computed again after a kill; 10 s by default. */
+  readonly checkpointEveryMs?: number | undefined
   /** Forget what an earlier attempt at the same job has finished. */
   readonly fresh?: boolean | undefined
   readonly onNote: (text: string) => void
@@ -97,7 +99,8 @@ async function compute(
     onRetry: (error, waitMs) => onNote(`QuestDB does not answer (${error.message}); trying again in ${waitMs} ms`),
   }).prepare()
   let rows = 0
-  const settings: WorkerSettings = { questdb: toPlain(questdb), thresholds, range, job }
+  const { checkpointEveryMs = 10_000 } = options
+  const settings: WorkerSettings = { questdb: toPlain(questdb), thresholds, range, job, checkpointEveryMs }
   await runPool<Run, FromWorker>({
     script: new URL('./worker.js', import.meta.url),
     settings,
@@ -123,6 +126,7 @@ async function compute(
               `${run.source}: its begin is not in the archive, so the rows of its first minute there stay as they are`,
             )
           await appendFile(journal, `${run.version}\n`)
+          await rm(statePath(job, run), { force: true })
           return true
       }
     },

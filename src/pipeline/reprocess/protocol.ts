@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
 import type { Thresholds } from '../../measures/measure.js'
 import type { PlainAddress } from '../../store/login.js'
 import type { Range } from './run.js'
@@ -9,6 +11,7 @@ export interface WorkerSettings {
   readonly range: Range
   /** Directory of the job's states. */
   readonly job: string
+  readonly checkpointEveryMs: number
 }
 
 /** One run of one source to be computed. */
@@ -26,3 +29,8 @@ export type FromWorker =
   | { readonly kind: 'note'; readonly text: string }
   | { readonly kind: 'done'; readonly rows: number; readonly problems: readonly string[]; readonly warmedUp: boolean }
   | { readonly kind: 'failed'; readonly reason: string; readonly isUsers: boolean }
+
+/** Where a job keeps how far it has come with a run. */
+export function statePath(job: string, { source, stream }: Pick<Assignment, 'source' | 'stream'>): string {
+  return join(job, `${createHash('sha256').update(`${source} ${stream}`).digest('hex')}.state`)
+}

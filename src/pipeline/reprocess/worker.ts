@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto'
-import { readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { deserialize, serialize } from 'node:v8'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { SavedAnalysis } from '../../analysis/analysis.js'
@@ -11,13 +9,12 @@ import type { OutRow } from '../../measures/measure.js'
 import { tables } from '../../measures/tables.js'
 import { fromPlain } from '../../store/login.js'
 import { QuestdbStore } from '../../store/questdb.js'
-import type { Assignment, FromWorker, WorkerSettings } from './protocol.js'
+import { type Assignment, type FromWorker, statePath, type WorkerSettings } from './protocol.js'
 import { recomputeRun } from './run.js'
 
-const { questdb, thresholds, range, job } = workerData as WorkerSettings
+const { questdb, thresholds, range, job, checkpointEveryMs } = workerData as WorkerSettings
 /** Rows of one write: QuestDB takes many small ones badly. */
 const rowsPerWrite = 20_000
-const stateEveryMs = 10_000
 const progressBytes = 1_000_000
 
 const tell = (message: FromWorker) => parentPort!.postMessage(message)
@@ -37,8 +34,8 @@ parentPort!.on('message', (assignment: Assignment) => {
 async function work(assignment: Assignment): Promise<FromWorker> {
   const { source, stream, isOver } = assignment
   const captures = await Promise.all(assignment.directories.map((directory) => readArchivedCapture(directory)))
-  const statePath = join(job, `${createHash('sha256').update(`${source} ${stream}`).digest('hex')}.state`)
-  const before = await readState(statePath)
+  const path = statePath(job, assignment)
+  const before = await readState(path)
   const rejected: string[] = []
   let pending: OutRow[] = []
   let rows = before?.rows ?? 0
@@ -61,11 +58,11 @@ async function work(assignment: Assignment): Promise<FromWorker> {
         for (const row of more) pending.push(row)
         if (pending.length >= rowsPerWrite) await write()
       },
-      wantsState: () => performance.now() - stateMs >= stateEveryMs,
+      wantsState: () => performance.now() - stateMs >= checkpointEveryMs,
       onState: async (saved) => {
         await write()
         stateMs = performance.now()
-        await replaceFile(statePath, serialize({ saved, rows }))
+        await replaceFile(path, serialize({ saved, rows }))
       },
       onProgress: (bytes) => {
         untoldBytes += bytes
@@ -76,7 +73,6 @@ async function work(assignment: Assignment): Promise<FromWorker> {
     },
   )
   await write()
-  await rm(statePath, { force: true })
   tell({ kind: 'progress', bytes: untoldBytes })
   return { kind: 'done', rows, problems: [...result.problems, ...rejected], warmedUp: result.warmedUp }
 }

@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { readCapture } from '../../src/capture/directory.js'
+import { ArchivedRun } from '../../src/pipeline/archive/archivedRun.js'
+import { cutterFor } from '../../src/pipeline/cutter.js'
+import type { Envelope } from '../../src/transport/envelope.js'
+import { tracks } from '../../src/transport/topics.js'
+
+/**
+ * Puts a capture (go.trace, perf.script.gz) into an archive as a run of the source, the way the archiver does it with messages from Kafka:
+ * all of them shipped when the capture began.
+ */
+export async function archiveCapture(capture: string, archive: string, source: string): Promise<void> {
+  const content = {
+    gotrace: readFileSync(join(capture, 'go.trace')),
+    perf: gunzipSync(readFileSync(join(capture, 'perf.script.gz'))),
+  }
+  const { manifest } = await readCapture(capture)
+  const envelope: Omit<Envelope, 'track' | 'position'> = {
+    schema: '1',
+    source,
+    service: manifest.service,
+    host: manifest.host,
+    stream: '00000000000001-abc',
+    tracks: 'gotrace,perf',
+    clockMonotonicNs: manifest.clock!.monotonicNs,
+    clockWallNs: manifest.clock!.wallNs,
+    perfClock: 'CLOCK_MONOTONIC',
+  }
+  const shippedAtMs = Number(BigInt(manifest.clock!.wallNs) / 1_000_000n)
+  const run = await ArchivedRun.open(archive, { ...envelope, track: 'perf', position: 0 }, 0)
+  for (const track of tracks) {
+    const cutter = cutterFor(track, 500_000)
+    let offset = 0n
+    for (const piece of [...cutter.push(content[track]), ...cutter.end()]) {
+      const { position, bytes, generation, sequence, last } = piece
+      const message = { offset: offset++, key: source, headers: {}, value: bytes }
+      await run.accept({ ...envelope, track, position, generation, sequence, last, shippedAtMs }, message, 0)
+    }
+    const end = { offset, key: source, headers: {}, value: new Uint8Array(0) }
+    await run.accept({ ...envelope, track, position: content[track].length, end: true }, end, 0)
+  }
+  await run.flush()
+}
