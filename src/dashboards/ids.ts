@@ -32,4 +32,11 @@ export const panelIds = {
   longestTasks: 32,
   goroutines: 33,
   goroutineStarts: 34,
+  gcWork: 35,
+  gcHeap: 36,
+  runQueue: 37,
+  syscallTime: 38,
+  syscallErrors: 39,
+  syscalls: 40,
+  lateWakeups: 41,
 } as const
