@@ -1,8 +1,7 @@
-import { maxCheckpointBytes } from '../transport/topics.js'
 import type { MayWrite, Store, StoredRow } from '../store/store.js'
 import { type Topics, tracks } from '../transport/topics.js'
 import type { Consumer, OutMessage, Producer, TopicOffset } from '../transport/transport.js'
-import { type Ending, endingKey, packCheckpoint, runKey, serializeEnding } from './checkpoint.js'
+import { type Ending, endingKey, packCheckpoint, packEnding, runKey } from './checkpoint.js'
 import { type Counts, countRows } from './counts.js'
 import { deadRow } from './deadLetter.js'
 import type { Log } from './log.js'
@@ -10,8 +9,6 @@ import { monotonicMs } from './monotonic.js'
 import type { Partition } from './partition.js'
 import type { TakenCheckpoint } from './sourceRun.js'
 
-/** What a message has besides its value. */
-const envelopeBytes = 64 * 1024
 /** The group is asked when it was last heard of this share of the session timeout ago. */
 const confirmedShare = 0.5
 
@@ -82,7 +79,7 @@ export class Writer {
   /** Says that a track is taken as ended, before any row that follows from it can be written. */
   async keepEnding(partition: Partition, ending: Ending): Promise<void> {
     const key = endingKey(runKey(ending.source, ending.stream))
-    await this.producer.send([this.note(partition, key, await packCheckpoint(serializeEnding(ending)))])
+    await this.producer.send([this.note(partition, key, await packEnding(ending))])
   }
 
   /** Deletes what is remembered of runs that were over before `wallMs`. */
@@ -136,10 +133,10 @@ export class Writer {
     const { run, serialized, finished } = checkpoint
     const { source, stream } = run
     const value = await packCheckpoint(serialized)
-    if (value.length > maxCheckpointBytes - envelopeBytes) {
+    if (value === undefined) {
       this.counts.checkpointsTooLarge++
       this.log.error(
-        { source, bytes: value.length },
+        { source, bytes: serialized.length },
         'a checkpoint is too large to be kept: a restart computes more again',
       )
       return

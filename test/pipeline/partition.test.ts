@@ -76,6 +76,7 @@ describe('the runs of a partition', () => {
     assert.ok(checkpoint?.finished)
     const loading = new LoadingPartition()
     const value = await packCheckpoint(checkpoint.serialized)
+    assert.ok(value)
     assert.equal(await loading.accept({ offset: 0n, key: checkpoint.run.key, headers: {}, value }), undefined)
     const end = at(BigInt(shipped.length))
     const next = new Partition(0, options, loading, end, 0)

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { runCli } from '../support/cli.js'
+import { maxUnpackedBytes, packCheckpoint, unpackCheckpoint } from '../../src/pipeline/checkpoint.js'
 import { requireLinux } from '../support/requirements.js'
 
 const unpackedBytes = 512 * 1024 * 1024
@@ -56,4 +57,16 @@ describe('an input that unpacks to 512 MiB', () => {
       assert.ok(code === 0 || code === 2 || code === 3, stderr)
       assert.ok(peakKib > 0 && peakKib < 300 * 1024, `${peakKib} KiB at the peak`)
     })
+})
+
+describe('a checkpoint that unpacks to more than a normalizer takes', () => {
+  const tooLarge = Buffer.alloc(maxUnpackedBytes + 1)
+
+  it('is not written', async () => {
+    assert.equal(await packCheckpoint(tooLarge), undefined)
+  })
+
+  it('is refused by who reads it, before it is unpacked to its end', async () => {
+    await assert.rejects(unpackCheckpoint(gzipSync(tooLarge, { level: 1 })), { code: 'ERR_BUFFER_TOO_LARGE' })
+  })
 })
