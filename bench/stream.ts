@@ -28,7 +28,7 @@ export const bench: Bench = {
       for (const normalizers of [1, 2]) await measureThroughput(site, burst, { sources: 12, normalizers, say })
     })
     await run('delay', async (site) => {
-      await measureDelay(site, steady, { sources: 12, rounds: 4, speed: 0.5, say })
+      await measureDelay(site, steady, { sources: 6, rounds: 4, say })
     })
     await run('soak', async (site) => {
       await soak(site, steady, { sources: 50, seconds: soakS, speed: 0.1, say })

@@ -9,8 +9,6 @@ import { cpuSeconds } from './process.js'
 export interface DelayOptions {
   readonly sources: number
   readonly rounds: number
-  /** Of the replay: 0.5 is half as fast as recorded. */
-  readonly speed: number
   readonly say: (line: string) => void
 }
 
@@ -18,13 +16,9 @@ const pollMs = 100
 
 /**
  * How long after the last event of its second a row can be seen in QuestDB: what the replay waits for a generation of the trace to
- * be complete is in it, as it is with a live source.
+ * be complete is in it, as it is with a live source. So it is shipped as fast as it was recorded, for generations as long as live ones.
  */
-export async function measureDelay(
-  site: Site,
-  capture: string,
-  { sources, rounds, speed, say }: DelayOptions,
-): Promise<void> {
+export async function measureDelay(site: Site, capture: string, { sources, rounds, say }: DelayOptions): Promise<void> {
   const { summary, rows } = await analyzeCapture(capture)
   const originMs = Number(BigInt(summary.fromWallNs!) / 1000n) / 1000
   const endMs = originMs + summary.durationNs / 1e6
@@ -45,15 +39,15 @@ export async function measureDelay(
     const shipping = deployment.withProducer(async (producer) => {
       const opened = await openCapture(capture)
       const named = { ...opened, names: { ...opened.names, source } }
-      bytes += (await replay(named, producer, { topics: deployment.topics, sources, speed, messageBytes: 1_000_000 }))
-        .bytes
+      bytes += (
+        await replay(named, producer, { topics: deployment.topics, sources, speed: 1, messageBytes: 1_000_000 })
+      ).bytes
       shipped = true
     })
     const all = await expectedSeconds(site.questdbUrl, source, seen, delaysMs, {
       startMs,
       originMs,
       endMs,
-      speed,
       over: () => shipped,
       wanted,
     })
@@ -74,7 +68,6 @@ interface Timing {
   readonly startMs: number
   readonly originMs: number
   readonly endMs: number
-  readonly speed: number
   readonly over: () => boolean
   /** Seconds of all sources. */
   readonly wanted: number
@@ -82,7 +75,7 @@ interface Timing {
 
 /** Looks at the stored seconds until all are there; notes when each was first seen. */
 async function expectedSeconds(url: string, source: string, seen: Set<string>, delaysMs: number[], timing: Timing) {
-  const { startMs, originMs, endMs, speed, over, wanted } = timing
+  const { startMs, originMs, endMs, over, wanted } = timing
   const sql = `select distinct source, cast(ts as long) / 1000000000 second from time_classes where source like '${source}%'`
   let patienceEndMs = Infinity
   for (;;) {
@@ -93,7 +86,7 @@ async function expectedSeconds(url: string, source: string, seen: Set<string>, d
       if (seen.has(key)) continue
       seen.add(key)
       const completeMs = Math.min((Number(second) + 1) * 1000, endMs)
-      delaysMs.push(nowMs - (startMs + (completeMs - originMs) / speed))
+      delaysMs.push(nowMs - (startMs + (completeMs - originMs)))
     }
     if (seen.size === wanted) return true
     if (over()) patienceEndMs = Math.min(patienceEndMs, nowMs + 60_000)

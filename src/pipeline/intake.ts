@@ -74,6 +74,7 @@ export class TrackIntake {
   private nextFedPosition: number
   private skipping: boolean
   private held: { entry: Entry; bytes: Uint8Array }[] = []
+  private heldSizeBytes = 0
   private entries: Entry[] = []
   private gaps: { from: number; to: number }[] = []
   /** Missing since the last bytes that were kept. */
@@ -103,6 +104,11 @@ export class TrackIntake {
   /** How far the track has come, in bytes as shipped. */
   get position(): number {
     return this.nextPosition
+  }
+
+  /** Bytes that wait here for the rest of their generation. */
+  get heldBytes(): number {
+    return this.heldSizeBytes
   }
 
   /** Takes a message and says which bytes are to be fed now, in order. */
@@ -158,8 +164,7 @@ export class TrackIntake {
 
   /** Gives up the pieces that wait for the rest of their generation: the track has ended. */
   release(): Fed[] {
-    const released = this.held
-    this.held = []
+    const released = this.takeHeld()
     for (const { entry } of released) {
       this.entries.push(entry)
       this.nextFedPosition += entry.sizeBytes
@@ -171,11 +176,10 @@ export class TrackIntake {
     const { gapBytes, wantsHeader } = this
     const header = wantsHeader && piece.sequence === 0 ? lostHeader(piece, shipped) : undefined
     const bytes = header === undefined ? shipped : Buffer.concat([header, shipped])
-    const heldBytes = this.held.reduce((sum, { bytes: { length } }) => sum + length, 0)
     const entry = {
       offset: piece.offset,
       streamPosition,
-      fedPosition: this.nextFedPosition + heldBytes,
+      fedPosition: this.nextFedPosition + this.heldSizeBytes,
       sizeBytes: bytes.length,
       headerBytes: header?.length ?? 0,
       gapBytes,
@@ -184,6 +188,14 @@ export class TrackIntake {
     this.gapBytes = 0
     if (bytes.length > 0) this.wantsHeader = false
     this.held.push({ entry, bytes })
+    this.heldSizeBytes += bytes.length
+  }
+
+  private takeHeld(): { entry: Entry; bytes: Uint8Array }[] {
+    const { held } = this
+    this.held = []
+    this.heldSizeBytes = 0
+    return held
   }
 
   private refuse(piece: Piece): [] {
@@ -201,11 +213,10 @@ export class TrackIntake {
     this.nextPosition = position
     if (this.track !== 'gotrace') return
     this.wantsHeader = this.held[0]?.entry.wantsHeader ?? this.wantsHeader
-    for (const { entry } of this.held) {
+    for (const { entry } of this.takeHeld()) {
       this.lose(entry.sizeBytes - entry.headerBytes)
       this.gapBytes += entry.gapBytes
     }
-    this.held = []
     this.skipping = true
   }
 

@@ -143,8 +143,11 @@ export class SourceRun {
     return this.analysis.done
   }
 
+  /** Bytes in memory that the analysis has not used. */
   get pendingBytes(): Readonly<Record<Track, number>> {
-    return this.feeder.pendingBytes
+    const { intakes } = this
+    const { gotrace, perf } = this.feeder.pendingBytes
+    return { gotrace: gotrace + intakes.gotrace.heldBytes, perf: perf + intakes.perf.heldBytes }
   }
 
   /** Processes what there is. Takes a checkpoint when one is due and the analysis stands where one can be taken. */

@@ -30,13 +30,16 @@ describe('the intake of a track', () => {
   it('feeds a generation of the Go trace only when all its pieces are there', () => {
     const intake = new TrackIntake('gotrace')
     assert.deepEqual(intake.accept(piece(0, 0, 2, { last: false })), [])
+    assert.equal(intake.heldBytes, 2)
     assert.deepEqual(flat(intake.accept(piece(1, 2, 2, { sequence: 1 }))), [0, 1, 2, 3])
+    assert.equal(intake.heldBytes, 0)
   })
 
   it('gives up the generation that lost a piece, and goes on with the next one', () => {
     const intake = new TrackIntake('gotrace')
     intake.accept(piece(0, 0, 2, { last: false }))
     assert.deepEqual(intake.accept(piece(2, 4, 2, { sequence: 2 })), [])
+    assert.equal(intake.heldBytes, 0)
     assert.deepEqual(flat(intake.accept(piece(3, 6, 2))), [6, 7])
     assert.deepEqual(intake.takeCounts(), { duplicates: 0, late: 0, gaps: 1, lostBytes: 6 })
   })
