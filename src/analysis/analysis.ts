@@ -145,7 +145,7 @@ export class Analysis {
       if (!this.goReady) {
         const boundary = this.go.atGenerationBoundary
         this.goReady = this.go.next()
-        if (this.goReady) this.run?.timeline.announceGo(this.go.event, this.go)
+        if (this.goReady) this.run?.timeline.announceGo(this.go)
         if (!this.goReady && boundary && onCheckpoint !== undefined && this.run !== undefined) {
           this.checkpoint(onCheckpoint)
           // Without a Go trace every record of perf is such a place: the caller says when it wants one.
@@ -294,7 +294,7 @@ export class Analysis {
       const goNs = go.event.timeNs + goShiftNs
       if (go.event.type === Ev.Sync || perfNs < goNs) {
         this.goReady = true
-        run.timeline.announceGo(go.event, go)
+        run.timeline.announceGo(go)
         return
       }
       run.goEvent(goNs, this.shipments.gotrace, this.gaps.gotrace)

@@ -77,6 +77,14 @@ export class GoTraceReader {
     return this.state.traceIndex
   }
 
+  /**
+   * Number of the unbroken piece of trace that the event belongs to. It grows where what follows does not follow: with another trace, and behind
+   * a generation that was left out whole or in part.
+   */
+  get pieceIndex(): number {
+    return this.state.pieceIndex
+  }
+
   /** What could not be read: the first hundred. */
   get problems(): readonly Problem[] {
     return this.log.list
@@ -167,6 +175,7 @@ export class GoTraceReader {
       if (!this.stage.player.next(event)) return false
     } catch (error) {
       this.giveUp(error, 'the rest of ')
+      this.state.cutShort = true
       return false
     }
     const { timeNs } = event
@@ -211,8 +220,18 @@ export class GoTraceReader {
     if (frame.v1 === undefined) this.lastOrderedNs = Math.max(this.lastOrderedNs, stage.clock!.zeroNs)
     else this.beginV1(frame.endBytes)
     state.generationsRead++
+    this.notePiece(frame.gen)
     this.tellSync(frame.gen, startNs)
     return true
+  }
+
+  private notePiece(gen: number): void {
+    const { state } = this
+    const follows = state.toldTrace === state.traceIndex && gen === state.toldGen + 1 && !state.cutShort
+    if (!follows) state.pieceIndex++
+    state.toldTrace = state.traceIndex
+    state.toldGen = gen
+    state.cutShort = false
   }
 
   private beginV1(endBytes: number): void {

@@ -6,6 +6,12 @@ export interface GoReaderState {
   minor: number
   lastGen: number
   traceIndex: number
+  /** See GoTraceReader. -1 = no event yet. */
+  pieceIndex: number
+  /** The generation whose events were told last, its trace, and whether the rest of it was left out. */
+  toldGen: number
+  toldTrace: number
+  cutShort: boolean
   baseNs: bigint | undefined
   generationsRead: number
   syncs: number
@@ -21,6 +27,10 @@ export function initialState(): GoReaderState {
     minor: 0,
     lastGen: 0,
     traceIndex: 0,
+    pieceIndex: -1,
+    toldGen: 0,
+    toldTrace: -1,
+    cutShort: false,
     baseNs: undefined,
     generationsRead: 0,
     syncs: 0,

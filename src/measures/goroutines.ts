@@ -75,8 +75,8 @@ interface State {
   readonly seconds: Seconds<Bucket>
   /** Who has a piece that ends at the latest end of any piece so far: everybody alive when that is where the trace ends. */
   readonly tail: { atNs: number; readonly kinds: number[]; readonly functions: string[] }
-  traceIndex: number
-  gen: number
+  /** Of the trace, see GoTraceReader. */
+  pieceIndex: number
 }
 
 /** Counts goroutines. Who is alive at a moment is read off the pieces of lives that end there or span it: everybody alive has one. */
@@ -87,8 +87,7 @@ export const goroutines: Measure = {
     const state = (saved ?? {
       seconds: new Map(),
       tail: { atNs: -Infinity, kinds: [], functions: [] },
-      traceIndex: -1,
-      gen: -1,
+      pieceIndex: -1,
     }) as State
     const { tail } = state
     const at = (atNs: number) => bucketAt(state.seconds, sink, atNs, newBucket)
@@ -110,10 +109,8 @@ export const goroutines: Measure = {
       goEvent(event, reader, atNs, view) {
         switch (event.type) {
           case Ev.Sync: {
-            const follows = event.gen === state.gen || event.gen === state.gen + 1
-            if ((!follows || reader.traceIndex !== state.traceIndex) && tail.atNs !== -Infinity) endTrace()
-            state.gen = event.gen
-            state.traceIndex = reader.traceIndex
+            if (reader.pieceIndex !== state.pieceIndex && tail.atNs !== -Infinity) endTrace()
+            state.pieceIndex = reader.pieceIndex
             return
           }
           case Ev.GoCreate:

@@ -50,11 +50,11 @@ export interface Work {
 export interface TrackerState {
   readonly tasks: Map<number, OpenTask>
   readonly works: Map<number, Work>
-  traceIndex: number
-  gen: number
+  /** Of the trace, see GoTraceReader. */
+  pieceIndex: number
 }
 
-export const newTrackerState = (): TrackerState => ({ tasks: new Map(), works: new Map(), traceIndex: -1, gen: -1 })
+export const newTrackerState = (): TrackerState => ({ tasks: new Map(), works: new Map(), pieceIndex: -1 })
 
 export function newWork(inherited: readonly number[]): Work {
   return { task: -1, inherited, began: [], regions: [], regionsBegun: 0, byClass: noTimes() }

@@ -52,7 +52,7 @@ export class TaskTracker implements TimelineListener {
   goEvent(event: GoEvent, reader: GoTraceReader, atNs: number, view: TimelineView): void {
     switch (event.type) {
       case Ev.Sync:
-        return this.enterGeneration(event.gen, reader.traceIndex, atNs)
+        return this.enterPiece(reader.pieceIndex, atNs)
       case Ev.UserTaskBegin:
         return this.beginTask(event, atNs, view)
       case Ev.UserTaskEnd:
@@ -100,11 +100,11 @@ export class TaskTracker implements TimelineListener {
     works.clear()
   }
 
-  private enterGeneration(gen: number, traceIndex: number, atNs: number): void {
+  /** What is open across a hole in the trace may have ended in it. */
+  private enterPiece(pieceIndex: number, atNs: number): void {
     const { state } = this
-    if (traceIndex !== state.traceIndex || (gen !== state.gen && gen !== state.gen + 1)) this.abandon(atNs)
-    state.traceIndex = traceIndex
-    state.gen = gen
+    if (pieceIndex !== state.pieceIndex) this.abandon(atNs)
+    state.pieceIndex = pieceIndex
   }
 
   private beginTask(event: GoEvent, atNs: number, view: TimelineView): void {

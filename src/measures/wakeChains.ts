@@ -36,7 +36,7 @@ export const wakeChains: Measure = {
   name: 'wake_chains',
   tables: [wakeChainsTable],
   create(sink, thresholds, saved) {
-    const state = (saved ?? { waits: new Map(), stacks: [], chains: new Map(), traceIndex: 0 }) as WakeState
+    const state = (saved ?? { waits: new Map(), stacks: [], chains: new Map(), pieceIndex: 0 }) as WakeState
     const recorder = new WakeRecorder(state, thresholds.wakeChainNs * causeShare)
     return {
       state,
@@ -63,7 +63,7 @@ export const wakeChains: Measure = {
             return
           }
           case Ev.Sync: {
-            recorder.enterTrace(reader.traceIndex)
+            recorder.enterPiece(reader.pieceIndex)
             return
           }
           default:

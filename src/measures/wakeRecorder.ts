@@ -50,7 +50,8 @@ export interface WakeState {
   readonly waits: Map<number, Chain[]>
   readonly stacks: string[]
   readonly chains: Seconds<Chain[]>
-  traceIndex: number
+  /** Of the trace, see GoTraceReader. */
+  pieceIndex: number
 }
 
 /** Remembers the last long waits of every goroutine, each with the chain of waits behind it. */
@@ -129,9 +130,9 @@ export class WakeRecorder {
   }
 
   /** Goroutines of another trace may have the same ids. */
-  enterTrace(traceIndex: number): void {
-    if (this.state.traceIndex !== traceIndex) this.state.waits.clear()
-    this.state.traceIndex = traceIndex
+  enterPiece(pieceIndex: number): void {
+    if (this.state.pieceIndex !== pieceIndex) this.state.waits.clear()
+    this.state.pieceIndex = pieceIndex
   }
 
   forget(beforeNs: number): void {

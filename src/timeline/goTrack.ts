@@ -100,22 +100,22 @@ export class GoTrack {
     if (!toldByOthers.has(event.type)) this.core.missedSwitchIn(thread)
   }
 
-  announce(event: GoEvent, reader: GoTraceReader): void {
-    if (this.startsAnew(event, reader)) this.finish()
+  announce(reader: GoTraceReader): void {
+    if (this.startsAnew(reader)) this.finish()
   }
 
-  /** A trace that follows another one, or a generation that does not follow the last: every goroutine is listed again. */
-  private startsAnew(event: GoEvent, reader: GoTraceReader): boolean {
-    const { traceIndex, lastGen } = this.core.state
-    return reader.traceIndex !== traceIndex || (event.gen !== lastGen && event.gen !== lastGen + 1)
+  /** Another trace, or a hole in this one: every goroutine is listed again. */
+  private startsAnew(reader: GoTraceReader): boolean {
+    return reader.pieceIndex !== this.core.state.pieceIndex
   }
 
   private enterGeneration(event: GoEvent, reader: GoTraceReader, atNs: number): void {
     const { state } = this.core
-    if (event.gen === state.lastGen && reader.traceIndex === state.traceIndex) return
-    if (this.startsAnew(event, reader)) {
+    const startsAnew = this.startsAnew(reader)
+    if (event.gen === state.lastGen && !startsAnew) return
+    if (startsAnew) {
       this.finish()
-      state.traceIndex = reader.traceIndex
+      state.pieceIndex = reader.pieceIndex
       state.firstGen = event.gen
       state.traceStartNs = atNs
       for (const thread of state.threads.values()) thread.history = [{ atNs, kernel: thread.kernel }]

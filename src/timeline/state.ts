@@ -32,7 +32,8 @@ export interface TimelineState {
   traceStartNs: number
   firstGen: number
   lastGen: number
-  traceIndex: number
+  /** Of the trace, see GoTraceReader. */
+  pieceIndex: number
   /** Last Go event; goroutines live until here when the trace ends. */
   lastGoNs: number
   /** Last perf record; NaN = none yet. */
@@ -59,7 +60,7 @@ export function newTimelineState(): TimelineState {
     traceStartNs: NaN,
     firstGen: -1,
     lastGen: -1,
-    traceIndex: -1,
+    pieceIndex: -1,
     lastGoNs: NaN,
     lastPerfNs: NaN,
     lastPollNs: NaN,

@@ -58,8 +58,8 @@ export class Timeline {
    * Says which Go event comes next, as soon as it is known: between two traces there is a gap in which nothing is known of any
    * goroutine, whatever perf goes on to say.
    */
-  announceGo(event: GoEvent, reader: GoTraceReader): void {
-    this.go.announce(event, reader)
+  announceGo(reader: GoTraceReader): void {
+    this.go.announce(reader)
   }
 
   /**

@@ -33,7 +33,7 @@ function ours(trace: Uint8Array): string[] {
   reader.end()
   while (reader.next()) {
     // Go's reader pushes times forward so that they strictly increase; the timeline takes them as they are written otherwise.
-    timeline.announceGo(reader.event, reader)
+    timeline.announceGo(reader)
     timeline.goEvent(reader.event, reader, reader.event.orderedNs)
   }
   timeline.endGo()

@@ -198,6 +198,59 @@ describe('tasks, regions, wake chains and goroutines, resumed from a checkpoint'
   }
 })
 
+describe('a hole in the trace', () => {
+  const us = 1e3
+  /** Generations of 1 ms in which goroutine 1 runs on thread 100; `events` come after 10 µs. */
+  const generation = (
+    gen: number,
+    events: (t: (us: number, type: number, ...args: number[]) => void, w: GoTraceWriter) => void,
+  ) => {
+    const w = new GoTraceWriter(startSeconds * 1e9 + (gen - 1) * 1000 * us, wallSeconds, gen)
+    const t = (at: number, type: number, ...args: number[]) => w.event(100, at * us, type, ...args)
+    t(1, Ev.ProcStatus, 0, 1)
+    t(2, Ev.GoStatus, 1, 100, 2)
+    events(t, w)
+    return w.bytes()
+  }
+  const first = generation(1, (t, w) => {
+    t(10, Ev.UserTaskBegin, 7, 0, w.string('request'), 0)
+    t(20, Ev.UserTaskBegin, 8, 0, w.string('short'), 0)
+    t(30, Ev.UserTaskEnd, 8, 0)
+  })
+  const broken = generation(1, (t, w) => {
+    t(10, Ev.UserTaskBegin, 7, 0, w.string('request'), 0)
+    t(20, Ev.UserTaskBegin, 8, 0, w.string('short'), 0)
+    t(30, Ev.UserTaskEnd, 8, 0)
+    // It runs already: what this generation has from here on cannot be told.
+    t(40, Ev.GoStart, 1, 9)
+    t(50, Ev.GoStop, w.string('preempted'), 0)
+  })
+  const second = (gen: number) => generation(gen, (t) => t(100, Ev.UserTaskEnd, 7, 0))
+
+  const tasksOf = (...generations: Uint8Array[]) => {
+    const rows = analyzedRows({ gotrace: Buffer.concat(generations) })
+    const unfinished = rowsOf(rows, 'unfinished_tasks').map((row) => [
+      row['kind'],
+      row['began_before'],
+      row['not_ended'],
+    ])
+    return [rowsOf(rows, 'tasks').map((row) => [row['type'], row['duration_ns']]), unfinished]
+  }
+  const short = ['short', 10 * us]
+
+  it('is none where one generation follows the other', () => {
+    assert.deepEqual(tasksOf(first, second(2)), [[short, ['request', 1090 * us]], []])
+  })
+
+  it('ends tasks that are open when the rest of a generation could not be read', () => {
+    assert.deepEqual(tasksOf(broken, second(2)), [[short], [['task', 1, 1]]])
+  })
+
+  it('ends tasks that are open when a generation is missing', () => {
+    assert.deepEqual(tasksOf(first, second(3)), [[short], [['task', 1, 1]]])
+  })
+})
+
 function forEachEvent(trace: Uint8Array, visit: (event: GoTraceReader['event'], reader: GoTraceReader) => void): void {
   const reader = new GoTraceReader()
   reader.push(trace)

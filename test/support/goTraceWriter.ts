@@ -11,10 +11,14 @@ export class GoTraceWriter {
   private readonly stacks = new Map<string, number>()
   private readonly threads = new Map<number, { readonly startNs: number; lastNs: number; readonly data: number[] }>()
 
-  /** `startNs`: CLOCK_MONOTONIC of time 0 of the trace; `wallSeconds`: the same moment in wall time, undefined = the trace does not say. */
+  /**
+   * `startNs`: CLOCK_MONOTONIC of time 0 of the trace; `wallSeconds`: the same moment in wall time, undefined = the trace does not say. `gen`: a
+   * generation behind the first has no header, so that its bytes follow those of the one before.
+   */
   constructor(
     private readonly startNs: number,
     private readonly wallSeconds: number | undefined,
+    private readonly gen = 1,
   ) {}
 
   /** Number of a string in the trace. */
@@ -46,7 +50,7 @@ export class GoTraceWriter {
     const isOld = wallSeconds === undefined
     const frequency = bytesOf(Ev.Frequency, 1e9)
     const sync = isOld ? frequency : [Ev.Sync, ...frequency, ...bytesOf(Ev.ClockSnapshot, 0, startNs, wallSeconds, 0)]
-    const events = [...this.threads].map(([tid, { startNs: fromNs, data }]) => batch(BigInt(tid), fromNs, data))
+    const events = [...this.threads].map(([tid, { startNs: fromNs, data }]) => this.batch(BigInt(tid), fromNs, data))
     const stackRecords = [...this.stacks].flatMap(([funcs, id]) => {
       const frames = funcs.split('\n')
       const pcs = frames.flatMap((func, i) => bytesOf(0x1000 + id * 64 + i, this.string(func), this.string('f.go'), 1))
@@ -57,18 +61,18 @@ export class GoTraceWriter {
       return [...bytesOf(Ev.String, id, utf8.length), ...utf8]
     })
     return Uint8Array.from([
-      ...Buffer.from(`go 1.${isOld ? 23 : 26} trace\0\0\0`),
-      ...batch(noThread, startNs, sync),
+      ...(this.gen > 1 ? [] : Buffer.from(`go 1.${isOld ? 23 : 26} trace\0\0\0`)),
+      ...this.batch(noThread, startNs, sync),
       ...events.flat(),
-      ...batch(noThread, startNs, [Ev.Stacks, ...stackRecords]),
-      ...batch(noThread, startNs, [Ev.Strings, ...stringRecords]),
+      ...this.batch(noThread, startNs, [Ev.Stacks, ...stackRecords]),
+      ...this.batch(noThread, startNs, [Ev.Strings, ...stringRecords]),
       ...(isOld ? [] : [Ev.EndOfGeneration]),
     ])
   }
-}
 
-function batch(thread: bigint, timeNs: number, data: readonly number[]): number[] {
-  return [Ev.EventBatch, ...varint(1n), ...varint(thread), ...bytesOf(timeNs, data.length), ...data]
+  private batch(thread: bigint, timeNs: number, data: readonly number[]): number[] {
+    return [Ev.EventBatch, ...varint(BigInt(this.gen)), ...varint(thread), ...bytesOf(timeNs, data.length), ...data]
+  }
 }
 
 function numberOf(ids: Map<string, number>, key: string): number {

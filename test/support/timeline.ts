@@ -33,7 +33,7 @@ export function runTimeline(trace: Uint8Array, perfText: Uint8Array, listener: T
     } else {
       timeline.goEvent(go.event, go, go.event.timeNs)
       moreGo = go.next()
-      if (moreGo) timeline.announceGo(go.event, go)
+      if (moreGo) timeline.announceGo(go)
       else timeline.endGo()
     }
   }
