@@ -41,12 +41,12 @@ async function measure(brokers: readonly string[], dir: string): Promise<void> {
     DUALTRACE_REPORT_EVERY: '1s',
   })
   try {
-    await collector.said(['"msg":"collecting"'])
+    await collector.said('"msg":"collecting"')
     await sleep(settleS * 1000)
-    const before = await used(collector.pid)
+    const before = await used(collector.pid!)
     const statusBefore = statusOf(collector)
     await sleep(measuredS * 1000)
-    const after = await used(collector.pid)
+    const after = await used(collector.pid!)
     const status = statusOf(collector)
     const percent = (ms: number) => `${(ms / measuredS / 10).toFixed(1)} %`
     const perf = status.inputs[0]!.perf

@@ -66,7 +66,7 @@ describe('a collector that is left running', function () {
   /** The first state logged from now on that is as wanted. */
   async function statusOf(from: CollectorProcess, isWanted: (state: CollectorStatus) => boolean) {
     for (let at = from.lines.length; ; at++) {
-      const line = await from.said(['"msg":"status"'], at)
+      const line = await from.saidFrom(at, '"msg":"status"')
       at = from.lines.indexOf(line, at)
       const state = JSON.parse(line) as CollectorStatus
       if (isWanted(state)) return state
@@ -80,21 +80,21 @@ describe('a collector that is left running', function () {
       DUALTRACE_ROTATE_EVERY: '1s',
       DUALTRACE_STATUS_PORT: String(port),
     })
-    await own.said(['waiting for a process named streaming'])
+    await own.said('waiting for a process named streaming')
     const { status, text } = await statusPage(port, '/readyz')
     assert.equal(status, 503)
     assert.match(text, /^there is no process: a process named streaming$/m)
     const first = await startService()
-    await own.said(['"msg":"collecting"', `/${first.pid}/`])
+    await own.said('"msg":"collecting"', `/${first.pid}/`)
     await statusOf(own, ({ outbox }) => outbox.sentBytes > 0)
     await stack.stop('kafka')
     await statusOf(own, ({ outbox }) => outbox.diskWaitingBytes > 100_000)
     await stack.start('kafka')
     await statusOf(own, ({ inputs: [input] }) => input!.perf.rotations > 0 && input!.gotrace.generations > 2)
     await first.stop()
-    await own.said(['collected to the end', `/${first.pid}/`])
+    await own.said('collected to the end', `/${first.pid}/`)
     const second = await startService()
-    await own.said(['"msg":"collecting"', `/${second.pid}/`])
+    await own.said('"msg":"collecting"', `/${second.pid}/`)
     const { gotrace, perf } = (await statusOf(own, () => true)).inputs[0]!
     await statusOf(
       own,
@@ -102,7 +102,7 @@ describe('a collector that is left running', function () {
         input!.gotrace.generations > gotrace.generations + 1 && input!.perf.bytes > perf.bytes + 500_000,
     )
     await second.stop()
-    await own.said(['collected to the end', `/${second.pid}/`])
+    await own.said('collected to the end', `/${second.pid}/`)
     // What is not sent within some seconds of being told to end goes to the spool: right, but not what is asked here.
     const { outbox, inputs } = await statusOf(
       own,
@@ -158,11 +158,11 @@ describe('a collector that is left running', function () {
     })
     try {
       const own = start('collect3.')
-      await own.said(['waiting for a process named streaming'])
+      await own.said('waiting for a process named streaming')
       const service = await startService('-idle')
       await statusOf(own, ({ inputs: [input] }) => input!.gotrace.generations > 1 && input!.perf.bytes > 0)
       // Nothing of perf for that long, while the trace goes on; then nothing of either.
-      for (const stopped of [await perfScriptsOf(own.pid), [service.pid]]) {
+      for (const stopped of [await perfScriptsOf(own.pid!), [service.pid]]) {
         for (const pid of stopped) process.kill(pid, 'SIGSTOP')
         await sleep(1.5 * latenessMs)
         for (const pid of stopped) process.kill(pid, 'SIGCONT')
@@ -188,25 +188,25 @@ describe('a collector that is left running', function () {
   it('keeps the oldest when the spool is full, marks the rest as lost, and survives being killed', async () => {
     const small = { DUALTRACE_MEMORY: '2MB', DUALTRACE_SPOOL_SIZE: '300kB' }
     const own = start('collect2.', small)
-    await own.said(['waiting for a process named streaming'])
+    await own.said('waiting for a process named streaming')
     const service = await startService()
-    await own.said(['"msg":"collecting"'])
+    await own.said('"msg":"collecting"')
     await statusOf(own, ({ outbox }) => outbox.sentBytes > 0)
     await stack.stop('kafka')
     const before = await statusOf(own, ({ outbox }) => outbox.shedMessages > 0)
     assert.ok(before.outbox.diskWaitingBytes <= 300e3)
     await stack.start('kafka')
-    await own.said(['there is room again'])
+    await own.said('there is room again')
     const linesSoFar = own.lines.length
     await stack.stop('kafka')
-    await own.said(['no room for more'], linesSoFar)
+    await own.saidFrom(linesSoFar, 'no room for more')
     await own.kill()
     const next = start('collect2.', small)
-    await next.said(['the spool holds what an earlier collector left'])
+    await next.said('the spool holds what an earlier collector left')
     // The spool is full: the first generations of the new stream find no room, and with them the header of the trace.
     await statusOf(next, ({ inputs }) => inputs[0]!.gotrace.shedGenerations > 0)
     await stack.start('kafka')
-    await next.said(['there is room again'])
+    await next.said('there is room again')
     await statusOf(next, ({ inputs: [input], outbox }) => {
       const { generations, shedGenerations } = input!.gotrace
       return generations > shedGenerations + 1 && outbox.memoryWaitingBytes + outbox.diskWaitingBytes < 50e3

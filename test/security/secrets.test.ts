@@ -206,8 +206,8 @@ describe('secrets', function () {
       DUALTRACE_REPORT_EVERY: '1s',
     }
     const running = new CollectorProcess({ ...kafka(), ...env })
-    await running.said(['no trace; asking again'])
-    await running.said(['"status"'])
+    await running.said('no trace; asking again')
+    await running.said('"status"')
     assert.equal(await running.stop(), 0)
     outputs.set('collector', running.lines.join('\n'))
     keepFiles(spool)
