@@ -25,11 +25,13 @@ export type TimeClass = (typeof timeClasses)[number]
 export const timeClassDocs: Readonly<Record<TimeClass, string>> = {
   on_cpu: 'Running in Go and on a CPU: real work',
   cpu_stolen: 'Running in Go, but the kernel ran something else on its CPU (preempted, throttled or stopped)',
-  fault_io: 'Running in Go, but its thread waited for the disk (page fault)',
-  runtime_futex: 'Running in Go, but its thread slept in a lock of the Go runtime',
+  fault_io:
+    'Running in Go, but its thread slept uninterruptibly in the kernel: a page fault from disk, or the wait for a new process to start',
+  runtime_futex:
+    'Running in Go, but its thread slept in the kernel: a lock of the Go runtime, or a raw system call that Go does not know to sleep',
   syscall_cpu: 'in a system call, on a CPU',
-  syscall_blocked: 'in a system call, off CPU',
-  sched_wait: 'runnable, waiting for a P',
+  syscall_blocked: 'in a system call, off CPU: asleep or preempted',
+  sched_wait: 'runnable, waiting for a P; also while the thread that runs it next was preempted before it could park',
   sched_wait_kernel: 'runnable, its thread woken but not yet on a CPU',
   net_wait: 'waiting for the network',
   sync_wait: 'waiting for a channel, select or lock',
