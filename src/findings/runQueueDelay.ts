@@ -96,7 +96,7 @@ function explain(bucket: Bucket, fromNs: number, share: number): Finding {
     kernel,
     next: throttled
       ? quotaStep
-      : 'more threads want to run than there are CPUs: give the service CPUs of its own, or find out what runs instead; where those are its own threads, GOMAXPROCS is larger than the CPUs it may use',
+      : 'more threads want to run than there are CPUs: give the service CPUs of its own, or find out what runs instead; where those are its own threads, GOMAXPROCS is larger than the CPUs it may use. Look at cpu.stat (nr_throttled) too: where others fill the CPUs, a used-up quota looks the same',
     facts: {
       wakes,
       woken_ns: wokenNs,
