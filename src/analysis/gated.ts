@@ -69,6 +69,9 @@ const inputGates: Gates<InputListener> = {
   shipped: (to, gate) => (track, atNs, lagMs) => {
     if (gate.at(atNs)) to.shipped(track, atNs, lagMs)
   },
+  thinned: (to, gate) => (atNs, detail) => {
+    if (gate.at(atNs)) to.thinned(atNs, detail)
+  },
   gap: (to, gate) => (track, atNs, lostBytes) => {
     if (gate.at(atNs)) to.gap(track, atNs, lostBytes)
   },

@@ -198,6 +198,8 @@ export class Run {
     this.tellProblems('perf', atNs)
     progress.perfRecords++
     for (const reducer of this.counting) reducer.input('perf', atNs, 1, record.bytes, late ? 1 : 0)
+    const { detail } = this.perf.header
+    if (detail !== 'full') for (const [, reducer] of this.reducers) reducer.thinned?.(atNs, detail)
     if (record.kind === PerfKind.Lost || record.kind === PerfKind.LostSamples) {
       progress.perfLost += record.lost
       for (const [, reducer] of this.reducers) reducer.lost?.(atNs, record.lost)

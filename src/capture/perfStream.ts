@@ -1,14 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { lostRecordText, RecordGate, threadLine } from '../perf/index.js'
+import { detailLine, lostRecordText, type PerfDetail, RecordGate, threadLine } from '../perf/index.js'
 import { type LivePerf, openLivePerf } from './livePerf.js'
 import { LostCounter } from './lostCounter.js'
 import { prefetch } from './prefetch.js'
 import { threadNames } from './proc.js'
 import { ThreadWatch } from './threadWatch.js'
-
-/** How much perf records: each level leaves out more than the one before it. */
-export const perfDetails = ['full', 'noStacks', 'noSyscalls'] as const
-export type PerfDetail = (typeof perfDetails)[number]
 
 export interface PerfStreamOptions {
   readonly pid: number
@@ -103,7 +99,7 @@ export class PerfStream {
     let told: PerfDetail = 'full'
     while (session !== undefined) {
       const current: Session = session
-      if (told !== current.detail) yield this.counted(Buffer.from(`# dualtrace detail : ${current.detail}\n`))
+      if (told !== current.detail) yield this.counted(Buffer.from(detailLine(current.detail)))
       told = current.detail
       const successor = this.successor(current)
       yield* this.drain(current)

@@ -1,4 +1,5 @@
 import type { ClockDecision } from '../clock/ladder.js'
+import type { PerfDetail } from '../perf/index.js'
 import type { TimelineListener } from '../timeline/model.js'
 import type { Row, Table, Value } from './table.js'
 
@@ -86,6 +87,8 @@ export interface InputListener {
   lost?(atNs: number, events: number): void
   unreadable?(track: Track, atNs: number, count: number): void
   shipped?(track: Track, atNs: number, lagMs: number): void
+  /** A record of perf came while the collector had it record less than everything. */
+  thinned?(atNs: number, detail: PerfDetail): void
   /** Bytes of the track never arrived; what happens next in it is at `atNs`. */
   gap?(track: Track, atNs: number, lostBytes: number): void
   /** The host's wall clock was set since the generation before. */

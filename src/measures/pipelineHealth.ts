@@ -1,3 +1,4 @@
+import { perfDetails } from '../perf/index.js'
 import type { Measure, Track } from './measure.js'
 import { Buckets, type Seconds } from './seconds.js'
 import type { Table } from './table.js'
@@ -18,11 +19,19 @@ export const pipelineHealthTable: Table = {
       type: 'long',
       doc: 'times the wall clock of the host was set, as Go 1.25 and later tell it',
     },
+    {
+      name: 'left_out',
+      type: 'symbol',
+      doc: 'what the collector had perf leave out to stay below its CPU ceiling: stacks, or stacks and system calls; null: nothing',
+    },
     { name: 'lag_ms', type: 'long', doc: 'shipped by the collector minus happened, ms; null when it was not live' },
   ],
   keys: ['track'],
   ttlDays: 30,
 }
+
+/** By place of the level in perfDetails. */
+const leftOutNames = [null, 'stacks', 'stacks and system calls'] as const
 
 interface Bucket {
   events: number
@@ -32,6 +41,8 @@ interface Bucket {
   parseErrors: number
   lostBytes: number
   clockSteps: number
+  /** Place in perfDetails of the least detail. */
+  level: number
   lagMs: number | null
 }
 
@@ -43,6 +54,7 @@ const newBucket = (): Bucket => ({
   parseErrors: 0,
   lostBytes: 0,
   clockSteps: 0,
+  level: 0,
   lagMs: null,
 })
 
@@ -74,6 +86,10 @@ export const pipelineHealth: Measure = {
         const bucket = at(track, atNs)
         bucket.lagMs = Math.max(bucket.lagMs ?? 0, lagMs)
       },
+      thinned(atNs, detail) {
+        const bucket = at('perf', atNs)
+        bucket.level = Math.max(bucket.level, perfDetails.indexOf(detail))
+      },
       gap(track, atNs, lostBytes) {
         at(track, atNs).lostBytes += lostBytes
       },
@@ -83,9 +99,10 @@ export const pipelineHealth: Measure = {
       flush(beforeNs) {
         for (const track of ['gotrace', 'perf'] as const) {
           for (const { startNs, bucket } of buckets[track].takeEnded(beforeNs)) {
-            const { events, bytes, lost, late, parseErrors, lostBytes, clockSteps, lagMs } = bucket
+            const { events, bytes, lost, late, parseErrors, lostBytes, clockSteps, level, lagMs } = bucket
             const wrong = { lost, late, parse_errors: parseErrors, lost_bytes: lostBytes, clock_steps: clockSteps }
-            sink.row(pipelineHealthTable, startNs, { track, events, bytes, ...wrong, lag_ms: lagMs })
+            const left_out = leftOutNames[level] ?? null
+            sink.row(pipelineHealthTable, startNs, { track, events, bytes, ...wrong, left_out, lag_ms: lagMs })
           }
         }
       },

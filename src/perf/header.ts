@@ -1,3 +1,4 @@
+import { isPerfDetail, type PerfDetail } from './detail.js'
 import { plainEventName } from './events.js'
 
 export interface PerfEventHeader {
@@ -33,6 +34,8 @@ export interface PerfHeader {
    * writes these lines, also between records, when it sees a thread for the first time.
    */
   readonly threads: ReadonlyMap<number, number> | undefined
+  /** What the records from here on were recorded with, as the collector's lines between records say. */
+  readonly detail: PerfDetail
 }
 
 export const emptyHeader: PerfHeader = {
@@ -47,6 +50,7 @@ export const emptyHeader: PerfHeader = {
   events: [],
   hasSwitchEvents: false,
   threads: undefined,
+  detail: 'full',
 }
 
 /** perf's PERF_TYPE_TRACEPOINT. */
@@ -86,6 +90,7 @@ const lineForms: readonly (readonly [RegExp, Reading])[] = [
       threads: withThread(header.threads, Number(inside), Number(outside)),
     }),
   ],
+  [/^# dualtrace detail : (\w+)$/, (header, [, detail]) => (isPerfDetail(detail!) ? { ...header, detail } : header)],
   [/^# (?:=======|captured on|header version)/, (header) => header],
 ]
 

@@ -1,5 +1,6 @@
-import { perfDetails, type PerfStream } from '../../capture/perfStream.js'
+import type { PerfStream } from '../../capture/perfStream.js'
 import { readStat } from '../../capture/proc.js'
+import { perfDetails } from '../../perf/index.js'
 import type { Log } from '../log.js'
 import { type CpuStatus, newCpuStatus } from './status.js'
 

@@ -1,4 +1,5 @@
-import type { PerfDetail, PerfStreamCounts } from '../../capture/perfStream.js'
+import type { PerfStreamCounts } from '../../capture/perfStream.js'
+import type { PerfDetail } from '../../perf/index.js'
 import type { OutboxCounts } from './outbox.js'
 
 /** What one input's Go track has been through, since the start. */

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { pino } from 'pino'
-import type { PerfDetail } from '../../../src/capture/perfStream.js'
 import { readStat } from '../../../src/capture/proc.js'
+import type { PerfDetail } from '../../../src/perf/index.js'
 import { CpuGovernor } from '../../../src/pipeline/collect/governor.js'
 
 /** Stands for the recording of one process: a process that costs CPU, and how much it was told to record. */
