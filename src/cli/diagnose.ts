@@ -7,14 +7,8 @@ import { ExitCode, UserError } from '../errors.js'
 import { type Export, exportKinds, Exports, parseExport } from '../export/index.js'
 import { severities, type Severity } from '../findings/finding.js'
 import type { OutRow } from '../measures/measure.js'
-import {
-  analyzeOffline,
-  openCapture,
-  openFiles,
-  type OfflineOptions,
-  type OfflineResult,
-  type OfflineSource,
-} from '../pipeline/offline.js'
+import { analyzeOffline, openCapture, openFiles, type OfflineOptions, type OfflineResult } from '../pipeline/offline.js'
+import type { OfflineSource } from '../pipeline/offlineSource.js'
 import { followTask } from '../pipeline/followTask.js'
 import { followedTables, followedTasks } from '../report/followed.js'
 import { jsonText, toJsonResult } from '../report/json.js'

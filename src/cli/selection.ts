@@ -12,7 +12,7 @@ import type { FollowedTask } from '../analysis/taskFollower.js'
 import { UserError } from '../errors.js'
 import { durationUnitsNs, parseCondition } from '../measures/condition.js'
 import { findMoments } from '../pipeline/moments.js'
-import type { OfflineSource } from '../pipeline/offline.js'
+import type { OfflineSource } from '../pipeline/offlineSource.js'
 
 export interface SelectionFlags {
   readonly from?: string

@@ -9,7 +9,7 @@ import { type Input, openInput } from '../capture/input.js'
 import { fitTracks } from '../clock/clockFit.js'
 import { type ClockDecision, decideClock } from '../clock/ladder.js'
 import { UserError } from '../errors.js'
-import type { OfflineSource } from './offline.js'
+import type { OfflineSource } from './offlineSource.js'
 
 export interface Prepared {
   /** To be read instead of what was given, which has been touched. */

@@ -1,6 +1,7 @@
 import { TaskFollower } from '../analysis/taskFollower.js'
 import type { OutRow } from '../measures/measure.js'
-import { analyzeOffline, type OfflineSource } from './offline.js'
+import { analyzeOffline } from './offline.js'
+import type { OfflineSource } from './offlineSource.js'
 
 /** What there is to say of the tasks that somebody asked for. */
 export interface Followed {

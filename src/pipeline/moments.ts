@@ -1,7 +1,8 @@
 import type { Analysis } from '../analysis/analysis.js'
 import { chosen, type Condition, matchRow, type Moment, PieceFinder } from '../measures/condition.js'
 import { defaultThresholds } from '../measures/measure.js'
-import { analyzeOffline, type OfflineSource } from './offline.js'
+import { analyzeOffline } from './offline.js'
+import type { OfflineSource } from './offlineSource.js'
 
 /** Reads a capture once to find where a condition holds, in order of time. */
 export async function findMoments(source: OfflineSource, condition: Condition): Promise<readonly Moment[]> {

@@ -1,4 +1,4 @@
-import { Analysis, type AnalysisOptions } from '../analysis/analysis.js'
+import { Analysis } from '../analysis/analysis.js'
 import type { Gate } from '../analysis/selection.js'
 import type { AnalysisSummary } from '../analysis/summary.js'
 import { readCapture } from '../capture/directory.js'
@@ -6,14 +6,10 @@ import { type Input, openInput } from '../capture/input.js'
 import type { ClockDecision } from '../clock/ladder.js'
 import { UserError } from '../errors.js'
 import type { Finding } from '../findings/finding.js'
-import type { OutRow, Thresholds, Track } from '../measures/measure.js'
+import type { OutRow, Thresholds } from '../measures/measure.js'
 import type { TimelineListener } from '../timeline/model.js'
 import { prepareClock, severalOldTraces } from './clockPass.js'
-
-export interface OfflineSource {
-  readonly names: Pick<AnalysisOptions, 'source' | 'service' | 'host' | 'clock' | 'perfClock' | 'threads'>
-  readonly inputs: Partial<Record<Track, Input>>
-}
+import type { OfflineSource } from './offlineSource.js'
 
 /** A finding with wall times, ns since the epoch as decimal strings. */
 export interface DatedFinding extends Finding {

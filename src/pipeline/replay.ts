@@ -5,7 +5,7 @@ import { type Topics, tracks } from '../transport/topics.js'
 import type { Producer } from '../transport/transport.js'
 import { type CutPiece, cutterFor } from './cutter.js'
 import { dataClock } from './dataTime.js'
-import type { OfflineSource } from './offline.js'
+import type { OfflineSource } from './offlineSource.js'
 import { endMessage, newStreamId, pieceMessage, type StreamIdentity, tracksHeader } from './shipper.js'
 
 export interface ReplayOptions {

@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  analyzeCapture,
-  analyzeOffline,
-  type OfflineResult,
-  type OfflineSource,
-  openCapture,
-} from '../../src/pipeline/offline.js'
+import { analyzeCapture, analyzeOffline, type OfflineResult, openCapture } from '../../src/pipeline/offline.js'
+import type { OfflineSource } from '../../src/pipeline/offlineSource.js'
 import { replay } from '../../src/pipeline/replay.js'
 import type { LocalStack } from '../../src/stack/local.js'
 import { packageRoot } from '../../src/stack/paths.js'

@@ -1,0 +1,9 @@
+import type { AnalysisOptions } from '../analysis/analysis.js'
+import type { Input } from '../capture/input.js'
+import type { Track } from '../measures/measure.js'
+
+/** A recording that has been opened: who it is of, and its tracks. */
+export interface OfflineSource {
+  readonly names: Pick<AnalysisOptions, 'source' | 'service' | 'host' | 'clock' | 'perfClock' | 'threads'>
+  readonly inputs: Partial<Record<Track, Input>>
+}
