@@ -25,6 +25,8 @@ export interface FollowedTask {
   readonly beginNs: number
   readonly endNs: number
   readonly goids: readonly number[]
+  /** Itself, and the tasks under it that ended before it did. */
+  readonly tasks: readonly number[]
   /** In the order of their begin. */
   readonly pieces: readonly FollowedPiece[]
   /** Pieces beyond what is kept. */
@@ -40,10 +42,18 @@ interface Collected {
   readonly pieces: number[]
   cut: number
   readonly functions: Map<number, string>
+  /** Tasks under it that have ended. */
+  readonly tasks: number[]
   readonly intervals: Map<number, { readonly fromNs: number; toNs: number }[]>
 }
 
-const nothingCollected = (): Collected => ({ pieces: [], cut: 0, functions: new Map(), intervals: new Map() })
+const nothingCollected = (): Collected => ({
+  pieces: [],
+  cut: 0,
+  functions: new Map(),
+  tasks: [],
+  intervals: new Map(),
+})
 
 /** A task's number, or what it logged in a category that names an id (see isIdCategory). */
 export function isWantedTask(wanted: string, id: number, logs: TaskLogs): boolean {
@@ -84,8 +94,7 @@ export class TaskFollower implements TimelineListener {
   }
 
   private piece(id: number, goroutine: Goroutine, fromNs: number, toNs: number, classId: number): void {
-    let collected = this.open.get(id)
-    if (collected === undefined) this.open.set(id, (collected = nothingCollected()))
+    const collected = this.collectedOf(id)
     if (collected.pieces.length >= 4 * piecesKept) collected.cut++
     else collected.pieces.push(goroutine.goid, fromNs, toNs, classId)
     collected.functions.set(goroutine.goid, goroutine.startFunc)
@@ -96,10 +105,19 @@ export class TaskFollower implements TimelineListener {
     else intervals.push({ fromNs, toNs })
   }
 
+  private collectedOf(id: number): Collected {
+    let collected = this.open.get(id)
+    if (collected === undefined) this.open.set(id, (collected = nothingCollected()))
+    return collected
+  }
+
   private ended(task: OpenTask, endNs: number): void {
-    const collected = this.open.get(task.id) ?? nothingCollected()
+    const collected = this.collectedOf(task.id)
     this.open.delete(task.id)
-    const { id, type, beginNs, logs, goids } = task
+    const { id, type, beginNs, logs, goids, chain } = task
+    for (const ancestor of chain.slice(1)) {
+      if (this.tracker.state.tasks.has(ancestor)) this.collectedOf(ancestor).tasks.push(id)
+    }
     if (!isWantedTask(this.wanted, id, logs)) {
       const logged = logs.kept.filter(({ category }) => isIdCategory(category)).map(({ message }) => message)
       if (this.others.length < tasksNamed) this.others.push({ id, type, logged })
@@ -107,6 +125,7 @@ export class TaskFollower implements TimelineListener {
       this.found.push({
         ...{ id, type, beginNs, endNs },
         goids: [...goids],
+        tasks: [id, ...collected.tasks],
         pieces: piecesOf(collected.pieces),
         piecesCut: collected.cut,
         functions: collected.functions,

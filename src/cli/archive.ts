@@ -6,6 +6,7 @@ import { Lease } from '../archive/lease.js'
 import { verifyCapture } from '../archive/verify.js'
 import { ExitCode, UserError } from '../errors.js'
 import { tracks } from '../transport/topics.js'
+import { formatCount } from '../findings/units.js'
 import { formatBytes, formatWallNs } from './archiveText.js'
 import { parseWallTime } from './selection.js'
 
@@ -58,7 +59,7 @@ async function list(directory: string, { json }: Output): Promise<void> {
       process.stdout.write(`${source}  ${hour}  ${range}  ${formatBytes(bytes)}${note}\n    ${capture}\n`)
     }
     const total = captures.reduce((sum, { bytes }) => sum + bytes, 0)
-    process.stderr.write(`dualtrace: ${captures.length} captures, ${formatBytes(total)}\n`)
+    process.stderr.write(`dualtrace: ${formatCount(captures.length, 'capture')}, ${formatBytes(total)}\n`)
   }
   tell(problems)
 }

@@ -73,7 +73,7 @@ function withinTasks({ intervals, goroutines }: Selection, tasks: readonly Follo
       if (goroutines?.has(goid) ?? true) all.set(goid, united([...(all.get(goid) ?? []), ...own]))
     }
   }
-  return { intervals: united(parts), goroutines: all, tasks: new Set(tasks.map(({ id }) => id)) }
+  return { intervals: united(parts), goroutines: all, tasks: new Set(tasks.flatMap((task) => task.tasks)) }
 }
 
 function clipped(intervals: readonly Interval[], fromNs: number, toNs: number): Interval[] {
