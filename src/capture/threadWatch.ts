@@ -6,6 +6,8 @@ import { threadIds } from './proc.js'
 export type ThreadIds = [outside: number, inside: number]
 
 const everyMs = 100
+/** What was told may have been lost on its way, and a reader may begin later: all is told again so often. */
+const againEveryMs = 60_000
 
 /**
  * Watches the threads of a process in a pid namespace of its own: perf has other ids for them than the process, and only /proc knows both, while they
@@ -20,11 +22,12 @@ export class ThreadWatch {
   constructor(
     private readonly pid: number,
     private readonly signal: AbortSignal,
+    private readonly tellAgainMs = againEveryMs,
   ) {
     this.ended = this.watch()
   }
 
-  /** Those seen since this was last asked. */
+  /** Those seen since this was last asked, or not told for a while. */
   take(): readonly ThreadIds[] {
     const { found } = this
     this.found = []
@@ -35,7 +38,12 @@ export class ThreadWatch {
     const { pid, signal } = this
     const [outside, inside] = (await idsOf(pid, String(pid))) ?? []
     if (outside === inside) return
+    let toldMs = performance.now()
     while ((await this.look()) && !signal.aborted) {
+      if (performance.now() - toldMs >= this.tellAgainMs) {
+        toldMs = performance.now()
+        this.known.clear()
+      }
       await sleep(everyMs, undefined, { signal, ref: false }).catch(() => undefined)
     }
   }

@@ -14,7 +14,7 @@ describe('the watch over threads in a pid namespace', () => {
     assert.deepEqual(watch.take(), [])
   })
 
-  it('tells the ids of each thread outside and inside once, and ends with the process', async function () {
+  it('tells the ids of each thread outside and inside once, and again after a while, and ends with the process', async function () {
     requireNamespaces(this)
     const outer = spawn('unshare', inNamespace('sh', '-c', 'echo $$; read wait'), {
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -29,8 +29,14 @@ describe('the watch over threads in a pid namespace', () => {
       seen = watch.take()
     }
     assert.deepEqual(seen, [[pid, 1]])
+    const again = new ThreadWatch(pid, new AbortController().signal, 1)
+    for (let told = 0; told < 3; told++) {
+      do seen = again.take()
+      while (seen.length === 0 && (await sleep(10, true)))
+      assert.deepEqual(seen[0], [pid, 1])
+    }
     outer.stdin.end('\n')
-    await watch.ended
+    await Promise.all([watch.ended, again.ended])
     assert.deepEqual(watch.take(), [])
   })
 })
