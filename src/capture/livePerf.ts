@@ -10,6 +10,8 @@ export interface LivePerf {
   readonly text: AsyncIterable<Uint8Array>
   /** Ends the recording; `text` still delivers what perf has. */
   stop(): Promise<void>
+  /** Ends the recording, and what of its text nobody has read is lost. */
+  drop(): void
   /** Settles when perf has ended, told to or not; the other one, for perf's system-wide half. */
   readonly ended: Promise<unknown>
   readonly wakeupsEnded: Promise<unknown>
@@ -66,6 +68,11 @@ export async function openLivePerf(options: LivePerfOptions): Promise<LivePerf> 
     text: text(),
     stop: async () => {
       await perf.stop()
+    },
+    drop: () => {
+      perf.main.drop()
+      perf.wakeups?.drop()
+      perf.stop().catch(() => undefined)
     },
     ended: perf.main.exited,
     wakeupsEnded: perf.wakeups?.exited ?? new Promise(() => undefined),

@@ -23,6 +23,8 @@ export interface PerfProcess {
   readonly exited: Promise<PerfExit>
   /** Asks perf to finish what it writes and waits for it. */
   stop(): Promise<PerfExit>
+  /** Nobody reads the text any more: perf script would wait for ever for somebody to take it. */
+  drop(): void
 }
 
 export interface PerfRecordOptions {
@@ -76,7 +78,7 @@ export async function startPerfRecord(args: readonly string[], options: PerfReco
   if (first !== 'recording') throw perfFailure(first.stderr)
   if (options.scriptArgs !== undefined) keepFlowing(command, ack, exited)
   const pids = [child.pid, script?.pid].filter((pid) => pid !== undefined)
-  return { pids, text, exited, stop: () => stop(child, exited) }
+  return { pids, text, exited, stop: () => stop(child, exited), drop: () => void script?.kill('SIGKILL') }
 }
 
 let leash: Promise<readonly string[]> | undefined
@@ -124,21 +126,32 @@ function spawnScript(
   return script
 }
 
-/** Begins to read at once: when a child ends, node throws away what of its output nobody has begun to read. */
-function readText(script: ChildProcess, read: (stdout: Readable) => AsyncIterable<Uint8Array>) {
+/**
+ * Begins to read at once: when a child ends, node throws away what of its output nobody has begun to read. No generator, as one that was not
+ * asked for anything yet does not hear that it is not wanted any more.
+ */
+function readText(
+  script: ChildProcess,
+  read: (stdout: Readable) => AsyncIterable<Uint8Array>,
+): AsyncIterable<Uint8Array> {
   const exited = watch(script)
   exited.catch(() => undefined)
-  const chunks = read(script.stdout!)
-  async function* text(): AsyncIterable<Uint8Array> {
-    try {
-      yield* chunks
+  const chunks = read(script.stdout!)[Symbol.asyncIterator]()
+  const text: AsyncIterator<Uint8Array> = {
+    async next() {
+      const next = await chunks.next()
+      if (next.done !== true) return next
       const { code, stderr } = await exited
       if (code !== 0) throw perfFailure(stderr)
-    } finally {
+      return next
+    },
+    async return() {
       script.kill('SIGKILL')
-    }
+      await chunks.return?.()
+      return { done: true, value: undefined }
+    },
   }
-  return text()
+  return { [Symbol.asyncIterator]: () => text }
 }
 
 /** As fast as it is taken. */

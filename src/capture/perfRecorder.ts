@@ -63,6 +63,7 @@ export async function startPerfRecorder(options: PerfOptions, outputs: PerfOutpu
       },
     }
   } catch (error) {
+    wakeups?.drop()
     await wakeups?.stop()
     throw error
   }

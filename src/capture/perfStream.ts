@@ -72,6 +72,7 @@ export class PerfStream {
   private lastPauseMs = 0
   private wanted = new AbortController()
   private readonly watch: ThreadWatch
+  private isOver = false
 
   constructor(private readonly options: PerfStreamOptions) {
     this.watch = new ThreadWatch(options.pid, options.signal)
@@ -95,6 +96,15 @@ export class PerfStream {
 
   /** The text, from now on; only once. */
   async *text(): AsyncIterable<Uint8Array> {
+    try {
+      yield* this.sessions()
+    } finally {
+      this.isOver = true
+      for (const perf of this.live) perf.drop()
+    }
+  }
+
+  private async *sessions(): AsyncIterable<Uint8Array> {
     let session = yield* this.openPatiently()
     let told: PerfDetail = 'full'
     while (session !== undefined) {
@@ -236,6 +246,8 @@ export class PerfStream {
   private begin(perf: LivePerf, detail: PerfDetail, fromNs: bigint): Session {
     for (const note of perf.notes) this.options.note(note)
     this.live.add(perf)
+    // Whoever read has gone while it started.
+    if (this.isOver) perf.drop()
     const session: Session = {
       detail,
       perf,

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { startPerfRecorder } from '../../src/capture/perfRecorder.js'
 import { PerfStream, type PerfStreamOptions } from '../../src/capture/perfStream.js'
 import { defaultSyscalls } from '../../src/perf/command.js'
 import { PerfKind, PerfScriptReader } from '../../src/perf/index.js'
@@ -57,6 +60,26 @@ describe('the perf stream of a process', () => {
     assert.deepEqual(seen.outOfTurn, [])
     assert.ok(seen.switches > 1000, `${seen.switches} switches`)
     assert.deepEqual(notes, [])
+  })
+
+  it('leaves no perf behind when nobody reads on, nor one that was just being started', async () => {
+    for (const rotateEveryMs of [1000, 3_600_000]) {
+      const stream = await open('rpc', [], { rotateEveryMs })
+      for await (const chunk of stream.text()) {
+        if (chunk.length > 0 && stream.counts.rotations >= (rotateEveryMs > 1000 ? 0 : 1)) break
+      }
+      while ((await perfsOfOurs()).length > 0) await sleep(20)
+      await workload?.stop()
+    }
+  })
+
+  it('leaves no perf behind when the second of two does not start', async () => {
+    const gone = spawn('true')
+    await once(gone, 'exit')
+    const options = { pid: gone.pid!, comms: ['node', 'swapper/0', 'swapper/1'], frequencyHz: 99, syscalls: [] }
+    const starting = startPerfRecorder({ ...options, bufferBytes: 4 << 20 }, { main: '-', wakeups: '-', live: true })
+    await assert.rejects(starting)
+    while ((await perfsOfOurs()).length > 0) await sleep(20)
   })
 
   it('starts a perf that was killed again, and marks the hole as lost', async () => {
@@ -192,6 +215,13 @@ async function read(stream: PerfStream, details: Detail[] = []) {
   reader.end()
   while (reader.next()) take()
   return seen
+}
+
+/** Children of this process that are perf, or become it. */
+async function perfsOfOurs(): Promise<string[]> {
+  const children = await readFile(`/proc/self/task/${process.pid}/children`, 'utf8')
+  const commands = children.split(' ').map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''))
+  return (await Promise.all(commands)).filter((command) => command.split('\0').includes('perf'))
 }
 
 /** How often the kernel has switched a thread; 0 when it is gone. */
