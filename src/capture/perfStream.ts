@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { detailLine, lostRecordText, type PerfDetail, RecordGate, threadLine } from '../perf/index.js'
+import { isAborted } from './aborted.js'
 import { type LivePerf, openLivePerf } from './livePerf.js'
 import { LostCounter } from './lostCounter.js'
+import { PerfOpening } from './perfOpening.js'
 import { prefetch } from './prefetch.js'
 import { threadNames } from './proc.js'
 import { ThreadWatch } from './threadWatch.js'
@@ -68,10 +70,13 @@ export class PerfStream {
   private readonly lost = new LostCounter()
   private readonly live = new Set<LivePerf>()
   private level: PerfDetail = 'full'
+  /** What the text says of itself so far. */
+  private told: PerfDetail = 'full'
   private attachesInARow = 0
   private lastPauseMs = 0
   private wanted = new AbortController()
   private readonly watch: ThreadWatch
+  private readonly opening = new PerfOpening()
   private isOver = false
 
   constructor(private readonly options: PerfStreamOptions) {
@@ -104,13 +109,18 @@ export class PerfStream {
     }
   }
 
+  /** What a text that begins with the chunk that comes next lacks, to stand before it. */
+  async openingText(): Promise<Buffer> {
+    const { opening, options, watch, told } = this
+    return opening.text(options.pid, told, await watch.all())
+  }
+
   private async *sessions(): AsyncIterable<Uint8Array> {
     let session = yield* this.openPatiently()
-    let told: PerfDetail = 'full'
     while (session !== undefined) {
       const current: Session = session
-      if (told !== current.detail) yield this.counted(Buffer.from(detailLine(current.detail)))
-      told = current.detail
+      if (this.told !== current.detail) yield this.counted(Buffer.from(detailLine(current.detail)))
+      this.told = current.detail
       const successor = this.successor(current)
       yield* this.drain(current)
       current.over.abort()
@@ -127,10 +137,12 @@ export class PerfStream {
     const stop = () => void perf.stop().catch(() => undefined)
     this.options.signal.addEventListener('abort', stop)
     if (this.options.signal.aborted) stop()
+    this.opening.begin()
     try {
       for await (const chunk of chunks) {
         const through = gate.push(chunk)
         if (through.length === 0) continue
+        this.opening.see(through)
         yield* this.newThreads()
         yield this.counted(through)
       }
@@ -288,9 +300,4 @@ export class PerfStream {
 
 function longer(pauseMs: number): number {
   return Math.min(longestPauseMs, Math.max(firstPauseMs, pauseMs * 2))
-}
-
-/** What the compiler knows of the signal is old after a wait. */
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted
 }

@@ -46,11 +46,17 @@ export async function threadIds(pid: number): Promise<string[]> {
   return readdir(`/proc/${pid}/task`).catch(() => [])
 }
 
-/** Names of its threads, each once, sorted. */
-export async function threadNames(pid: number): Promise<string[]> {
+/** Its threads that live now. */
+export async function threadsOf(pid: number): Promise<{ tid: number; comm: string }[]> {
   const tids = await threadIds(pid)
   const names = await Promise.all(tids.map((tid) => readFile(`/proc/${pid}/task/${tid}/comm`, 'utf8').catch(() => '')))
-  return [...new Set(names.map((name) => name.replace(/\n$/, '')))].filter((name) => name !== '').sort()
+  const threads = tids.map((tid, at) => ({ tid: Number(tid), comm: names[at]!.replace(/\n$/, '') }))
+  return threads.filter(({ comm }) => comm !== '')
+}
+
+/** Names of its threads, each once, sorted. */
+export async function threadNames(pid: number): Promise<string[]> {
+  return [...new Set((await threadsOf(pid)).map(({ comm }) => comm))].sort()
 }
 
 export async function commandLine(pid: number): Promise<string[]> {

@@ -34,10 +34,17 @@ export class ThreadWatch {
     return found
   }
 
+  /** Those that live now; none when the process shares our namespace. */
+  async all(): Promise<ThreadIds[]> {
+    const { pid } = this
+    if (!(await isElsewhere(pid))) return []
+    const ids = await Promise.all((await threadIds(pid)).map((tid) => idsOf(pid, tid)))
+    return ids.filter((found) => found !== undefined)
+  }
+
   private async watch(): Promise<void> {
     const { pid, signal } = this
-    const [outside, inside] = (await idsOf(pid, String(pid))) ?? []
-    if (outside === inside) return
+    if (!(await isElsewhere(pid))) return
     let toldMs = performance.now()
     while ((await this.look()) && !signal.aborted) {
       if (performance.now() - toldMs >= this.tellAgainMs) {
@@ -60,6 +67,11 @@ export class ThreadWatch {
     this.known = known
     return tids.length > 0
   }
+}
+
+async function isElsewhere(pid: number): Promise<boolean> {
+  const [outside, inside] = (await idsOf(pid, String(pid))) ?? []
+  return outside !== inside
 }
 
 /** Undefined when the thread is gone. The first id of NSpid is that of /proc's namespace, the last the innermost (proc_pid_status(5)). */

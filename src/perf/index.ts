@@ -8,7 +8,14 @@ export { isSampledTracepoint, threadLine, type PerfEventHeader, type PerfHeader 
 export { recordToJson } from './json.js'
 export { PerfTextMerger } from './merge.js'
 export type { Problem, ProblemName } from './problems.js'
-export { countRecords, firstRecordTime, lastRecordTime, lostRecordText } from './pieces.js'
+export {
+  commRecordText,
+  countRecords,
+  firstRecordTime,
+  lastRecordTime,
+  leadingComments,
+  lostRecordText,
+} from './pieces.js'
 export { RecordGate } from './recordGate.js'
 export { PerfScriptReader, type PerfReaderOptions, type PerfReaderState } from './reader.js'
 export { PerfKind, perfKindNames, PerfRecord } from './record.js'

@@ -9,6 +9,21 @@ export function lostRecordText(atNs: bigint, events: number): Buffer {
   return Buffer.from(`perf     0/0     ${seconds}.${fraction}: PERF_RECORD_LOST lost ${events}\n`)
 }
 
+/** A record saying that there is such a thread, as perf script lists those it finds when it begins: without a time. */
+export function commRecordText(comm: string, pid: number, tid: number): string {
+  return `${comm}     0/0     [000]     0.000000000: PERF_RECORD_COMM: ${comm}:${pid}/${tid}\n`
+}
+
+/** Size of the comment lines at the start of a text. */
+export function leadingComments(bytes: Uint8Array): number {
+  const head = new Head()
+  for (let start = 0; ;) {
+    const newline = bytes.indexOf(Byte.newline, start)
+    if (newline < 0 || lineKind(bytes, start, newline, head) !== LineKind.Comment) return start
+    start = newline + 1
+  }
+}
+
 /** Time of the last record that begins in these bytes, ns on perf's clock. */
 export function lastRecordTime(bytes: Buffer): bigint | undefined {
   const head = new Head()

@@ -92,6 +92,12 @@ const ProcessInput = z.strictObject({
         'a Unix socket to make, to which the process sends its trace (deploy/go)',
       ),
       traceDirectory: optional(absolutePath()).describe('a directory in which parts of one trace appear (deploy/go)'),
+      awayAfter: duration()
+        .prefault('8s')
+        .refine((ms) => ms >= 1000, 'it must be 1s or more')
+        .describe(
+          'when nothing comes of its traces for so long, the kernel half goes on alone until they are back; less than the `lateness` of the normalizers',
+        ),
       perf: z.boolean().default(true).describe('false: the Go trace alone'),
       frequency: z.int().min(1).max(10_000).default(defaultFrequencyHz).describe('CPU samples per second'),
       syscalls: syscallNames

@@ -62,6 +62,41 @@ describe('the perf stream of a process', () => {
     assert.deepEqual(notes, [])
   })
 
+  it('gives a reader that begins in the middle of its text what it must know first', async () => {
+    const stream = await open('rpc', [])
+    const whole = new PerfScriptReader()
+    const late = new PerfScriptReader()
+    const listed = new Set<number>()
+    let opening: Buffer | undefined
+    let lateRecords = 0
+    for await (const chunk of stream.text()) {
+      whole.push(chunk)
+      while (whole.next());
+      if (opening === undefined && whole.consumedBytes > 200_000) {
+        opening = await stream.openingText()
+        late.push(opening)
+      }
+      if (opening === undefined) continue
+      late.push(chunk)
+      while (late.next()) {
+        const { record } = late
+        if (record.kind === PerfKind.Comm && !record.hasTime) listed.add(record.childTid)
+        else lateRecords++
+      }
+      if (lateRecords > 500) break
+    }
+    assert.ok(late.header.clockId === 1 && late.header.reference !== undefined && late.header.events.length > 0)
+    assert.deepEqual({ ...late.header, threads: undefined }, { ...whole.header, threads: undefined })
+    assert.deepEqual([...late.problemCounts], [])
+    const tids = (await readdir(`/proc/${workload!.pid}/task`)).map(Number)
+    // Threads of Go are not given back to the system.
+    assert.deepEqual(
+      [...listed].filter((tid) => !tids.includes(tid)),
+      [],
+    )
+    assert.ok(listed.has(workload!.pid) && listed.size > 2, [...listed].join(' '))
+  })
+
   it('leaves no perf behind when nobody reads on, nor one that was just being started', async () => {
     for (const rotateEveryMs of [1000, 3_600_000]) {
       const stream = await open('rpc', [], { rotateEveryMs })

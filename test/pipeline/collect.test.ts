@@ -9,6 +9,7 @@ import { PerfKind, PerfScriptReader } from '../../src/perf/index.js'
 import type { CollectorStatus } from '../../src/pipeline/collect/status.js'
 import type { LocalStack } from '../../src/stack/local.js'
 import { CollectorProcess } from '../support/collector.js'
+import { Gate } from '../support/gate.js'
 import { NormalizerProcess } from '../support/normalizer.js'
 import { readRawTopics, trackOf } from '../support/rawTopics.js'
 import { requireGo, requireJava, requirePerf } from '../support/requirements.js'
@@ -56,6 +57,16 @@ describe('a collector that is left running', function () {
       ...env,
     })
     return collector
+  }
+
+  function startNormalizer(name: string): NormalizerProcess {
+    return new NormalizerProcess({
+      DUALTRACE_KAFKA: stack.kafka.brokers.join(','),
+      DUALTRACE_QUESTDB: stack.questdb.url,
+      DUALTRACE_TOPIC_PREFIX: `${name}.`,
+      DUALTRACE_GROUP: name,
+      DUALTRACE_LATENESS: `${latenessMs}ms`,
+    })
   }
 
   async function startService(...more: string[]): Promise<RunningWorkload> {
@@ -149,13 +160,7 @@ describe('a collector that is left running', function () {
   })
 
   it('is waited for while the service has nothing to do, or is stopped, for longer than a track may be silent', async () => {
-    const normalizer = new NormalizerProcess({
-      DUALTRACE_KAFKA: stack.kafka.brokers.join(','),
-      DUALTRACE_QUESTDB: stack.questdb.url,
-      DUALTRACE_TOPIC_PREFIX: 'collect3.',
-      DUALTRACE_GROUP: 'collect3',
-      DUALTRACE_LATENESS: `${latenessMs}ms`,
-    })
+    const normalizer = startNormalizer('collect3')
     try {
       const own = start('collect3.')
       await own.said('waiting for a process named streaming')
@@ -181,6 +186,62 @@ describe('a collector that is left running', function () {
       assert.ok(joined.length > 0, 'the join did not go on')
       assert.equal(await normalizer.stop(), 0)
     } finally {
+      await normalizer.kill()
+    }
+  })
+
+  it('reads the pprof endpoint again when it has not answered for longer than a track may be silent, and loses nothing of perf', async () => {
+    const normalizer = startNormalizer('collect4')
+    workload = await startWorkload(buildWorkload('rpc'), ['-duration', '110s'])
+    const { port, pathname } = new URL(workload.pprof)
+    const gate = await Gate.open(Number(port))
+    try {
+      const own = start('collect4.', {
+        DUALTRACE_COMMAND: '',
+        DUALTRACE_PID: String(workload.pid),
+        DUALTRACE_TRACE_SOCKET: '',
+        DUALTRACE_TRACE_URL: `http://127.0.0.1:${gate.port}${pathname}`,
+        DUALTRACE_TRACE_WINDOW: '1s',
+        DUALTRACE_AWAY_AFTER: '2s',
+      })
+      await statusOf(own, ({ inputs: [input] }) => input!.gotrace.generations > 1 && input!.perf.bytes > 0)
+      await gate.shut()
+      await own.said('nothing comes of the Go trace')
+      await sleep(latenessMs)
+      await gate.unshut()
+      await own.said('the Go trace is back')
+      const backNs = BigInt(Date.now()) * 1_000_000n
+      const { generations } = (await statusOf(own, () => true)).inputs[0]!.gotrace
+      await statusOf(own, ({ inputs: [input] }) => input!.gotrace.generations > generations + 2)
+      await workload.stop()
+      assert.equal(await own.exited, 0)
+
+      const messages = await readRawTopics(stack.kafka.brokers, 'collect4.')
+      const { source } = messages[0]!.envelope
+      const [before, after, ...others] = [...new Set(messages.map(({ envelope }) => envelope.stream))].sort()
+      assert.deepEqual(others, [])
+      const texts = [before, after].map((stream) => trackOf(messages, source, 'perf', stream))
+      assert.deepEqual(
+        texts.map(({ gaps, ended }) => [gaps, ended]),
+        Array(2).fill([[], true]),
+      )
+      const seen = readPerf(Buffer.concat(texts.map(({ bytes }) => bytes)))
+      assert.deepEqual([seen.lost, seen.outOfTurn, seen.problems], [0, [], []])
+      // The second run is read from its own text alone.
+      const second = readPerf(texts[1]!.bytes)
+      assert.ok(second.switches > 100 && second.problems.length === 0)
+
+      await normalizer.said('the source has ended', after!)
+      assert.deepEqual(
+        normalizer.lines.filter((line) => line.includes('silent')),
+        [],
+      )
+      const { time_classes: classes } = await storedRows(stack.questdb.url, source)
+      const joined = classes!.filter(({ ts, class: name }) => BigInt(ts) > backNs && name === 'on_cpu')
+      assert.ok(joined.length > 0, 'the join did not go on')
+      assert.equal(await normalizer.stop(), 0)
+    } finally {
+      await gate.shut()
       await normalizer.kill()
     }
   })

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { GenerationSplitter, GoTraceReader } from '../../src/gotrace/index.js'
 import { newInputStatus } from '../../src/pipeline/collect/status.js'
-import { shipTrack } from '../../src/pipeline/collect/trackShipper.js'
+import { shipperOf } from '../../src/pipeline/collect/trackShipper.js'
 import { type Piece, pieceOf, TrackIntake } from '../../src/pipeline/intake.js'
 import { SourceRun } from '../../src/pipeline/sourceRun.js'
 import { packageRoot } from '../../src/stack/paths.js'
@@ -42,10 +42,9 @@ async function shipped(trace: Uint8Array, hasRoom: (unit: number) => boolean, me
     tell: () => Promise.resolve(),
   }
   const status = newInputStatus('a test')
-  async function* chunks() {
-    for (let at = 0; at < trace.length; at += 7000) yield await Promise.resolve(trace.subarray(at, at + 7000))
-  }
-  await shipTrack('gotrace', chunks(), identity, { outbox, topics: topicNames(''), messageBytes }, status, () => false)
+  const shipper = shipperOf('gotrace', identity, { outbox, topics: topicNames(''), messageBytes }, status)
+  for (let at = 0; at < trace.length; at += 7000) await shipper.push(trace.subarray(at, at + 7000))
+  await shipper.end()
   return { messages, shed: status.gotrace.shedGenerations }
 }
 

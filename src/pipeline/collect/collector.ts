@@ -127,9 +127,9 @@ export class Collector {
       governor,
     }
     const goSource = await openGoSource(input, log)
-    const { service, host, frequency, syscalls, buffer, rotateEvery } = input
+    const { service, host, awayAfter: awayAfterMs, frequency, syscalls, buffer, rotateEvery } = input
     const perf = { frequencyHz: frequency, syscalls, bufferBytes: buffer, rotateEveryMs: rotateEvery }
-    const options = { query: queryOf(input), service, host, goSource, perf: input.perf ? perf : undefined }
+    const options = { query: queryOf(input), service, host, goSource, awayAfterMs, perf: input.perf ? perf : undefined }
     try {
       await watchProcess(options, context, this.status.inputs[at]!)
     } finally {

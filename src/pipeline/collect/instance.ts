@@ -6,8 +6,10 @@ import type { Log } from '../log.js'
 import { newStreamId, type StreamIdentity, tracksHeader } from '../shipper.js'
 import type { CpuGovernor } from './governor.js'
 import { type GoSource, goTraceOf } from './goSource.js'
+import { LiveRuns } from './liveRuns.js'
+import { ShippedRun } from './shippedRun.js'
 import type { InputStatus } from './status.js'
-import { shipTrack, type TrackDestination } from './trackShipper.js'
+import type { TrackDestination } from './trackShipper.js'
 
 export interface InstanceOptions {
   /** Absent: as the process says. */
@@ -15,6 +17,8 @@ export interface InstanceOptions {
   /** Absent: as the system says. */
   readonly host: string | undefined
   readonly goSource: GoSource | undefined
+  /** A Go source of which nothing comes for so long is away: the run goes on without it, and another one begins when it is back. */
+  readonly awayAfterMs: number
   /** Undefined: no perf. */
   readonly perf: Pick<PerfStreamOptions, 'frequencyHz' | 'syscalls' | 'bufferBytes' | 'rotateEveryMs'> | undefined
 }
@@ -33,27 +37,39 @@ export async function collectInstance(
   context: InstanceContext,
   status: InputStatus,
 ): Promise<void> {
-  const identity = identityOf(target, options)
-  status.source = identity.source
+  const source = sourceOf(target, options)
+  status.source = source
   status.instances++
-  const log = context.log.child({ source: identity.source })
+  const log = context.log.child({ source })
   log.info('collecting')
   const over = new AbortController()
   const stop = () => over.abort()
   context.signal.addEventListener('abort', stop)
   if (context.signal.aborted) stop()
   void target.exited.then(stop, stop)
-  const { goSource, perf } = options
+  const { goSource, perf, awayAfterMs } = options
+  const note = (text: string) => log.warn(text)
+  const stream = perf && new PerfStream({ ...perf, pid: target.pid, signal: over.signal, note })
+  const begin = () =>
+    new ShippedRun(
+      identityOf(source, target, options),
+      context,
+      status,
+      (track) => track === 'perf' || status.gotrace.isOpen,
+    )
+  const perfOpening = stream && (() => stream.openingText())
+  const runs = new LiveRuns({ begin, perfOpening, awayAfterMs, status: status.gotrace, log })
   const jobs: Promise<void>[] = []
-  if (perf !== undefined) jobs.push(collectPerf(target, perf, identity, context, status, over.signal, log))
+  const leave = stream && context.governor.watch(stream, log)
+  if (stream !== undefined) jobs.push(runs.shipPerf(counted(stream, status)))
   if (goSource !== undefined) {
     if (goSource.kind === 'socket') await goSource.socket.admit(target.pid)
-    const trace = goTraceOf(goSource, target, over.signal, log, status.gotrace)
-    jobs.push(shipTrack('gotrace', trace, identity, context, status, () => status.gotrace.isOpen))
+    jobs.push(runs.shipGo(goTraceOf(goSource, target, over.signal, log, status.gotrace)))
   }
   try {
     await Promise.all(jobs)
   } finally {
+    leave?.()
     context.signal.removeEventListener('abort', stop)
     status.source = undefined
     await target.release()
@@ -61,48 +77,34 @@ export async function collectInstance(
   log.info({ gotrace: status.gotrace, perf: status.perf }, 'collected to the end')
 }
 
-async function collectPerf(
-  target: Target,
-  perf: NonNullable<InstanceOptions['perf']>,
-  identity: StreamIdentity,
-  context: InstanceContext,
-  status: InputStatus,
-  signal: AbortSignal,
-  log: Log,
-): Promise<void> {
-  const stream = new PerfStream({ ...perf, pid: target.pid, signal, note: (text) => log.warn(text) })
-  // The counters of the input go on over all its processes.
+/** perf's text, with what happens to it put into the state of the input, whose counters go on over all its processes. */
+async function* counted(stream: PerfStream, status: InputStatus): AsyncIterable<Uint8Array> {
   const before = { ...status.perf }
-  async function* text() {
-    for await (const chunk of stream.text()) {
-      const { counts } = stream
-      const total = (name: keyof typeof counts) => before[name] + counts[name]
-      Object.assign(status.perf, {
-        detail: stream.detail,
-        rotations: total('rotations'),
-        restarts: total('restarts'),
-        failedStarts: total('failedStarts'),
-        lostEvents: total('lostEvents'),
-      })
-      yield chunk
-    }
-  }
-  const leave = context.governor.watch(stream, log)
-  try {
-    await shipTrack('perf', text(), identity, context, status, () => true)
-  } finally {
-    leave()
+  for await (const chunk of stream.text()) {
+    const { counts } = stream
+    const total = (name: keyof typeof counts) => before[name] + counts[name]
+    Object.assign(status.perf, {
+      detail: stream.detail,
+      rotations: total('rotations'),
+      restarts: total('restarts'),
+      failedStarts: total('failedStarts'),
+      lostEvents: total('lostEvents'),
+    })
+    yield chunk
   }
 }
 
-function identityOf(target: Target, options: InstanceOptions): StreamIdentity {
-  const host = options.host ?? hostname()
-  const service = options.service ?? target.name
+function sourceOf(target: Target, { host = hostname(), service = target.name }: InstanceOptions): string {
+  return [host, service, String(target.pid), target.start].map((part) => part.replaceAll('/', '_')).join('/')
+}
+
+/** Of a run that begins now. */
+function identityOf(source: string, target: Target, options: InstanceOptions): StreamIdentity {
   const clock = readClockPair()
   return {
-    source: [host, service, String(target.pid), target.start].map((part) => part.replaceAll('/', '_')).join('/'),
-    service,
-    host,
+    source,
+    service: options.service ?? target.name,
+    host: options.host ?? hostname(),
     stream: newStreamId(),
     tracks: tracksHeader({ gotrace: options.goSource !== undefined, perf: options.perf !== undefined }),
     clockMonotonicNs: clock.monotonicNs,

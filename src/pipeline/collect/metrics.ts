@@ -103,6 +103,12 @@ export function collectorMetrics(
       input,
     ),
     counter(
+      'collector_trace_absences_total',
+      'Times nothing came of the Go trace for awayAfter, so that the run went on without it',
+      each(({ gotrace }) => gotrace.absences),
+      input,
+    ),
+    counter(
       'collector_shed_generations_total',
       'Generations left out for want of room',
       each(({ gotrace }) => gotrace.shedGenerations),

@@ -17,6 +17,8 @@ export interface GoTraceStatus {
   lastGapNs: number
   /** Times the source did not answer, broke off, or gave something that is no trace. */
   failures: number
+  /** Times nothing came of it for so long that the run went on without it. */
+  absences: number
   /** Generations left out for want of room. */
   shedGenerations: number
 }
@@ -81,6 +83,7 @@ export function newInputStatus(watches: string): InputStatus {
       gapNs: 0,
       lastGapNs: 0,
       failures: 0,
+      absences: 0,
       shedGenerations: 0,
     },
     perf: {

@@ -13,35 +13,20 @@ export interface TrackDestination {
   readonly messageBytes: number
 }
 
-/** perf text waits at most so long for a message to fill up. */
-const flushEveryMs = 250
 /** A track of which nothing comes gives a sign of life so often: several times within the normalizer's `lateness`. */
 const aliveEveryMs = 1000
 
-/**
- * Ships a track to its end. While nothing comes of it and `isAlive`, it says so: a process may have nothing to do, and what little perf tells of it lies in
- * the buffer of perf script. What finds no room is left out as a whole generation, or as whole records with a LOST record in
- * their place.
- */
-export async function shipTrack(
+export function shipperOf(
   track: Track,
-  chunks: AsyncIterable<Uint8Array>,
   identity: StreamIdentity,
   to: TrackDestination,
   status: InputStatus,
-  isAlive: () => boolean,
-): Promise<void> {
-  const shipper = track === 'perf' ? new PerfShipper(identity, to, status) : new GenerationShipper(identity, to, status)
-  const flusher = setInterval(() => void shipper.tick(isAlive), flushEveryMs)
-  try {
-    for await (const chunk of chunks) await shipper.push(chunk)
-  } finally {
-    clearInterval(flusher)
-    await shipper.end()
-  }
+): TrackShipper {
+  return track === 'perf' ? new PerfShipper(identity, to, status) : new GenerationShipper(identity, to, status)
 }
 
-abstract class TrackShipper {
+/** Ships one track of a run. What finds no room is left out as a whole generation, or as whole records with a LOST record in their place. */
+export abstract class TrackShipper {
   private readonly cutter: Cutter
   private readonly mutex = new Mutex()
   private endAt = 0
@@ -61,11 +46,12 @@ abstract class TrackShipper {
     return this.mutex.run(() => this.ship(this.cutter.push(chunk)))
   }
 
-  tick(isAlive: () => boolean): Promise<void> {
+  /** Ships what is whole. A track of which nothing comes and that `isAlive` says so. */
+  tick(isAlive: boolean): Promise<void> {
     return this.mutex.run(async () => {
       await this.ship(this.cutter.flush())
       const nowMs = performance.now()
-      if (nowMs - this.offeredMs < aliveEveryMs || !isAlive()) return
+      if (nowMs - this.offeredMs < aliveEveryMs || !isAlive) return
       this.offeredMs = nowMs
       await this.to.outbox.tell(aliveMessage(this.to.topics, this.identity, this.track, this.endAt))
     })

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isAborted } from '../../capture/aborted.js'
 import { openGoTrace } from '../../capture/goTrace.js'
 import { generationSpan, GenerationSplitter } from '../../gotrace/index.js'
 import { shownAddress } from '../../secret.js'
@@ -41,11 +42,6 @@ export async function* traceWindows(
       await sleep(retryAfterMs, undefined, { signal }).catch(() => undefined)
     }
   }
-}
-
-/** The loop above goes on for as long as the process lives: what the compiler knows of the signal is old by then. */
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted
 }
 
 /** Adds up the time between the end of one trace and the beginning of the next, on the clock of the traces. */

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pino } from 'pino'
+import { Ev } from '../../../src/gotrace/index.js'
+import { LiveRuns } from '../../../src/pipeline/collect/liveRuns.js'
+import { ShippedRun } from '../../../src/pipeline/collect/shippedRun.js'
+import { newInputStatus } from '../../../src/pipeline/collect/status.js'
+import { decodeEnvelope, type Envelope } from '../../../src/transport/envelope.js'
+import { topicNames } from '../../../src/transport/topics.js'
+import type { OutMessage } from '../../../src/transport/transport.js'
+import { GoTraceWriter } from '../../support/goTraceWriter.js'
+
+const awayAfterMs = 200
+
+/** One generation that is over now, on the clock of the system, with the trace's header when it is the first. */
+function generation(gen: number, isOld = false): Uint8Array {
+  const nowNs = Number(process.hrtime.bigint())
+  const writer = new GoTraceWriter(nowNs, isOld ? undefined : 1_700_000_000, gen)
+  writer.event(100, 0, Ev.ProcStatus, 0, 1)
+  return writer.bytes()
+}
+
+const record = (atNs: number) =>
+  Buffer.from(`svc 99/100 [000] 1000.${String(atNs).padStart(9, '0')}: PERF_RECORD_SWITCH IN\n`)
+const opening = Buffer.from('# captured on : a test\nsvc 0/0 [000] 0.000000000: PERF_RECORD_COMM: svc:99/100\n')
+
+/** Hands on what the test gives it. */
+class Source {
+  private readonly chunks: Uint8Array[] = []
+  private wake: () => void = () => undefined
+  private isOver = false
+
+  give(...chunks: readonly Uint8Array[]): void {
+    this.chunks.push(...chunks)
+    this.wake()
+  }
+
+  end(): void {
+    this.isOver = true
+    this.wake()
+  }
+
+  async *read(): AsyncIterable<Uint8Array> {
+    for (;;) {
+      const chunk = this.chunks.shift()
+      if (chunk !== undefined) yield chunk
+      else if (this.isOver) return
+      else await new Promise<void>((resolve) => (this.wake = resolve))
+    }
+  }
+}
+
+class Bench {
+  readonly go = new Source()
+  readonly perf = new Source()
+  readonly status = newInputStatus('a test')
+  private readonly messages: OutMessage[] = []
+  private readonly jobs: Promise<unknown>
+
+  constructor() {
+    const outbox = {
+      offer: (unit: readonly OutMessage[]) => {
+        this.messages.push(...unit)
+        return Promise.resolve(true)
+      },
+      tell: () => Promise.resolve(),
+    }
+    let runs = 0
+    const begin = () => {
+      const identity = {
+        ...{ source: 'h/s/1/2026', service: 's', host: 'h', stream: `0${++runs}-a`, tracks: 'gotrace,perf' as const },
+        ...{ clockMonotonicNs: '1', clockWallNs: '1', perfClock: undefined },
+      }
+      const to = { outbox, topics: topicNames(''), messageBytes: 100_000 }
+      return new ShippedRun(identity, to, this.status, () => this.status.gotrace.isOpen)
+    }
+    const runsOfBoth = new LiveRuns({
+      begin,
+      perfOpening: () => Promise.resolve(opening),
+      awayAfterMs,
+      status: this.status.gotrace,
+      log: pino({ level: 'silent' }),
+    })
+    this.jobs = Promise.all([runsOfBoth.shipGo(this.go.read()), runsOfBoth.shipPerf(this.perf.read())])
+  }
+
+  async untilAway(times: number): Promise<void> {
+    while (this.status.gotrace.absences < times) await sleep(5)
+  }
+
+  async untilRun(number: number): Promise<void> {
+    while (this.runs().length < number) await sleep(5)
+  }
+
+  async end(): Promise<void> {
+    this.go.end()
+    this.perf.end()
+    await this.jobs
+  }
+
+  /** The bytes of each run's tracks, and whether they were ended last. */
+  runs() {
+    const found = new Map<string, { gotrace: Uint8Array[]; perf: Uint8Array[]; ended: string[] }>()
+    for (const { headers, value } of this.messages) {
+      const { stream, track, end } = decodeEnvelope(headers) as Envelope
+      const run = found.get(stream) ?? { gotrace: [], perf: [], ended: [] }
+      found.set(stream, run)
+      assert.ok(!run.ended.includes(track), `${track} goes on behind its end`)
+      if (end === true) run.ended.push(track)
+      else run[track].push(value!)
+    }
+    return [...found.values()].map(({ gotrace, perf, ended }) => {
+      return { gotrace: Buffer.concat(gotrace), perf: Buffer.concat(perf), ended: ended.sort() }
+    })
+  }
+}
+
+describe('a Go source that is away for a while', () => {
+  it('ends its half of the run, and begins another run of both halves when it is back, perf’s text passing from one to the other', async () => {
+    const bench = new Bench()
+    const first = generation(1)
+    bench.perf.give(opening, record(1))
+    bench.go.give(first)
+    await bench.untilAway(1)
+    bench.perf.give(record(2))
+    while (bench.runs()[0]!.perf.length < opening.length + 2 * record(1).length) await sleep(5)
+    // As of a file that stood still: a generation without the trace's header.
+    const back = generation(2)
+    bench.go.give(back)
+    await bench.untilRun(2)
+    bench.perf.give(record(3))
+    await bench.untilAway(2)
+    const anew = generation(1)
+    bench.go.give(anew)
+    await bench.untilRun(3)
+    await bench.end()
+    const header = first.subarray(0, 16)
+    const runs = bench.runs()
+    assert.deepEqual(
+      runs.map(({ ended }) => ended),
+      Array(3).fill(['gotrace', 'perf']),
+    )
+    assert.deepEqual(runs[0]!.gotrace, Buffer.from(first))
+    assert.deepEqual(runs[1]!.gotrace, Buffer.concat([header, back]))
+    assert.equal(String(runs[0]!.perf), String(Buffer.concat([opening, record(1), record(2)])))
+    assert.equal(String(runs[1]!.perf), String(Buffer.concat([opening, record(3)])))
+    assert.equal(String(runs[2]!.perf), String(opening))
+    assert.deepEqual(runs[2]!.gotrace, Buffer.from(anew))
+  })
+
+  it('is not away while a connection is open', async () => {
+    const bench = new Bench()
+    bench.status.gotrace.isOpen = true
+    bench.go.give(generation(1))
+    await sleep(4 * awayAfterMs)
+    bench.go.give(generation(2))
+    await bench.end()
+    assert.equal(bench.runs().length, 1)
+    assert.equal(bench.status.gotrace.absences, 0)
+  })
+
+  it('does not begin a run with a generation that was complete before it went away', async () => {
+    const bench = new Bench()
+    const [first, held] = [generation(1, true), generation(2, true)]
+    bench.go.give(first)
+    await bench.untilAway(1)
+    const back = generation(3, true)
+    bench.go.give(held, back)
+    await bench.end()
+    const [, second, ...others] = bench.runs()
+    assert.equal(others.length, 0)
+    assert.deepEqual(second!.gotrace, Buffer.concat([first.subarray(0, 16), back]))
+  })
+})
