@@ -92,6 +92,14 @@ const ProcessInput = z.strictObject({
         'a Unix socket to make, to which the process sends its trace (deploy/go)',
       ),
       traceDirectory: optional(absolutePath()).describe('a directory in which parts of one trace appear (deploy/go)'),
+      traceDumps: optional(absolutePath()).describe(
+        'a directory in which dumps of its flight recorder appear (deploy/go)',
+      ),
+      dumpWindow: duration()
+        .prefault('20s')
+        .refine((ms) => ms >= 1000, 'it must be 1s or more')
+        .describe("perf's text is kept for so long: longer than a dump of the flight recorder reaches back"),
+      dumpMemory: size().prefault('64MiB').describe('… and no more of it, packed, than this'),
       awayAfter: duration()
         .prefault('8s')
         .refine((ms) => ms >= 1000, 'it must be 1s or more')
@@ -119,12 +127,13 @@ const ProcessInput = z.strictObject({
     })
     .refine(({ pid, command, port }) => given(pid, command, port) === 1, 'give exactly one of pid, command and port')
     .refine(
-      ({ traceFile, traceSocket, traceDirectory }) => given(traceFile, traceSocket, traceDirectory) <= 1,
-      'give at most one of traceFile, traceSocket and traceDirectory',
+      ({ traceFile, traceSocket, traceDirectory, traceDumps }) =>
+        given(traceFile, traceSocket, traceDirectory, traceDumps) <= 1,
+      'give at most one of traceFile, traceSocket, traceDirectory and traceDumps',
     )
     .refine(
-      ({ perf, traceUrl, traceFile, traceSocket, traceDirectory }) =>
-        perf || given(traceUrl, traceFile, traceSocket, traceDirectory) > 0,
+      ({ perf, traceUrl, traceFile, traceSocket, traceDirectory, traceDumps }) =>
+        perf || given(traceUrl, traceFile, traceSocket, traceDirectory, traceDumps) > 0,
       'there is nothing to collect: say where its traces come from, or perf: true',
     )
     .describe('watches a running process'),

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { commandLine, processIds, readStat } from '../../src/capture/proc.js'
-import { GoTraceReader } from '../../src/gotrace/index.js'
+import { Analysis } from '../../src/analysis/analysis.js'
+import { generationSpan, GenerationSplitter, GoTraceReader } from '../../src/gotrace/index.js'
 import { PerfKind, PerfScriptReader } from '../../src/perf/index.js'
 import type { CollectorStatus } from '../../src/pipeline/collect/status.js'
 import type { LocalStack } from '../../src/stack/local.js'
+import type { Envelope } from '../../src/transport/envelope.js'
+import { tracks } from '../../src/transport/topics.js'
 import { CollectorProcess } from '../support/collector.js'
 import { Gate } from '../support/gate.js'
 import { NormalizerProcess } from '../support/normalizer.js'
@@ -15,7 +18,7 @@ import { readRawTopics, trackOf } from '../support/rawTopics.js'
 import { requireGo, requireJava, requirePerf } from '../support/requirements.js'
 import { sharedStack } from '../support/stack.js'
 import { freePort, metricsOn, statusPage } from '../support/statusPage.js'
-import { storedRows } from '../support/storedRows.js'
+import { computedRows, storedRows, withoutLag } from '../support/storedRows.js'
 import { buildWorkload, type RunningWorkload, startWorkload } from '../support/workloads.js'
 
 /** Several times as long as collectors wait between two signs of life. */
@@ -246,6 +249,55 @@ describe('a collector that is left running', function () {
     }
   })
 
+  it('ships each dump of a flight recorder with perf’s text of its time, and what two dumps share once', async () => {
+    const normalizer = startNormalizer('collect5')
+    const dumps = join(folder, 'dumps')
+    mkdirSync(dumps)
+    workload = await startWorkload(buildWorkload('dumps'), ['-duration', '110s', '-directory', dumps])
+    const { pid } = workload
+    try {
+      const own = start('collect5.', {
+        DUALTRACE_COMMAND: '',
+        DUALTRACE_PID: String(pid),
+        DUALTRACE_TRACE_SOCKET: '',
+        DUALTRACE_TRACE_DUMPS: dumps,
+        DUALTRACE_DUMP_WINDOW: '3s',
+      })
+      const dump = async (number: number) => {
+        process.kill(pid, 'SIGUSR1')
+        return statusOf(own, ({ inputs: [input] }) => input!.gotrace.traces === number)
+      }
+      await statusOf(own, ({ inputs: [input] }) => input!.perf.keptBytes > 0)
+      // Longer than the recorder reaches back.
+      await sleep(4000)
+      await dump(1)
+      // It holds a part of the first one.
+      const { inputs } = await dump(2)
+      assert.deepEqual([inputs[0]!.gotrace.uncovered, inputs[0]!.gotrace.failures], [0, 0])
+      await workload.stop()
+      assert.equal(await own.exited, 0)
+      const messages = await readRawTopics(stack.kafka.brokers, 'collect5.')
+      const { envelope } = messages[0]!
+      const { source } = envelope
+      assert.deepEqual([...new Set(messages.map(({ envelope: { stream } }) => stream))], [envelope.stream])
+      const [gotrace, perf] = tracks.map((track) => trackOf(messages, source, track))
+      assert.deepEqual([gotrace!.gaps, gotrace!.ended, perf!.gaps, perf!.ended], [[], true, [], true])
+      const { bytes, fromNs, toNs } = unionOf(readdirSync(dumps).map((name) => readFileSync(join(dumps, name))))
+      assert.deepEqual(gotrace!.bytes, bytes)
+      const seen = readPerf(perf!.bytes)
+      assert.deepEqual([seen.lost, seen.outOfTurn, seen.problems], [0, [], []])
+      assert.ok(seen.firstNs <= fromNs && seen.lastNs < toNs, JSON.stringify({ ...seen, fromNs, toNs }))
+      await normalizer.said('the source has ended')
+      const rows = rowsOf(envelope, gotrace!.bytes, perf!.bytes)
+      assert.deepEqual(withoutLag(await storedRows(stack.questdb.url, source)), withoutLag(computedRows(rows, source)))
+      const { time_classes: classes } = computedRows(rows, source)
+      assert.ok(classes!.some(({ class: name }) => name === 'on_cpu'))
+      assert.equal(await normalizer.stop(), 0)
+    } finally {
+      await normalizer.kill()
+    }
+  })
+
   it('keeps the oldest when the spool is full, marks the rest as lost, and survives being killed', async () => {
     const small = { DUALTRACE_MEMORY: '2MB', DUALTRACE_SPOOL_SIZE: '300kB' }
     const own = start('collect2.', small)
@@ -308,6 +360,29 @@ async function perfScriptsOf(collector: number): Promise<number[]> {
   return found
 }
 
+/** What is in any of the dumps of one recorder, once, and its time on CLOCK_MONOTONIC, ns. */
+function unionOf(dumps: readonly Buffer[]) {
+  const splitter = new GenerationSplitter()
+  for (const dump of dumps) splitter.push(dump)
+  splitter.end()
+  const found = new Map<number, Uint8Array>()
+  for (let next = splitter.next(); next !== undefined; next = splitter.next())
+    if (!found.has(next.gen)) found.set(next.gen, next.bytes)
+  const spans = [...found.values()].map((bytes) => generationSpan(bytes)!)
+  return { bytes: Buffer.concat([...found.values()]), fromNs: spans[0]!.startNs, toNs: spans.at(-1)!.endNs }
+}
+
+function rowsOf({ source, service, host, perfClock, ...clock }: Envelope, gotrace: Uint8Array, perf: Uint8Array) {
+  const pair = { monotonicNs: clock.clockMonotonicNs!, wallNs: clock.clockWallNs! }
+  const names = { source, service, host, perfClock, clock: pair, tracks: { gotrace: true, perf: true } }
+  const analysis = new Analysis(names)
+  analysis.feed('gotrace', gotrace)
+  analysis.feed('perf', perf)
+  for (const track of tracks) analysis.end(track)
+  analysis.pump()
+  return analysis.takeRows()
+}
+
 function readGoTrace(bytes: Uint8Array): { generations: number[]; problems: string[] } {
   const reader = new GoTraceReader()
   reader.push(bytes)
@@ -319,12 +394,16 @@ function readGoTrace(bytes: Uint8Array): { generations: number[]; problems: stri
 
 function readPerf(bytes: Uint8Array) {
   const reader = new PerfScriptReader()
-  const seen = { switches: 0, lost: 0, outOfTurn: [] as string[], problems: [] as string[] }
+  const seen = { switches: 0, lost: 0, firstNs: 0, lastNs: 0, outOfTurn: [] as string[], problems: [] as string[] }
   const onCpu = new Map<number, boolean>()
   reader.push(bytes)
   reader.end()
   while (reader.next()) {
     const { record } = reader
+    if (record.hasTime) {
+      seen.lastNs = Number(reader.baseNs) + record.timeNs
+      seen.firstNs ||= seen.lastNs
+    }
     if (record.kind === PerfKind.Lost) {
       seen.lost += record.lost
       onCpu.clear()

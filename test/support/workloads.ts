@@ -5,7 +5,17 @@ import { createInterface } from 'node:readline'
 import { z } from 'zod'
 
 export type WorkloadName =
-  'stw' | 'netpoll' | 'steal' | 'rpc' | 'stw-netpoll' | 'threads' | 'streaming' | 'syscalls' | 'tasks' | 'worked'
+  | 'stw'
+  | 'netpoll'
+  | 'steal'
+  | 'rpc'
+  | 'stw-netpoll'
+  | 'threads'
+  | 'streaming'
+  | 'syscalls'
+  | 'tasks'
+  | 'worked'
+  | 'dumps'
 
 const source = 'test/workloads'
 const built = '.dualtrace/workloads'

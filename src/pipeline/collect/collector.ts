@@ -7,7 +7,7 @@ import type { Log } from '../log.js'
 import { openCapture } from '../offline.js'
 import { replay } from '../replay.js'
 import { CpuGovernor } from './governor.js'
-import type { GoSource } from './goSource.js'
+import type { DumpSource, GoSource } from './goSource.js'
 import type { InstanceContext } from './instance.js'
 import { Outbox } from './outbox.js'
 import { Spool } from './spool.js'
@@ -147,11 +147,13 @@ export class Collector {
   }
 }
 
-async function openGoSource(input: ProcessInput, log: Log): Promise<GoSource | undefined> {
-  const { traceSocket, traceFile, traceDirectory, traceUrl, traceWindow } = input
+async function openGoSource(input: ProcessInput, log: Log): Promise<GoSource | DumpSource | undefined> {
+  const { traceSocket, traceFile, traceDirectory, traceDumps, traceUrl, traceWindow } = input
   if (traceSocket !== undefined) return { kind: 'socket', socket: await TraceSocket.listen(traceSocket, log) }
   if (traceFile !== undefined) return { kind: 'file', path: traceFile }
   if (traceDirectory !== undefined) return { kind: 'directory', path: traceDirectory }
+  if (traceDumps !== undefined)
+    return { kind: 'dumps', path: traceDumps, windowMs: input.dumpWindow, memoryBytes: input.dumpMemory }
   return traceUrl === undefined ? undefined : { kind: 'url', url: traceUrl, windowMs: traceWindow }
 }
 

@@ -7,12 +7,21 @@ import { traceDirectory } from './traceDirectory.js'
 import type { TraceSocket } from './traceSocket.js'
 import { traceWindows } from './windows.js'
 
-/** Where the Go track of an input comes from; undefined: there is none. */
+/** Where the Go track of an input comes from as it is written. */
 export type GoSource =
   | { readonly kind: 'url'; readonly url: string; readonly windowMs: number }
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'directory'; readonly path: string }
   | { readonly kind: 'socket'; readonly socket: TraceSocket }
+
+/** A directory in which the dumps of a flight recorder appear: see DumpRuns. */
+export interface DumpSource {
+  readonly kind: 'dumps'
+  readonly path: string
+  readonly windowMs: number
+  /** What perf's text of that window may take, packed. */
+  readonly memoryBytes: number
+}
 
 /** The Go track of one process, until the signal comes: then it is read to its end. */
 export function goTraceOf(

@@ -2,11 +2,15 @@ import { hostname } from 'node:os'
 import { readClockPair } from '../../capture/clockPair.js'
 import { PerfStream, type PerfStreamOptions } from '../../capture/perfStream.js'
 import type { Target } from '../../capture/target.js'
+import type { Track } from '../../transport/envelope.js'
 import type { Log } from '../log.js'
 import { newStreamId, type StreamIdentity, tracksHeader } from '../shipper.js'
 import type { CpuGovernor } from './governor.js'
-import { type GoSource, goTraceOf } from './goSource.js'
+import { appearingFiles } from './appearingFiles.js'
+import { apartAfterMs, DumpRuns } from './dumpRuns.js'
+import { type DumpSource, type GoSource, goTraceOf } from './goSource.js'
 import { LiveRuns } from './liveRuns.js'
+import { PerfMemory } from './perfMemory.js'
 import { ShippedRun } from './shippedRun.js'
 import type { InputStatus } from './status.js'
 import type { TrackDestination } from './trackShipper.js'
@@ -16,7 +20,8 @@ export interface InstanceOptions {
   readonly service: string | undefined
   /** Absent: as the system says. */
   readonly host: string | undefined
-  readonly goSource: GoSource | undefined
+  /** Undefined: there is no Go track. */
+  readonly goSource: GoSource | DumpSource | undefined
   /** A Go source of which nothing comes for so long is away: the run goes on without it, and another one begins when it is back. */
   readonly awayAfterMs: number
   /** Undefined: no perf. */
@@ -29,6 +34,9 @@ export interface InstanceContext extends TrackDestination {
   readonly signal: AbortSignal
   readonly governor: CpuGovernor
 }
+
+/** From the end of a dump to its being read. */
+const noticedAfterMs = 5000
 
 /** Collects both tracks of a running process until it ends or the signal comes. Resolves when all of it is in the outbox. */
 export async function collectInstance(
@@ -47,25 +55,17 @@ export async function collectInstance(
   context.signal.addEventListener('abort', stop)
   if (context.signal.aborted) stop()
   void target.exited.then(stop, stop)
-  const { goSource, perf, awayAfterMs } = options
+  const { goSource, perf } = options
   const note = (text: string) => log.warn(text)
   const stream = perf && new PerfStream({ ...perf, pid: target.pid, signal: over.signal, note })
-  const begin = () =>
-    new ShippedRun(
-      identityOf(source, target, options),
-      context,
-      status,
-      (track) => track === 'perf' || status.gotrace.isOpen,
-    )
-  const perfOpening = stream && (() => stream.openingText())
-  const runs = new LiveRuns({ begin, perfOpening, awayAfterMs, status: status.gotrace, log })
-  const jobs: Promise<void>[] = []
-  const leave = stream && context.governor.watch(stream, log)
-  if (stream !== undefined) jobs.push(runs.shipPerf(counted(stream, status)))
-  if (goSource !== undefined) {
-    if (goSource.kind === 'socket') await goSource.socket.admit(target.pid)
-    jobs.push(runs.shipGo(goTraceOf(goSource, target, over.signal, log, status.gotrace)))
+  const shipping: Shipping = {
+    begin: (isAlive) => new ShippedRun(identityOf(source, target, options), context, status, isAlive),
+    ...{ target, stream, signal: over.signal, log, status },
   }
+  const leave = stream && context.governor.watch(stream, log)
+  const runs = goSource?.kind === 'dumps' ? dumpRuns(goSource, shipping) : liveRuns(goSource, options, shipping)
+  const jobs = [runs.shipGo()]
+  if (stream !== undefined) jobs.push(runs.shipPerf(counted(stream, status)))
   try {
     await Promise.all(jobs)
   } finally {
@@ -75,6 +75,50 @@ export async function collectInstance(
     await target.release()
   }
   log.info({ gotrace: status.gotrace, perf: status.perf }, 'collected to the end')
+}
+
+interface Shipping {
+  readonly begin: (isAlive: (track: Track) => boolean) => ShippedRun
+  readonly target: Target
+  readonly stream: PerfStream | undefined
+  readonly signal: AbortSignal
+  readonly log: Log
+  readonly status: InputStatus
+}
+
+function liveRuns(
+  goSource: GoSource | undefined,
+  { awayAfterMs }: InstanceOptions,
+  { begin, target, stream, signal, log, status }: Shipping,
+) {
+  const runs = new LiveRuns({
+    begin: () => begin((track) => track === 'perf' || status.gotrace.isOpen),
+    perfOpening: stream && (() => stream.openingText()),
+    ...{ awayAfterMs, status: status.gotrace, log },
+  })
+  async function shipGo() {
+    if (goSource === undefined) return
+    if (goSource.kind === 'socket') await goSource.socket.admit(target.pid)
+    await runs.shipGo(goTraceOf(goSource, target, signal, log, status.gotrace))
+  }
+  return { shipGo, shipPerf: (text: AsyncIterable<Uint8Array>) => runs.shipPerf(text) }
+}
+
+function dumpRuns({ path, windowMs, memoryBytes }: DumpSource, { begin, stream, signal, log, status }: Shipping) {
+  const memory = new PerfMemory(windowMs + noticedAfterMs, memoryBytes)
+  const runs = new DumpRuns({
+    begin: () => begin(() => true),
+    perf: stream && { memory, opening: () => stream.openingText() },
+    // As of other sources: what is older has no perf beside it, or was collected by an earlier collector.
+    sinceNs: Number(process.hrtime.bigint()),
+    openForMs: (toNs) => {
+      const nowMs = Date.now()
+      return apartAfterMs(windowMs, nowMs - Number(process.hrtime.bigint() - toNs) / 1e6, nowMs)
+    },
+    ...{ status, log },
+  })
+  const shipGo = () => runs.shipGo(appearingFiles(path, Date.now(), signal))
+  return { shipGo, shipPerf: (text: AsyncIterable<Uint8Array>) => runs.shipPerf(text) }
 }
 
 /** perf's text, with what happens to it put into the state of the input, whose counters go on over all its processes. */

@@ -74,7 +74,7 @@ export function collectorMetrics(
     ),
     counter(
       'collector_traces_total',
-      'Go traces begun: windows, connections, files',
+      'Go traces begun: windows, connections, files, dumps',
       each(({ gotrace }) => gotrace.traces),
       input,
     ),
@@ -103,6 +103,12 @@ export function collectorMetrics(
       input,
     ),
     counter(
+      'collector_uncovered_dumps_total',
+      'Dumps of a flight recorder that began before what was still known of perf',
+      each(({ gotrace }) => gotrace.uncovered),
+      input,
+    ),
+    counter(
       'collector_trace_absences_total',
       'Times nothing came of the Go trace for awayAfter, so that the run went on without it',
       each(({ gotrace }) => gotrace.absences),
@@ -119,6 +125,12 @@ export function collectorMetrics(
       '1 for what perf records now: full, or less to save CPU',
       () => inputs.map(({ watches, perf }) => [{ input: watches, detail: perf.detail }, 1] as const),
       ['input', 'detail'],
+    ),
+    gauge(
+      'collector_kept_perf_bytes',
+      "Bytes of perf's text kept for the dumps of a flight recorder, packed",
+      each(({ perf }) => perf.keptBytes),
+      input,
     ),
     counter(
       'collector_shed_records_total',

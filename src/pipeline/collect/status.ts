@@ -4,7 +4,7 @@ import type { OutboxCounts } from './outbox.js'
 
 /** What one input's Go track has been through, since the start. */
 export interface GoTraceStatus {
-  /** Traces begun: windows, connections, files. */
+  /** Traces begun: windows, connections, files, dumps. */
   traces: number
   /** A connection to the process is open, over which its trace comes. */
   isOpen: boolean
@@ -17,6 +17,8 @@ export interface GoTraceStatus {
   lastGapNs: number
   /** Times the source did not answer, broke off, or gave something that is no trace. */
   failures: number
+  /** Dumps of a flight recorder that began before what was still known of perf. */
+  uncovered: number
   /** Times nothing came of it for so long that the run went on without it. */
   absences: number
   /** Generations left out for want of room. */
@@ -27,6 +29,8 @@ export interface PerfStatus extends PerfStreamCounts {
   /** How much is recorded at the moment. */
   detail: PerfDetail
   bytes: number
+  /** Text kept for the dumps of a flight recorder, packed. */
+  keptBytes: number
   /** Records left out for want of room. */
   shedRecords: number
 }
@@ -83,12 +87,14 @@ export function newInputStatus(watches: string): InputStatus {
       gapNs: 0,
       lastGapNs: 0,
       failures: 0,
+      uncovered: 0,
       absences: 0,
       shedGenerations: 0,
     },
     perf: {
       detail: 'full',
       bytes: 0,
+      keptBytes: 0,
       shedRecords: 0,
       rotations: 0,
       restarts: 0,

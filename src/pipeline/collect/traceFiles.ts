@@ -14,10 +14,14 @@ const quietMs = 2000
 /** Ends a generation, and so a whole trace, from Go 1.26 on. */
 const endOfGeneration = 0x34
 
-/** Complete files of a directory, oldest first; none when there is no such directory. Names that begin with a dot or end in `.tmp` are unfinished. */
-export async function completeFiles(directory: string): Promise<TraceFile[]> {
+/**
+ * Complete files of a directory, oldest first, and how many more may become complete; none when there is no such directory. Names that begin with a dot or
+ * end in `.tmp` are unfinished.
+ */
+export async function completeFiles(directory: string): Promise<{ files: TraceFile[]; growing: number }> {
   const names = await readdir(directory).catch(() => [])
   const files: TraceFile[] = []
+  let growing = 0
   for (const name of names) {
     if (name.startsWith('.') || /\.(tmp|part|partial)$/.test(name)) continue
     const path = join(directory, name)
@@ -25,8 +29,9 @@ export async function completeFiles(directory: string): Promise<TraceFile[]> {
     if (info?.isFile() !== true || info.size === 0) continue
     const file = { name, path, sizeBytes: info.size, mtimeMs: info.mtimeMs }
     if (Date.now() - info.mtimeMs >= quietMs || (await endsWhole(file))) files.push(file)
+    else growing++
   }
-  return files.sort((a, b) => a.mtimeMs - b.mtimeMs || (a.name < b.name ? -1 : 1))
+  return { files: files.sort((a, b) => a.mtimeMs - b.mtimeMs || (a.name < b.name ? -1 : 1)), growing }
 }
 
 /** The bytes of a file; what was appended meanwhile is left out. */

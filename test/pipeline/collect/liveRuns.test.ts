@@ -3,12 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { Ev } from '../../../src/gotrace/index.js'
 import { LiveRuns } from '../../../src/pipeline/collect/liveRuns.js'
-import { ShippedRun } from '../../../src/pipeline/collect/shippedRun.js'
-import { newInputStatus } from '../../../src/pipeline/collect/status.js'
-import { decodeEnvelope, type Envelope } from '../../../src/transport/envelope.js'
-import { topicNames } from '../../../src/transport/topics.js'
-import type { OutMessage } from '../../../src/transport/transport.js'
 import { GoTraceWriter } from '../../support/goTraceWriter.js'
+import { Source } from '../../support/source.js'
+import { TestOutbox } from '../../support/testOutbox.js'
 
 const awayAfterMs = 200
 
@@ -24,64 +21,22 @@ const record = (atNs: number) =>
   Buffer.from(`svc 99/100 [000] 1000.${String(atNs).padStart(9, '0')}: PERF_RECORD_SWITCH IN\n`)
 const opening = Buffer.from('# captured on : a test\nsvc 0/0 [000] 0.000000000: PERF_RECORD_COMM: svc:99/100\n')
 
-/** Hands on what the test gives it. */
-class Source {
-  private readonly chunks: Uint8Array[] = []
-  private wake: () => void = () => undefined
-  private isOver = false
-
-  give(...chunks: readonly Uint8Array[]): void {
-    this.chunks.push(...chunks)
-    this.wake()
-  }
-
-  end(): void {
-    this.isOver = true
-    this.wake()
-  }
-
-  async *read(): AsyncIterable<Uint8Array> {
-    for (;;) {
-      const chunk = this.chunks.shift()
-      if (chunk !== undefined) yield chunk
-      else if (this.isOver) return
-      else await new Promise<void>((resolve) => (this.wake = resolve))
-    }
-  }
-}
-
 class Bench {
-  readonly go = new Source()
-  readonly perf = new Source()
-  readonly status = newInputStatus('a test')
-  private readonly messages: OutMessage[] = []
+  readonly go = new Source<Uint8Array>()
+  readonly perf = new Source<Uint8Array>()
+  private readonly outbox = new TestOutbox()
+  readonly status = this.outbox.status
   private readonly jobs: Promise<unknown>
 
   constructor() {
-    const outbox = {
-      offer: (unit: readonly OutMessage[]) => {
-        this.messages.push(...unit)
-        return Promise.resolve(true)
-      },
-      tell: () => Promise.resolve(),
-    }
-    let runs = 0
-    const begin = () => {
-      const identity = {
-        ...{ source: 'h/s/1/2026', service: 's', host: 'h', stream: `0${++runs}-a`, tracks: 'gotrace,perf' as const },
-        ...{ clockMonotonicNs: '1', clockWallNs: '1', perfClock: undefined },
-      }
-      const to = { outbox, topics: topicNames(''), messageBytes: 100_000 }
-      return new ShippedRun(identity, to, this.status, () => this.status.gotrace.isOpen)
-    }
-    const runsOfBoth = new LiveRuns({
-      begin,
+    const runs = new LiveRuns({
+      begin: () => this.outbox.begin(() => this.status.gotrace.isOpen),
       perfOpening: () => Promise.resolve(opening),
       awayAfterMs,
       status: this.status.gotrace,
       log: pino({ level: 'silent' }),
     })
-    this.jobs = Promise.all([runsOfBoth.shipGo(this.go.read()), runsOfBoth.shipPerf(this.perf.read())])
+    this.jobs = Promise.all([runs.shipGo(this.go.read()), runs.shipPerf(this.perf.read())])
   }
 
   async untilAway(times: number): Promise<void> {
@@ -98,20 +53,8 @@ class Bench {
     await this.jobs
   }
 
-  /** The bytes of each run's tracks, and whether they were ended last. */
   runs() {
-    const found = new Map<string, { gotrace: Uint8Array[]; perf: Uint8Array[]; ended: string[] }>()
-    for (const { headers, value } of this.messages) {
-      const { stream, track, end } = decodeEnvelope(headers) as Envelope
-      const run = found.get(stream) ?? { gotrace: [], perf: [], ended: [] }
-      found.set(stream, run)
-      assert.ok(!run.ended.includes(track), `${track} goes on behind its end`)
-      if (end === true) run.ended.push(track)
-      else run[track].push(value!)
-    }
-    return [...found.values()].map(({ gotrace, perf, ended }) => {
-      return { gotrace: Buffer.concat(gotrace), perf: Buffer.concat(perf), ended: ended.sort() }
-    })
+    return this.outbox.runs()
   }
 }
 

@@ -1,0 +1,34 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { completeFiles, type TraceFile } from './traceFiles.js'
+
+const pollMs = 250
+
+/**
+ * The files that appear in a directory, as soon as their writer has finished them, those that have since the last look in the order of time. Files last
+ * written before `sinceMs` are an earlier process's, or have been collected. Ends when the signal has come and nothing is left.
+ */
+export async function* appearingFiles(
+  directory: string,
+  sinceMs: number,
+  signal: AbortSignal,
+): AsyncIterable<TraceFile[]> {
+  const seen = new Set<string>()
+  for (;;) {
+    // Looked at before the directory is: what came until then is in it.
+    const isOver = signal.aborted
+    const { files, growing } = await completeFiles(directory)
+    const fresh = files.filter(({ name, mtimeMs }) => mtimeMs >= sinceMs && !seen.has(name))
+    for (const { name } of fresh) seen.add(name)
+    if (fresh.length > 0) yield fresh
+    forgetAbsent(seen, files)
+    if (isOver && growing === 0) return
+    // The last file of a process that has ended is read, too, when it is seen to be finished.
+    await sleep(pollMs, undefined, isOver ? {} : { signal }).catch(() => undefined)
+  }
+}
+
+/** Whoever writes the files also removes them. */
+function forgetAbsent(seen: Set<string>, files: readonly TraceFile[]): void {
+  const present = new Set(files.map(({ name }) => name))
+  for (const name of seen) if (!present.has(name)) seen.delete(name)
+}
