@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { ChildProcess } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { analyzeCapture } from '../../src/pipeline/offline.js'
@@ -93,6 +93,26 @@ describe('dualtrace reprocess, into a QuestDB behind TLS that wants a login', fu
     await asExpected()
 
     assert.ok(resumed.writes < whole.writes, `${resumed.writes} requests to go on, ${whole.writes} for all of it`)
+  })
+
+  it('refuses a job that another process is computing, with one sentence', async () => {
+    let child: ChildProcess | undefined
+    const begun = new Promise<void>((resolve) => {
+      front.onWrite = () => {
+        child?.kill('SIGSTOP')
+        resolve()
+        return true
+      }
+    })
+    const first = reprocess({}, (running) => (child = running))
+    await begun
+    front.onWrite = () => true
+    const { code, stderr } = await reprocess()
+    child?.kill('SIGCONT')
+    assert.equal((await first).code, 0, (await first).stderr)
+    assert.deepEqual(readdirSync(join(dir, 'archive/.reprocess')), [])
+    assert.equal(code, 2)
+    assert.match(stderr, /^dualtrace: process \d+ computes the same job: wait until it has ended, or ask for .*\n$/)
   })
 
   it('ends with one sentence when the login is refused or the certificate is not trusted, and shows no password', async () => {

@@ -7,7 +7,7 @@ import { newRegistry } from '../../status/metrics.js'
 import { serveStatus, type StatusServer } from '../../status/server.js'
 import { KafkaTransport } from '../../transport/kafka.js'
 import { topicNames, topicSpecs } from '../../transport/topics.js'
-import { lockDirectory } from '../collect/spoolLock.js'
+import { lockDirectory } from '../lockDirectory.js'
 import type { ArchivePipeline } from '../config.js'
 import type { Log } from '../log.js'
 import { Archiver } from './archiver.js'
@@ -82,13 +82,7 @@ async function openArchive(directory: string): Promise<string> {
 }
 
 /** Two archivers would write the same files. */
-async function lockForWriting(archive: string): Promise<() => Promise<void>> {
-  const directory = join(archive, leaseDirectory, 'writer')
-  await mkdir(directory, { recursive: true })
-  try {
-    return await lockDirectory(directory)
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error
-    throw new UserError(`another archiver writes to ${archive}: give each a directory of its own`)
-  }
+function lockForWriting(archive: string): Promise<() => Promise<void>> {
+  const refusal = () => `another archiver writes to ${archive}: give each a directory of its own`
+  return lockDirectory(join(archive, leaseDirectory, 'writer'), refusal)
 }

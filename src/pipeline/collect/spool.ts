@@ -1,10 +1,10 @@
-import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
+import { open, readdir, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError } from '../../errors.js'
 import type { OutMessage } from '../../transport/transport.js'
+import { lockDirectory } from '../lockDirectory.js'
 import { frameOf, readFrames, type UnreadableTail } from './spoolFrame.js'
-import { lockDirectory } from './spoolLock.js'
 
 /** A segment is deleted as a whole once everything in it has been sent. */
 const defaultSegmentBytes = 64 << 20
@@ -49,8 +49,10 @@ export class Spool {
   /** @throws UserError when the directory cannot be used, or another collector uses it. */
   static async open(directory: string, limitBytes: number, segmentBytes = defaultSegmentBytes): Promise<Spool> {
     try {
-      await mkdir(directory, { recursive: true, mode: 0o700 })
-      const unlock = await lockDirectory(directory)
+      const unlock = await lockDirectory(
+        directory,
+        (pid) => `the spool directory ${directory} is used by process ${pid}: give each collector its own`,
+      )
       const names = (await readdir(directory)).filter((name) => /^\d{10}\.spool$/.test(name)).sort()
       const segments = await Promise.all(
         names.map(async (name) => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { appendFile, mkdir, readFile, realpath, rm } from 'node:fs/promises'
+import { appendFile, readdir, readFile, realpath, rm, rmdir } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { type ArchivedCapture, readCatalog } from '../../archive/catalog.js'
@@ -12,6 +12,7 @@ import { type QuestdbAddress, toPlain } from '../../store/login.js'
 import { QuestdbStore } from '../../store/questdb.js'
 import { tracks } from '../../transport/topics.js'
 import { checkpointVersion, runKey } from '../checkpoint.js'
+import { lockDirectory, lockName } from '../lockDirectory.js'
 import { runPool } from '../workerPool.js'
 import { type Assignment, type FromWorker, statePath, type WorkerSettings } from './protocol.js'
 import type { Range } from './run.js'
@@ -71,22 +72,46 @@ export async function reprocess(options: ReprocessOptions): Promise<ReprocessRes
     }),
   )
   try {
-    return await compute(options, archives, runs, problems)
+    return await alone(options, archives, (job) => compute(options, job, runs, problems))
   } finally {
     await Promise.all(leases.map((lease) => lease.release()))
   }
 }
 
-async function compute(
+/** Works in the directory of the job, which no other process has meanwhile, and which is gone when the job is done. */
+async function alone(
   options: ReprocessOptions,
   archives: readonly string[],
+  work: (job: string) => Promise<ReprocessResult>,
+): Promise<ReprocessResult> {
+  const job = join(archives[0]!, reprocessDirectory, jobName(options, archives))
+  const unlock = await lockDirectory(
+    job,
+    (pid) => `process ${pid} computes the same job: wait until it has ended, or ask for another range`,
+  )
+  try {
+    if (options.fresh === true) await clear(job)
+    const result = await work(job)
+    await clear(job)
+    return result
+  } finally {
+    await unlock()
+    // Only when nothing is left in it.
+    await rmdir(job).catch(() => undefined)
+  }
+}
+
+async function clear(job: string): Promise<void> {
+  for (const name of await readdir(job)) if (name !== lockName) await rm(join(job, name), { recursive: true })
+}
+
+async function compute(
+  options: ReprocessOptions,
+  job: string,
   runs: readonly Run[],
   problems: string[],
 ): Promise<ReprocessResult> {
   const { questdb, thresholds, range, onNote } = options
-  const job = join(archives[0]!, reprocessDirectory, jobName(options, archives))
-  if (options.fresh === true) await rm(job, { recursive: true, force: true })
-  await mkdir(job, { recursive: true })
   const journal = join(job, 'done')
   const done = new Set((await readFile(journal, 'utf8').catch(() => '')).split('\n'))
   const left = runs.filter(({ version }) => !done.has(version))
@@ -131,7 +156,6 @@ async function compute(
       }
     },
   })
-  await rm(job, { recursive: true, force: true })
   return { runs: left.length, runsBefore: runs.length - left.length, sources: bySource.size, rows, problems }
 }
 
