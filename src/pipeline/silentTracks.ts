@@ -40,7 +40,7 @@ export class SilentTracks {
    * @param endOffsets of a topic, as they were when this looking after silence began or later
    */
   async end(partition: Partition, heldBack: Track | undefined, endOffsets: EndOffsets, writer: Writer): Promise<void> {
-    const { latenessMs, idleMs, topics, log, counts } = this.options
+    const { topics, log, counts } = this.options
     for (const run of partition.openRuns) {
       const suspect = heldBack === undefined ? this.silent(run) : otherThan(heldBack, run)
       if (suspect === undefined) {
@@ -53,12 +53,9 @@ export class SilentTracks {
         this.quietSinceMs.delete(run)
         continue
       }
-      const nowMs = monotonicMs()
-      const sinceMs = this.quietSinceMs.get(run) ?? nowMs
+      const sinceMs = this.quietSinceMs.get(run) ?? monotonicMs()
       this.quietSinceMs.set(run, sinceMs)
-      // Arrivals of a track that is held back say nothing: only the time that passes is left.
-      const lastMs = Math.max(sinceMs, run.lastSeenMs[suspect])
-      if (heldBack !== undefined && nowMs - lastMs < Math.min(latenessMs, idleMs) && nowMs - sinceMs < idleMs) continue
+      if (heldBack !== undefined && this.silent(run, sinceMs) === undefined) continue
       await writer.confirm(partition)
       await writer.keepEnding(partition, run.endingOf(suspect))
       log.warn({ source: run.source, track: suspect }, 'the track has been silent for too long and is taken as ended')
@@ -67,8 +64,9 @@ export class SilentTracks {
     }
   }
 
-  private silent(run: SourceRun): Track | undefined {
-    return silentTrack(run, monotonicMs(), this.options.latenessMs, this.options.idleMs)
+  private silent(run: SourceRun, heldBackSinceMs?: number): Track | undefined {
+    const { latenessMs, idleMs } = this.options
+    return silentTrack(run, monotonicMs(), latenessMs, idleMs, heldBackSinceMs)
   }
 }
 

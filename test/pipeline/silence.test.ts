@@ -50,6 +50,18 @@ describe('a silent track', () => {
     assert.equal(silentTrack(stopped, 1_000_000, lateness, idle), undefined)
   })
 
+  it('is ended when the other one, which is held back for it, could have gone on for longer than the lateness', () => {
+    const heldBack = run('perf', 1000, 900)
+    assert.equal(silentTrack(heldBack, 20_000, lateness, idle, 9000), 'perf')
+    assert.equal(silentTrack(heldBack, 20_000, lateness, idle, 11_000), undefined)
+    heldBack.lastSeenMs.perf = 11_000
+    assert.equal(silentTrack(heldBack, 20_000, lateness, idle, 9000), undefined)
+    // Signs of life alone are not waited for for ever.
+    const forLong = 9000 + idle + 1
+    heldBack.lastSeenMs.perf = forLong
+    assert.equal(silentTrack(heldBack, forLong, lateness, idle, 9000), 'perf')
+  })
+
   it('is not ended because the other one gives signs of life', () => {
     const quiet = run('gotrace', 1000, 1000)
     quiet.lastSeenMs.perf = 60_000
