@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Analysis } from '../../../src/analysis/analysis.js'
+import { generationSpan, GenerationSplitter } from '../../../src/gotrace/index.js'
+import type { LocalStack } from '../../../src/stack/local.js'
+import type { Envelope } from '../../../src/transport/envelope.js'
+import { tracks } from '../../../src/transport/topics.js'
+import { CollectorProcess } from '../../support/collector.js'
+import { Gate } from '../../support/gate.js'
+import { NormalizerProcess } from '../../support/normalizer.js'
+import { perfTurns } from '../../support/perfTurns.js'
+import { readRawTopics, trackOf } from '../../support/rawTopics.js'
+import { requireGo, requireJava, requirePerf } from '../../support/requirements.js'
+import { sharedStack } from '../../support/stack.js'
+import { computedRows, storedRows, withoutLag } from '../../support/storedRows.js'
+import { buildWorkload, type RunningWorkload, startWorkload } from '../../support/workloads.js'
+
+/** Longer than the collector waits before it goes on without a Go source. */
+const latenessMs = 5000
+
+describe('a collector whose Go source comes and goes', function () {
+  let stack: LocalStack
+  let folder = ''
+  let collector: CollectorProcess | undefined
+  let normalizer: NormalizerProcess | undefined
+  let workload: RunningWorkload | undefined
+
+  before(async function () {
+    requireJava(this)
+    requireGo(this)
+    requirePerf(this)
+    stack = await sharedStack()
+  })
+  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'dualtrace-sources-'))))
+  afterEach(async function () {
+    await workload?.stop()
+    await collector?.kill()
+    await normalizer?.kill()
+    if (this.currentTest?.isFailed() === true) process.stderr.write(`${collector?.lines.slice(-30).join('\n') ?? ''}\n`)
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  /** A collector of the process, and a normalizer of what it ships. */
+  function start(prefix: string, pid: number, env: Record<string, string>) {
+    const both = { DUALTRACE_KAFKA: stack.kafka.brokers.join(','), DUALTRACE_TOPIC_PREFIX: `${prefix}.` }
+    normalizer = new NormalizerProcess({
+      ...both,
+      DUALTRACE_QUESTDB: stack.questdb.url,
+      DUALTRACE_GROUP: prefix,
+      DUALTRACE_LATENESS: `${latenessMs}ms`,
+    })
+    collector = new CollectorProcess({
+      ...both,
+      DUALTRACE_PID: String(pid),
+      DUALTRACE_SPOOL: join(folder, 'spool'),
+      DUALTRACE_HOST: 'test',
+      DUALTRACE_REPORT_EVERY: '1s',
+      ...env,
+    })
+    return { own: collector, normalizer }
+  }
+
+  it('reads the pprof endpoint again when it has not answered for longer than a track may be silent, and loses nothing of perf', async () => {
+    workload = await startWorkload(buildWorkload('rpc'), ['-duration', '110s'])
+    const { port, pathname } = new URL(workload.pprof)
+    const gate = await Gate.open(Number(port))
+    try {
+      const { own, normalizer } = start('sources1', workload.pid, {
+        DUALTRACE_TRACE_URL: `http://127.0.0.1:${gate.port}${pathname}`,
+        DUALTRACE_TRACE_WINDOW: '1s',
+        DUALTRACE_AWAY_AFTER: '2s',
+      })
+      await own.state(({ inputs: [input] }) => input!.gotrace.isOpen && input!.perf.bytes > 0)
+      const linesSoFar = own.lines.length
+      await gate.shut()
+      await own.saidFrom(linesSoFar, 'nothing comes of the Go trace')
+      await sleep(latenessMs)
+      await gate.unshut()
+      await own.saidFrom(linesSoFar, 'the Go trace is back')
+      const backNs = BigInt(Date.now()) * 1_000_000n
+      const { generations } = (await own.state()).inputs[0]!.gotrace
+      await own.state(({ inputs: [input] }) => input!.gotrace.generations > generations + 2)
+      await workload.stop()
+      assert.equal(await own.exited, 0)
+
+      const messages = await readRawTopics(stack.kafka.brokers, 'sources1.')
+      const { source } = messages[0]!.envelope
+      // More than two when the endpoint was slow to answer for the first time.
+      const streams = [...new Set(messages.map(({ envelope }) => envelope.stream))].sort()
+      assert.ok(streams.length >= 2)
+      const texts = streams.map((stream) => trackOf(messages, source, 'perf', stream))
+      assert.deepEqual(
+        texts.map(({ gaps, ended }) => [gaps, ended]),
+        streams.map(() => [[], true]),
+      )
+      const seen = perfTurns(Buffer.concat(texts.map(({ bytes }) => bytes)))
+      assert.deepEqual([seen.lost, seen.outOfTurn, seen.problems], [0, [], []])
+      // The last run is read from its own text alone.
+      const last = perfTurns(texts.at(-1)!.bytes)
+      assert.ok(last.switches > 100 && last.problems.length === 0)
+
+      await normalizer.said('the source has ended', streams.at(-1)!)
+      assert.deepEqual(
+        normalizer.lines.filter((line) => line.includes('silent')),
+        [],
+      )
+      const { time_classes: classes } = await storedRows(stack.questdb.url, source)
+      const joined = classes!.filter(({ ts, class: name }) => BigInt(ts) > backNs && name === 'on_cpu')
+      assert.ok(joined.length > 0, 'the join did not go on')
+      assert.equal(await normalizer.stop(), 0)
+    } finally {
+      await gate.shut()
+    }
+  })
+
+  it('ships each dump of a flight recorder with perf’s text of its time, and what two dumps share once', async () => {
+    const dumps = join(folder, 'dumps')
+    mkdirSync(dumps)
+    workload = await startWorkload(buildWorkload('dumps'), ['-duration', '110s', '-directory', dumps])
+    const { pid } = workload
+    const { own, normalizer } = start('sources2', pid, {
+      DUALTRACE_TRACE_DUMPS: dumps,
+      DUALTRACE_DUMP_WINDOW: '3s',
+    })
+    const dump = async (number: number) => {
+      process.kill(pid, 'SIGUSR1')
+      return own.state(({ inputs: [input] }) => input!.gotrace.traces === number)
+    }
+    await own.state(({ inputs: [input] }) => input!.perf.keptBytes > 0)
+    // Longer than the recorder reaches back.
+    await sleep(4000)
+    await dump(1)
+    // It holds a part of the first one.
+    const { inputs } = await dump(2)
+    assert.deepEqual([inputs[0]!.gotrace.uncovered, inputs[0]!.gotrace.failures], [0, 0])
+    await workload.stop()
+    assert.equal(await own.exited, 0)
+    const messages = await readRawTopics(stack.kafka.brokers, 'sources2.')
+    const { envelope } = messages[0]!
+    const { source } = envelope
+    assert.deepEqual([...new Set(messages.map(({ envelope: { stream } }) => stream))], [envelope.stream])
+    const [gotrace, perf] = tracks.map((track) => trackOf(messages, source, track))
+    assert.deepEqual([gotrace!.gaps, gotrace!.ended, perf!.gaps, perf!.ended], [[], true, [], true])
+    const { bytes, fromNs, toNs } = unionOf(readdirSync(dumps).map((name) => readFileSync(join(dumps, name))))
+    assert.deepEqual(gotrace!.bytes, bytes)
+    const seen = perfTurns(perf!.bytes)
+    assert.deepEqual([seen.lost, seen.outOfTurn, seen.problems], [0, [], []])
+    assert.ok(seen.firstNs <= fromNs && seen.lastNs < toNs, JSON.stringify({ ...seen, fromNs, toNs }))
+    await normalizer.said('the source has ended')
+    const rows = rowsOf(envelope, gotrace!.bytes, perf!.bytes)
+    assert.deepEqual(withoutLag(await storedRows(stack.questdb.url, source)), withoutLag(computedRows(rows, source)))
+    const { time_classes: classes } = computedRows(rows, source)
+    assert.ok(classes!.some(({ class: name }) => name === 'on_cpu'))
+    assert.equal(await normalizer.stop(), 0)
+  })
+})
+
+/** What is in any of the dumps of one recorder, once, and its time on CLOCK_MONOTONIC, ns. */
+function unionOf(dumps: readonly Buffer[]) {
+  const splitter = new GenerationSplitter()
+  for (const dump of dumps) splitter.push(dump)
+  splitter.end()
+  const found = new Map<number, Uint8Array>()
+  for (let next = splitter.next(); next !== undefined; next = splitter.next())
+    if (!found.has(next.gen)) found.set(next.gen, next.bytes)
+  const spans = [...found.values()].map((bytes) => generationSpan(bytes)!)
+  return { bytes: Buffer.concat([...found.values()]), fromNs: spans[0]!.startNs, toNs: spans.at(-1)!.endNs }
+}
+
+function rowsOf({ source, service, host, perfClock, ...clock }: Envelope, gotrace: Uint8Array, perf: Uint8Array) {
+  const pair = { monotonicNs: clock.clockMonotonicNs!, wallNs: clock.clockWallNs! }
+  const names = { source, service, host, perfClock, clock: pair, tracks: { gotrace: true, perf: true } }
+  const analysis = new Analysis(names)
+  analysis.feed('gotrace', gotrace)
+  analysis.feed('perf', perf)
+  for (const track of tracks) analysis.end(track)
+  analysis.pump()
+  return analysis.takeRows()
+}
