@@ -15,19 +15,22 @@ import { requireJava } from '../support/requirements.js'
 import { sharedStack } from '../support/stack.js'
 import { computedRows, storedRows } from '../support/storedRows.js'
 
-const capture = join(packageRoot(), 'test/captures/stw-netpoll')
+/** Five seconds of a service with everything in it. */
+const full = join(packageRoot(), 'test/captures/stw-netpoll')
+/** A third of its bytes: for what asks nothing of them. */
+const small = join(packageRoot(), 'test/captures/healthy')
 const ended = 'the source has ended'
 
 describe('the stream through the real Kafka and QuestDB', function () {
   let stack: LocalStack
-  let offline: OfflineResult
+  const offline = new Map<string, OfflineResult>()
   let deployments = 0
   const running = new Set<NormalizerProcess>()
 
   before(async function () {
     requireJava(this)
     stack = await sharedStack()
-    offline = await analyzeCapture(capture)
+    for (const capture of [full, small]) offline.set(capture, await analyzeCapture(capture))
   })
 
   afterEach(async function () {
@@ -62,6 +65,8 @@ describe('the stream through the real Kafka and QuestDB', function () {
   }
 
   interface Shipping {
+    /** The full one by default. */
+    readonly capture?: string
     readonly messageBytes: number
     readonly speed?: number
     readonly sources?: number
@@ -81,7 +86,7 @@ describe('the stream through the real Kafka and QuestDB', function () {
   }
 
   async function ship({ source, topics }: ReturnType<typeof deployment>, shipping: Shipping) {
-    const { messageBytes, speed, sources = 1, copies = 1, perfMessages = Infinity } = shipping
+    const { capture = full, messageBytes, speed, sources = 1, copies = 1, perfMessages = Infinity } = shipping
     await withTransport(async (transport) => {
       await transport.ensureTopics(topicSpecs(topics, 4, 3_600_000))
       const producer = await transport.producer()
@@ -117,8 +122,8 @@ describe('the stream through the real Kafka and QuestDB', function () {
     return found
   }
 
-  async function assertStored(source: string, computed = offline) {
-    const expected = computedRows(computed.rows, source)
+  async function assertStored(source: string, computed = offline.get(full)) {
+    const expected = computedRows(computed!.rows, source)
     assert.ok((expected['pipeline_health']?.length ?? 0) > 0)
     assert.deepEqual(await storedRows(stack.questdb.url, source), expected)
   }
@@ -158,7 +163,9 @@ describe('the stream through the real Kafka and QuestDB', function () {
   it('stores the rows of sources that have one track alone, through a kill', async () => {
     const own = deployment({ DUALTRACE_LOG_LEVEL: 'debug' })
     const alone = tracks.map((track) => ({ ...own, source: `${own.source}-${track}`, track }))
-    const shipping = alone.map((one) => ship(one, { messageBytes: 20_000, speed: 0.5, only: one.track }))
+    const shipping = alone.map((one) =>
+      ship(one, { capture: small, messageBytes: 20_000, speed: 0.5, only: one.track }),
+    )
     const first = own.start()
     for (const { source } of alone) await first.said('kept a checkpoint', source)
     await first.kill()
@@ -174,21 +181,21 @@ describe('the stream through the real Kafka and QuestDB', function () {
       alone.length - over.length,
     )
     for (const { source, track } of alone)
-      await assertStored(source, await analyzeOffline(only(await openCapture(capture), track)))
+      await assertStored(source, await analyzeOffline(only(await openCapture(small), track)))
   })
 
   it('shares the partitions among two normalizers and gives up one of them without losing a row', async () => {
     const own = deployment()
     const first = own.start()
     await first.said('reading', '"partition":3')
-    const shipping = ship(own, { messageBytes: 50_000, speed: 0.5, sources: 6 })
+    const shipping = ship(own, { capture: small, messageBytes: 50_000, speed: 0.4, sources: 6 })
     const second = own.start()
     await second.said('assigned')
     await sleep(1500)
     await first.kill()
     await shipping
     for (let n = 1; n <= 6; n++) await saidByOne([first, second], ended, `${own.source}~${n}"`)
-    for (let n = 1; n <= 6; n++) await assertStored(`${own.source}~${n}`)
+    for (let n = 1; n <= 6; n++) await assertStored(`${own.source}~${n}`, offline.get(small))
   })
 
   it('puts a message that does not parse among the dead letters, with its reason and place, and goes on', async () => {
@@ -201,9 +208,9 @@ describe('the stream through the real Kafka and QuestDB', function () {
       await producer.send([{ ...poison, value: Buffer.from('not a piece of a trace') }])
       await producer.close()
     })
-    await ship(own, { messageBytes: 100_000 })
+    await ship(own, { capture: small, messageBytes: 100_000 })
     await normalizer.said(ended, own.source)
-    await assertStored(own.source)
+    await assertStored(own.source, offline.get(small))
     const [dead] = await firstMessages(own.topics.deadLetter)
     assert.equal(dead?.key, 'poison')
     assert.equal(Buffer.from(dead.value).toString(), 'not a piece of a trace')
@@ -222,9 +229,9 @@ describe('the stream through the real Kafka and QuestDB', function () {
   it('stores nothing twice and nothing else when every message comes twice', async () => {
     const own = deployment()
     const normalizer = own.start()
-    await ship(own, { messageBytes: 100_000, copies: 2 })
+    await ship(own, { capture: small, messageBytes: 100_000, copies: 2 })
     await normalizer.said(ended, own.source)
-    await assertStored(own.source)
+    await assertStored(own.source, offline.get(small))
     assert.match(
       await normalizer.said('messages came twice', own.source),
       /"gotrace_duplicates":\d+.*"perf_duplicates":\d+/,
@@ -240,7 +247,7 @@ describe('the stream through the real Kafka and QuestDB', function () {
     await normalizer.said(ended, own.source)
     const stored = await storedRows(stack.questdb.url, own.source)
     const pauses = (rows: typeof stored) => rows['gc_pauses']!.map(({ ts, duration_ns }) => [ts, duration_ns])
-    assert.deepEqual(pauses(stored), pauses(computedRows(offline.rows, own.source)))
+    assert.deepEqual(pauses(stored), pauses(computedRows(offline.get(full)!.rows, own.source)))
     assert.ok(stored['time_classes']!.some((row) => row['class'] === 'unknown'))
   })
 
@@ -248,14 +255,14 @@ describe('the stream through the real Kafka and QuestDB', function () {
     const own = deployment()
     const normalizer = own.start()
     await normalizer.said('reading', '"partition":3')
-    const shipping = ship(own, { messageBytes: 50_000, speed: 0.5 })
+    const shipping = ship(own, { capture: small, messageBytes: 50_000, speed: 0.5 })
     await sleep(1000)
     await stack.stop('questdb')
     await normalizer.said('QuestDB at', 'does not answer')
     await stack.start('questdb')
     await shipping
     await normalizer.said(ended, own.source)
-    await assertStored(own.source)
+    await assertStored(own.source, offline.get(small))
   })
 
   it('waits for a Kafka that is not there yet, and says so', async () => {
@@ -265,22 +272,22 @@ describe('the stream through the real Kafka and QuestDB', function () {
     await normalizer.said('Kafka at', 'does not answer')
     await stack.start('kafka')
     await normalizer.said('reading', '"partition":3')
-    await ship(own, { messageBytes: 100_000 })
+    await ship(own, { capture: small, messageBytes: 100_000 })
     await normalizer.said(ended, own.source)
-    await assertStored(own.source)
+    await assertStored(own.source, offline.get(small))
   })
 
   it('goes on when Kafka is restarted in the middle', async () => {
     const own = deployment()
     const normalizer = own.start()
     await normalizer.said('reading', '"partition":3')
-    const shipping = ship(own, { messageBytes: 50_000, speed: 0.5 })
+    const shipping = ship(own, { capture: small, messageBytes: 50_000, speed: 0.5 })
     await sleep(1500)
     await stack.stop('kafka')
     await stack.start('kafka')
     await shipping
     await normalizer.said(ended, own.source)
-    await assertStored(own.source)
+    await assertStored(own.source, offline.get(small))
   })
 })
 
