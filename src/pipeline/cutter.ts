@@ -5,6 +5,7 @@ import type { Track } from '../transport/envelope.js'
 /** A piece of a track that fits into one message. */
 export interface CutPiece {
   readonly position: number
+  /** Of perf text valid until the next push. */
   readonly bytes: Uint8Array
   /** Number of the generation, counted by the cutter, and of the piece within it. Both 0 and `last` true for perf text. */
   readonly generation: number
@@ -65,17 +66,19 @@ class GenerationCutter implements Cutter {
 }
 
 class PerfCutter implements Cutter {
-  private pending: Uint8Array[] = []
-  private pendingBytes = 0
+  /** What has not been cut off yet lies in [from, to). */
+  private buffer: Buffer
+  private from = 0
+  private to = 0
   private position = 0
 
-  constructor(private readonly maxBytes: number) {}
+  constructor(private readonly maxBytes: number) {
+    this.buffer = Buffer.allocUnsafe(2 * maxBytes)
+  }
 
   push(chunk: Uint8Array): CutPiece[] {
-    if (chunk.length === 0) return []
-    this.pending.push(chunk)
-    this.pendingBytes += chunk.length
-    return this.pendingBytes < this.maxBytes ? [] : this.cut(false)
+    this.append(chunk)
+    return this.to - this.from < this.maxBytes ? [] : this.cut(false)
   }
 
   flush(): CutPiece[] {
@@ -84,43 +87,44 @@ class PerfCutter implements Cutter {
 
   end(): CutPiece[] {
     const pieces = this.cut(false)
-    if (this.pendingBytes > 0) pieces.push(this.piece(this.join()))
-    this.keep(new Uint8Array(0))
+    if (this.to > this.from) pieces.push(this.take(this.to - this.from))
     return pieces
+  }
+
+  private append(chunk: Uint8Array): void {
+    if (this.to + chunk.length > this.buffer.length) {
+      const old = this.buffer
+      const restBytes = this.to - this.from
+      if (restBytes + chunk.length > old.length) this.buffer = Buffer.allocUnsafe(2 * (restBytes + chunk.length))
+      old.copy(this.buffer, 0, this.from, this.to)
+      this.from = 0
+      this.to = restBytes
+    }
+    this.buffer.set(chunk, this.to)
+    this.to += chunk.length
   }
 
   /** Cuts off what fills messages; with `all`, also the whole records that do not fill one. */
   private cut(all: boolean): CutPiece[] {
     const pieces: CutPiece[] = []
-    let bytes = this.join()
-    while (bytes.length >= this.maxBytes || (all && bytes.length > 0)) {
-      const isFull = bytes.length >= this.maxBytes
-      const boundary = lastRecordBoundary(bytes.subarray(0, this.maxBytes))
-      if (boundary === 0 && !isFull) break
+    for (;;) {
+      const restBytes = this.to - this.from
+      const isFull = restBytes >= this.maxBytes
+      if (restBytes === 0 || !(isFull || all)) return pieces
+      const boundary = lastRecordBoundary(
+        this.buffer.subarray(this.from, this.from + Math.min(restBytes, this.maxBytes)),
+      )
+      if (boundary === 0 && !isFull) return pieces
       // A record longer than a message is cut in two: the reader puts it together again.
-      const sizeBytes = boundary === 0 ? this.maxBytes : boundary
-      pieces.push(this.piece(bytes.subarray(0, sizeBytes)))
-      bytes = bytes.subarray(sizeBytes)
+      pieces.push(this.take(boundary === 0 ? this.maxBytes : boundary))
     }
-    // A copy, so that the rest of a message does not keep all of it.
-    this.keep(pieces.length === 0 ? bytes : Uint8Array.prototype.slice.call(bytes))
-    return pieces
   }
 
-  private keep(rest: Uint8Array): void {
-    this.pending = rest.length === 0 ? [] : [rest]
-    this.pendingBytes = rest.length
-  }
-
-  /** Never bytes that the caller of `push` still has: pieces wait. */
-  private join(): Uint8Array {
-    return Buffer.concat(this.pending, this.pendingBytes)
-  }
-
-  private piece(bytes: Uint8Array): CutPiece {
-    const { position } = this
-    const piece = { position, bytes, generation: 0, sequence: 0, last: true, traceVersion: undefined }
-    this.position += bytes.length
+  private take(sizeBytes: number): CutPiece {
+    const bytes = this.buffer.subarray(this.from, this.from + sizeBytes)
+    const piece = { position: this.position, bytes, generation: 0, sequence: 0, last: true, traceVersion: undefined }
+    this.from += sizeBytes
+    this.position += sizeBytes
     return piece
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { threadLine } from '../perf/index.js'
 import type { Track } from '../transport/envelope.js'
+import { pack } from '../transport/packing.js'
 import { type Topics, tracks } from '../transport/topics.js'
 import type { Producer } from '../transport/transport.js'
 import { type CutPiece, cutterFor } from './cutter.js'
@@ -45,12 +46,15 @@ export async function replay(
   for await (const { track, piece, endAt, atMs } of inOrderOfTime(shipping)) {
     await pace(atMs)
     if (signal?.aborted === true) break
+    const packed = piece === undefined ? undefined : { piece, bytes: await pack(piece.bytes) }
     const messages = identities.map((identity) =>
-      piece === undefined ? endMessage(topics, identity, track, endAt) : pieceMessage(topics, identity, track, piece),
+      packed === undefined
+        ? endMessage(topics, identity, track, endAt)
+        : pieceMessage(topics, identity, track, packed.piece, packed.bytes),
     )
     await producer.send(messages)
     result.messages += messages.length
-    result.bytes += messages.reduce((sum, { value }) => sum + (value?.byteLength ?? 0), 0)
+    result.bytes += messages.length * (piece?.bytes.length ?? 0)
   }
   return result
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { encodeEnvelope, type Envelope, type Track } from '../transport/envelope.js'
+import { packedHeaders } from '../transport/packing.js'
 import type { Topics } from '../transport/topics.js'
 import type { OutMessage } from '../transport/transport.js'
 import type { CutPiece } from './cutter.js'
@@ -22,19 +23,20 @@ export function tracksHeader(present: Readonly<Record<Track, boolean>>): Envelop
   return present.gotrace ? 'gotrace' : 'perf'
 }
 
-/** The message of one piece. `shippedAtMs` is left out for data whose delay means nothing. */
+/** The message of one piece, whose bytes come packed. `shippedAtMs` is left out for data whose delay means nothing. */
 export function pieceMessage(
   topics: Topics,
   identity: StreamIdentity,
   track: Track,
   piece: CutPiece,
+  packed: Uint8Array,
   shippedAtMs?: number,
 ): OutMessage {
   const { generation, sequence, last, traceVersion } = piece
   const cut =
     track === 'gotrace' ? { generation, sequence, last: last ? (true as const) : undefined, traceVersion } : {}
-  const headers = encodeEnvelope({ ...identity, track, position: piece.position, shippedAtMs, ...cut })
-  return { topic: topics[track], key: identity.source, headers, value: piece.bytes }
+  const envelope = encodeEnvelope({ ...identity, track, position: piece.position, shippedAtMs, ...cut })
+  return { topic: topics[track], key: identity.source, headers: { ...envelope, ...packedHeaders }, value: packed }
 }
 
 /** The message that ends a track. */

@@ -3,8 +3,9 @@ import { gunzip, gzip } from 'node:zlib'
 import kafkajs from 'kafkajs'
 import { maxCheckpointBytes } from './topics.js'
 import { placeholderRecords } from './unreadable.js'
+import { wireBytes } from './wireBytes.js'
 
-/** Both raw tracks shrink about sixfold even at gzip's fastest level, which takes a third of the time of its default. */
+/** Of checkpoints; the raw tracks come packed (packing.ts). */
 const gzipLevel = 1
 /** A batch, packed, comes in few pieces. */
 const gzipChunkBytes = 1 << 16
@@ -16,16 +17,6 @@ export const maxUnpackedBytes = maxCheckpointBytes + 1024 * 1024
  * a tenth, of nothing but equal stacks to a hundredth; gzip can do a thousandth.
  */
 export const maxUnpackedRatio = 256
-
-/** Bytes of all batches this process has sent and received, as they travel and as they are. */
-export interface WireBytes {
-  sentPackedBytes: number
-  sentBytes: number
-  receivedPackedBytes: number
-  receivedBytes: number
-}
-
-export const wireBytes: WireBytes = { sentPackedBytes: 0, sentBytes: 0, receivedPackedBytes: 0, receivedBytes: 0 }
 
 const { CompressionTypes, CompressionCodecs } = kafkajs
 

@@ -9,7 +9,7 @@ import { refusal } from './refused.js'
 import type { TopicSpec } from './topics.js'
 import type { ConsumeOptions, Consumer, Producer, Transport } from './transport.js'
 
-export { wireBytes, type WireBytes } from './compression.js'
+export { wireBytes, type WireBytes } from './wireBytes.js'
 export type { KafkaOptions } from './kafkaClient.js'
 
 /**

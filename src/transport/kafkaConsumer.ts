@@ -4,6 +4,7 @@ import { retryForever } from '../retry.js'
 import { coPartitionAssigner } from './assigner.js'
 import type { KafkaOptions } from './kafkaClient.js'
 import type { Headers } from './envelope.js'
+import { unpack } from './packing.js'
 import type { ConsumeOptions, Consumer, InMessage, TopicOffset } from './transport.js'
 import { unreadableHeader, unreadableRestHeader } from './unreadable.js'
 
@@ -11,6 +12,8 @@ import { unreadableHeader, unreadableRestHeader } from './unreadable.js'
 const fetchBytesPerPartition = 256 * 1024
 /** Packed bytes of one answer, all of which is unpacked at once, to some tenfold. A single batch may be larger. */
 const fetchBytes = 1024 * 1024
+/** Unpacked bytes handed on at once, about. */
+const portionBytes = 1024 * 1024
 /** A connection that does not close within so long is left to itself. */
 const closePatienceMs = 3000
 
@@ -145,10 +148,28 @@ export class GroupConsumer implements Consumer {
   private async deliver(from: KafkaConsumer, payload: EachBatchPayload): Promise<void> {
     const { batch } = payload
     if (from !== this.current || payload.isStale() || !payload.isRunning()) return
-    const messages = batch.messages.map(inMessage)
-    await this.consume.onMessages(batch.topic, batch.partition, messages, () => payload.heartbeat())
-    const last = batch.messages.at(-1)
-    if (last !== undefined && !payload.isStale()) payload.resolveOffset(last.offset)
+    for await (const messages of portions(batch.messages)) {
+      if (from !== this.current || payload.isStale()) return
+      await this.consume.onMessages(batch.topic, batch.partition, messages, () => payload.heartbeat())
+      if (!payload.isStale()) payload.resolveOffset(String(messages.at(-1)!.offset))
+    }
+  }
+}
+
+/** Unpacks a few messages at a time, and the next ones while these are worked on: an answer full of small ones could unpack to a thousand times its size. */
+async function* portions(messages: readonly KafkaMessage[]): AsyncIterable<readonly InMessage[]> {
+  let next = messages.length > 0 ? unpack(inMessage(messages[0]!)) : undefined
+  let portion: InMessage[] = []
+  let sizeBytes = 0
+  for (let at = 1; next !== undefined; at++) {
+    const message: InMessage = await next
+    next = at < messages.length ? unpack(inMessage(messages[at]!)) : undefined
+    portion.push(message)
+    sizeBytes += message.value.length
+    if (next !== undefined && sizeBytes < portionBytes) continue
+    yield portion
+    portion = []
+    sizeBytes = 0
   }
 }
 

@@ -3,7 +3,9 @@ import kafkajs from 'kafkajs'
 import type { Kafka, Producer as KafkaProducer } from 'kafkajs'
 import { retryForever } from '../retry.js'
 import type { KafkaOptions } from './kafkaClient.js'
+import { isPacked, recordedBytes } from './packing.js'
 import type { OutMessage, Producer } from './transport.js'
+import { wireBytes } from './wireBytes.js'
 
 /** Messages for one partition travel as one batch, which must stay below the topic's max.message.bytes. */
 const maxRequestBytes = 1_800_000
@@ -60,7 +62,9 @@ export class ReliableProducer implements Producer {
     return retryForever({ onRetry, signal: this.options.signal, isFinal: isTooLarge }, async () => {
       try {
         const producer = await this.connected()
-        return await producer.sendBatch({ topicMessages, acks: -1, compression: kafkajs.CompressionTypes.GZIP })
+        const answers = await producer.sendBatch({ topicMessages, acks: -1, compression: compressionOf(messages) })
+        countPacked(messages)
+        return answers
       } catch (error) {
         await this.close()
         throw error
@@ -78,6 +82,20 @@ export class ReliableProducer implements Producer {
     await producer.connect()
     this.current = producer
     return producer
+  }
+}
+
+/** What is packed does not get smaller a second time; messages without a value are not worth it. */
+function compressionOf(messages: readonly OutMessage[]): number {
+  const isDone = messages.every((message) => isPacked(message) || message.value === null || message.value.length === 0)
+  return isDone ? kafkajs.CompressionTypes.None : kafkajs.CompressionTypes.GZIP
+}
+
+function countPacked(messages: readonly OutMessage[]): void {
+  for (const message of messages) {
+    if (!isPacked(message)) continue
+    wireBytes.sentPackedBytes += message.value!.length
+    wireBytes.sentBytes += recordedBytes(message)
   }
 }
 

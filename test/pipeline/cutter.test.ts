@@ -18,7 +18,8 @@ function cut(track: Track, chunkBytes: number, messageBytes: number): CutPiece[]
   const cutter = cutterFor(track, messageBytes)
   const pieces: CutPiece[] = []
   for (let from = 0; from < inputs[track].length; from += chunkBytes)
-    pieces.push(...cutter.push(inputs[track].subarray(from, from + chunkBytes)))
+    for (const piece of cutter.push(inputs[track].subarray(from, from + chunkBytes)))
+      pieces.push({ ...piece, bytes: Uint8Array.from(piece.bytes) })
   return [...pieces, ...cutter.end()]
 }
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { recordedBytes } from '../../transport/packing.js'
 import type { OutMessage, Producer } from '../../transport/transport.js'
 import type { Log } from '../log.js'
 import { Mutex } from '../mutex.js'
@@ -14,7 +15,7 @@ export interface OutboxOptions {
   readonly log: Log
 }
 
-/** Plain numbers since the start, except `…WaitingBytes`: what waits now. */
+/** Plain numbers since the start, except `…WaitingBytes`: what waits now. Bytes that were sent or shed are those recorded, all others are packed. */
 export interface OutboxCounts {
   sentMessages: number
   sentBytes: number
@@ -69,12 +70,11 @@ export class Outbox {
 
   /** Takes messages that belong together, all or none. @returns false when there was no room: they are lost, and counted. */
   async offer(messages: readonly OutMessage[]): Promise<boolean> {
-    const sizeBytes = bytesOf(messages)
-    const kept = await this.mutex.run(() => this.keep(messages, sizeBytes))
+    const kept = await this.mutex.run(() => this.keep(messages, bytesOf(messages)))
     if (kept) this.notify()
     else {
       this.counts.shedMessages += messages.length
-      this.counts.shedBytes += sizeBytes
+      this.counts.shedBytes += recordedBytesOf(messages)
       this.tellShedding()
     }
     return kept
@@ -140,10 +140,9 @@ export class Outbox {
         return
       }
       this.underWay = []
-      const sizeBytes = bytesOf(batch.messages)
       this.counts.sentMessages += batch.messages.length
-      this.counts.sentBytes += sizeBytes
-      if (batch.fromMemory) this.counts.memoryWaitingBytes -= sizeBytes
+      this.counts.sentBytes += recordedBytesOf(batch.messages)
+      if (batch.fromMemory) this.counts.memoryWaitingBytes -= bytesOf(batch.messages)
       await this.mutex.run(batch.release)
     }
   }
@@ -217,4 +216,8 @@ function whenAborted(signal: AbortSignal, unless: AbortSignal): Promise<void> {
 
 function bytesOf(messages: readonly OutMessage[]): number {
   return messages.reduce((sum, { value }) => sum + (value?.byteLength ?? 0), 0)
+}
+
+function recordedBytesOf(messages: readonly OutMessage[]): number {
+  return messages.reduce((sum, message) => sum + recordedBytes(message), 0)
 }

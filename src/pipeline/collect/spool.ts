@@ -78,7 +78,7 @@ export class Spool {
 
   /** Puts messages at the end, all or none. @returns false when they do not fit any more. @throws Error of the disk. */
   async append(messages: readonly OutMessage[]): Promise<boolean> {
-    const frames = Buffer.concat(await Promise.all(messages.map(frameOf)))
+    const frames = Buffer.concat(messages.map(frameOf))
     if (this.sizeBytes + frames.length > this.limitBytes) return false
     let segment = this.segments.at(-1)
     if (this.writing === undefined || segment === undefined || segment.sizeBytes >= this.segmentBytes) {
@@ -92,7 +92,7 @@ export class Spool {
 
   /** Puts messages before all others, whatever the limit says: they are older than those, and few. */
   async prepend(messages: readonly OutMessage[]): Promise<void> {
-    const frames = Buffer.concat(await Promise.all(messages.map(frameOf)))
+    const frames = Buffer.concat(messages.map(frameOf))
     await this.writing?.close()
     const number = (this.segments[0]?.number ?? firstNumber) - 1
     const segment = await this.newSegment(number)

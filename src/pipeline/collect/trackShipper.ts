@@ -1,5 +1,6 @@
 import { countRecords, lastRecordTime, lostRecordText } from '../../perf/index.js'
 import type { Track } from '../../transport/envelope.js'
+import { pack } from '../../transport/packing.js'
 import type { Topics } from '../../transport/topics.js'
 import { type CutPiece, type Cutter, cutterFor } from '../cutter.js'
 import { Mutex } from '../mutex.js'
@@ -67,11 +68,12 @@ export abstract class TrackShipper {
   /** Offers one unit: what can only be used as a whole. */
   protected abstract offer(unit: readonly CutPiece[]): Promise<void>
 
-  protected send(unit: readonly CutPiece[]): Promise<boolean> {
+  protected async send(unit: readonly CutPiece[]): Promise<boolean> {
     const nowMs = Date.now()
-    return this.to.outbox.offer(
-      unit.map((piece) => pieceMessage(this.to.topics, this.identity, this.track, piece, nowMs)),
-    )
+    const { topics, outbox } = this.to
+    const message = async (piece: CutPiece) =>
+      pieceMessage(topics, this.identity, this.track, piece, await pack(piece.bytes), nowMs)
+    return outbox.offer(await Promise.all(unit.map(message)))
   }
 
   private async ship(pieces: readonly CutPiece[]): Promise<void> {
