@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process'
+import type { Socket } from 'node:net'
 import type { Duplex, Readable } from 'node:stream'
-import { batched } from './batched.js'
 import { findExecutable } from './executables.js'
+import { openInlet } from './gathered.js'
 import { perfFailure, perfMissing } from './perfFailure.js'
 
 /** Where `startPerfRecord` puts perf's control channel in the child. */
@@ -40,12 +41,14 @@ const keptStderrBytes = 8192
 /** How long perf's records may lie in its ring buffers when they are read live. */
 const flushMs = 100
 /**
- * Text comes in writes of so much. In 16 KiB reading it costs a third, but that of a quiet process (2 KB/s) would lie in perf script for 8 s,
- * nearly as long as a track may be silent before it is taken for over.
+ * Text comes in writes of so much. Larger ones would lie in perf script for longer: that of a quiet process (2 KB/s) in 16 KiB for 8 s, nearly
+ * as long as a track may be silent before it is taken for over.
  */
 const writeBytes = 4 << 10
-/** Text is handed on so often. */
-const batchMs = 10
+/** Text is read so often: in that time a busy process fills about half of what a socket holds. */
+const gatherMs = 3
+/** … when it comes line by line. */
+const gatherLinesMs = 10
 /** perf writes out its buffers after SIGINT; a perf that takes longer than this is stuck. */
 const stopTimeoutMs = 20_000
 
@@ -59,15 +62,13 @@ export async function startPerfRecord(args: readonly string[], options: PerfReco
   const buffering = canBuffer ? ['stdbuf', `--output=${isByLine ? 'L' : writeBytes}`] : []
   const stdio: StdioOptions = ['ignore', options.scriptArgs === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', 'pipe']
   const leash = await leashed()
+  const inlet = options.scriptArgs && (await openInlet(isByLine ? gatherLinesMs : gatherMs))
   const child = spawnPerf(args, stdio, options.cwd, leash)
   const exited = watch(child)
   // The reader has to be there from the start: before its first event perf writes out what runs on the host, and would wait.
   const script =
-    options.scriptArgs === undefined ? undefined : spawnScript(child, options.scriptArgs, [...leash, ...buffering])
-  const text =
-    script === undefined
-      ? nothing()
-      : readText(script, (stdout) => batched(stdout, { everyMs: batchMs, inKernel: isByLine }))
+    inlet === undefined ? undefined : spawnScript(child, options.scriptArgs!, [...leash, ...buffering], inlet.theirs)
+  const text = script === undefined ? nothing() : readText(script, inlet!.chunks, inlet!.close)
   const [, , , command, ack] = child.stdio as [null, Readable, Readable, Duplex, Duplex]
   // perf going away closes the channel; `exited` tells why.
   command.on('error', () => undefined)
@@ -78,7 +79,11 @@ export async function startPerfRecord(args: readonly string[], options: PerfReco
   if (first !== 'recording') throw perfFailure(first.stderr)
   if (options.scriptArgs !== undefined) keepFlowing(command, ack, exited)
   const pids = [child.pid, script?.pid].filter((pid) => pid !== undefined)
-  return { pids, text, exited, stop: () => stop(child, exited), drop: () => void script?.kill('SIGKILL') }
+  const drop = () => {
+    script?.kill('SIGKILL')
+    inlet?.close()
+  }
+  return { pids, text, exited, stop: () => stop(child, exited), drop }
 }
 
 let leash: Promise<readonly string[]> | undefined
@@ -110,7 +115,8 @@ function keepFlowing(command: Duplex, ack: Duplex, exited: Promise<PerfExit>): v
 
 /** Runs `perf script` on a perf.data; its text is the iterable. Ends with a UserError when perf fails. */
 export function runPerfScript(args: readonly string[], cwd: string): AsyncIterable<Uint8Array> {
-  return readText(spawnPerf(args, ['ignore', 'pipe', 'pipe'], cwd, []), unbatched)
+  const script = spawnPerf(args, ['ignore', 'pipe', 'pipe'], cwd, [])
+  return readText(script, fromStart(script.stdout!))
 }
 
 /** Connects perf script to perf record directly, as a shell's pipe does. */
@@ -118,25 +124,25 @@ function spawnScript(
   recorder: ChildProcess,
   scriptArgs: readonly string[],
   prefix: readonly string[],
+  out: Socket,
 ): ChildProcess | undefined {
   if (recorder.stdout === null || recorder.pid === undefined) return undefined
-  const script = spawnPerf(scriptArgs, [recorder.stdout, 'pipe', 'pipe'], undefined, prefix)
-  // Only perf script holds the reading end now: when it goes, perf record notices.
+  const script = spawnPerf(scriptArgs, [recorder.stdout, out, 'pipe'], undefined, prefix)
+  // Only perf script holds these ends now: when it goes, perf record notices, and so do we.
   recorder.stdout.destroy()
+  out.destroy()
   return script
 }
 
-/**
- * Begins to read at once: when a child ends, node throws away what of its output nobody has begun to read. No generator, as one that was not
- * asked for anything yet does not hear that it is not wanted any more.
- */
+/** No generator, as one that was not asked for anything yet does not hear that it is not wanted any more. */
 function readText(
   script: ChildProcess,
-  read: (stdout: Readable) => AsyncIterable<Uint8Array>,
+  from: AsyncIterable<Uint8Array>,
+  close: () => void = () => undefined,
 ): AsyncIterable<Uint8Array> {
   const exited = watch(script)
   exited.catch(() => undefined)
-  const chunks = read(script.stdout!)[Symbol.asyncIterator]()
+  const chunks = from[Symbol.asyncIterator]()
   const text: AsyncIterator<Uint8Array> = {
     async next() {
       const next = await chunks.next()
@@ -148,14 +154,15 @@ function readText(
     async return() {
       script.kill('SIGKILL')
       await chunks.return?.()
+      close()
       return { done: true, value: undefined }
     },
   }
   return { [Symbol.asyncIterator]: () => text }
 }
 
-/** As fast as it is taken. */
-function unbatched(stdout: Readable): AsyncIterable<Uint8Array> {
+/** Begins to read at once: when a child ends, node throws away what of its output nobody has begun to read. */
+function fromStart(stdout: Readable): AsyncIterable<Uint8Array> {
   stdout.on('readable', () => undefined)
   return stdout as AsyncIterable<Uint8Array>
 }

@@ -86,7 +86,7 @@ export class ReliableProducer implements Producer {
 }
 
 /** What is packed does not get smaller a second time; messages without a value are not worth it. */
-function compressionOf(messages: readonly OutMessage[]): number {
+function compressionOf(messages: readonly OutMessage[]): kafkajs.CompressionTypes {
   const isDone = messages.every((message) => isPacked(message) || message.value === null || message.value.length === 0)
   return isDone ? kafkajs.CompressionTypes.None : kafkajs.CompressionTypes.GZIP
 }
