@@ -74,9 +74,9 @@ function statusOf({ lines }: CollectorProcess): CollectorStatus {
 
 /** CPU time so far of the collector, and of the perfs it has now. */
 async function used(pid: number) {
-  const total = { ownMs: (await readStat(pid))!.cpuMs, recordMs: 0, scriptMs: 0 }
+  const total = { ownMs: readStat(pid)!.cpuMs, recordMs: 0, scriptMs: 0 }
   for (const child of await processIds()) {
-    const stat = await readStat(child)
+    const stat = readStat(child)
     if (stat?.parent !== pid) continue
     const [, command] = await commandLine(child)
     total[command === 'record' ? 'recordMs' : 'scriptMs'] += stat.cpuMs

@@ -15,8 +15,8 @@ const LeaseFile = Holder.extend({ directories: z.array(z.string()) })
 const expireMs = 60_000
 const beatMs = 10_000
 
-async function self(): Promise<z.infer<typeof Holder>> {
-  return { host: hostname(), pid: process.pid, startTicks: (await readStat('self'))?.startTicks ?? 0 }
+function self(): z.infer<typeof Holder> {
+  return { host: hostname(), pid: process.pid, startTicks: readStat('self')?.startTicks ?? 0 }
 }
 
 /** Directories of an archive that retention must leave alone while this process lives and has not released them. */
@@ -41,7 +41,7 @@ export class Lease {
 
   /** Holds these instead of those before. What retention has taken before is gone, and stays away. */
   async hold(directories: readonly string[]): Promise<void> {
-    const file = { ...(await self()), directories: directories.map((path) => relative(this.archive, path)) }
+    const file = { ...self(), directories: directories.map((path) => relative(this.archive, path)) }
     await withArchiveLock(this.archive, () => replaceFile(this.path, JSON.stringify(file)))
   }
 
@@ -62,13 +62,13 @@ export async function leasedDirectories(archive: string): Promise<ReadonlySet<st
     if (info === undefined) continue
     const lease = LeaseFile.safeParse(await readJson(path)).data
     const isFresh = Date.now() - info.mtimeMs < expireMs
-    if (lease === undefined ? !isFresh : !(await holds(lease, isFresh))) await rm(path, { force: true })
+    if (lease === undefined ? !isFresh : !holds(lease, isFresh)) await rm(path, { force: true })
     else for (const each of lease?.directories ?? []) held.add(each)
   }
   return held
 }
 
-async function holds({ host, pid, startTicks }: z.infer<typeof Holder>, isFresh: boolean): Promise<boolean> {
+function holds({ host, pid, startTicks }: z.infer<typeof Holder>, isFresh: boolean): boolean {
   if (host !== hostname()) return isFresh
   return stillRuns(pid, startTicks)
 }
@@ -83,7 +83,7 @@ export async function withArchiveLock<T>(archive: string, task: () => Promise<T>
   for (;;) {
     try {
       const file = await open(path, 'wx')
-      await file.writeFile(JSON.stringify(await self()))
+      await file.writeFile(JSON.stringify(self()))
       await file.close()
       break
     } catch (error) {
@@ -92,7 +92,7 @@ export async function withArchiveLock<T>(archive: string, task: () => Promise<T>
     const info = await stat(path).catch(() => undefined)
     const holder = Holder.safeParse(await readJson(path)).data
     const isFresh = info !== undefined && Date.now() - info.mtimeMs < lockMs
-    const isHeld = holder === undefined ? isFresh : await holds(holder, isFresh)
+    const isHeld = holder === undefined ? isFresh : holds(holder, isFresh)
     if (info !== undefined && !isHeld) await rm(path, { force: true })
     await sleep(5)
   }

@@ -14,7 +14,7 @@ export async function findProcesses(query: ProcessQuery): Promise<number[]> {
   const candidates = 'port' in query ? await listeningOn(query.port, pids) : pids
   const found: { pid: number; startTicks: number }[] = []
   for (const pid of candidates) {
-    const stat = await readStat(pid)
+    const stat = readStat(pid)
     if (!isAlive(stat)) continue
     if ('command' in query && !(await isCommand(pid, stat.comm, query.command))) continue
     found.push({ pid, startTicks: stat.startTicks })

@@ -6,7 +6,10 @@ import { attach } from './target.js'
 import { usableSyscalls } from './tracefs.js'
 
 export interface LivePerf {
-  /** Text of `perf script`, header first, wake-ups of both perfs in the order of time. Ends after `stop` or with the process. */
+  /**
+   * Text of `perf script`, header first, wake-ups of both perfs in the order of time. Ends after `stop` or with the process. A chunk is valid until
+   * the next one is asked for.
+   */
   readonly text: AsyncIterable<Uint8Array>
   /** Ends the recording; `text` still delivers what perf has. */
   stop(): Promise<void>

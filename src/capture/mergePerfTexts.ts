@@ -2,7 +2,7 @@ import { PerfTextMerger } from '../perf/index.js'
 
 /**
  * The texts of the two perf processes as one, in the order of time. Reads from each only what the merge needs next, so that a long
- * recording is never held in memory. Chunks of whole records come out; those that go in are not used any more when the next one is asked for.
+ * recording is never held in memory. Chunks of whole records come out, valid until the next one is asked for, as those that go in need to be.
  */
 export async function* mergePerfTexts(
   main: AsyncIterable<Uint8Array>,

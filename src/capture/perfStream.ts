@@ -99,7 +99,7 @@ export class PerfStream {
     return [...this.live].flatMap(({ pids }) => pids)
   }
 
-  /** The text, from now on; only once. */
+  /** The text, from now on; only once. A chunk is valid until the next one is asked for. */
   async *text(): AsyncIterable<Uint8Array> {
     try {
       yield* this.sessions()

@@ -35,7 +35,8 @@ export async function writePerfText(options: PerfTextOptions): Promise<PerfTextR
     for await (const chunk of nameHost(mergePerfTexts(main, wakeups), options.host)) {
       lost.push(chunk)
       perfVersion ??= /^# perf version : (.+)$/m.exec(Buffer.from(chunk.subarray(0, 4096)).toString('latin1'))?.[1]
-      yield chunk
+      // The pipeline reads ahead.
+      yield Buffer.from(chunk)
     }
   }
   await pipeline(Readable.from(text()), createGzip({ level: 9 }), createWriteStream(options.output))

@@ -34,12 +34,12 @@ const terminateTimeoutMs = 5_000
 
 /** A process that is already running. @throws UserError when there is none. */
 export async function attach(pid: number): Promise<Target> {
-  const first = await readStat(pid)
+  const first = readStat(pid)
   if (!isAlive(first)) throw new UserError(`there is no process ${pid}: give the --pid of a running one`)
   let watching = true
   async function gone(): Promise<string> {
     for (;;) {
-      if (!(await stillRuns(pid, first!.startTicks))) return `process ${pid} ended`
+      if (!stillRuns(pid, first!.startTicks)) return `process ${pid} ended`
       if (!watching) return ''
       await sleep(pollMs)
     }
@@ -51,7 +51,7 @@ export async function attach(pid: number): Promise<Target> {
     command: shownCommand(await commandLine(pid)),
     start: await startTime(first.startTicks),
     exited: gone(),
-    isAlive: () => stillRuns(pid, first.startTicks),
+    isAlive: () => Promise.resolve(stillRuns(pid, first.startTicks)),
     resume: () => undefined,
     release: () => {
       watching = false
@@ -88,7 +88,7 @@ export async function launch(command: readonly string[]): Promise<Target> {
     command: shownCommand(command),
     start: await startTime(first.startTicks),
     exited,
-    isAlive: () => stillRuns(pid, first.startTicks),
+    isAlive: () => Promise.resolve(stillRuns(pid, first.startTicks)),
     resume: () => child.kill('SIGCONT'),
     release: () => terminate(child, exited),
   }
@@ -104,7 +104,7 @@ async function terminate(child: ChildProcess, exited: Promise<string>): Promise<
 
 async function stopped(pid: number): Promise<ProcessStat> {
   for (;;) {
-    const now = await readStat(pid)
+    const now = readStat(pid)
     if (now === undefined) throw new UserError('the command was killed before it could start')
     if (now.state === 'T') return now
     await sleep(2)

@@ -13,6 +13,7 @@ export class PerfTextMerger {
   private readonly inputs: readonly BlockReader[]
   private inHeader = 0
   private last = 0
+  private out = Buffer.allocUnsafe(2 * pieceBytes)
 
   constructor(inputs = 2) {
     this.inputs = Array.from({ length: inputs }, () => new BlockReader())
@@ -26,17 +27,21 @@ export class PerfTextMerger {
     this.inputs[input]!.end()
   }
 
-  /** The next piece of the merged text, whole records; undefined when an input has to be pushed or ended first (or all are over). */
+  /**
+   * The next piece of the merged text, whole records; undefined when an input has to be pushed or ended first (or all are over). Valid until
+   * the next `take()`.
+   */
   take(): Buffer | undefined {
-    const blocks: Buffer[] = []
     let size = 0
     while (size < pieceBytes) {
       const block = this.inHeader < this.inputs.length ? this.takeHeader() : this.takeRecords()
       if (block === undefined) break
-      blocks.push(block)
-      size += block.length
+      const endAt = size + block.length
+      if (endAt > this.out.length) this.out = Buffer.concat([this.out.subarray(0, size)], 2 * endAt)
+      block.copy(this.out, size)
+      size = endAt
     }
-    return size === 0 ? undefined : Buffer.concat(blocks)
+    return size === 0 ? undefined : this.out.subarray(0, size)
   }
 
   /** After `take()` gave nothing: the input it waits for; undefined when all are over. The others need no pushing before that one. */

@@ -31,6 +31,8 @@ export class RecordGate {
     this.untilNs = untilNs
     if (this.mode === 'open') this.blocks.push(this.carry)
     this.carry = nothing
+    // What is let through from here on are copies; this may be a view of what the caller uses again.
+    this.lastOut = Buffer.from(this.lastOut)
     this.mode = 'closing'
   }
 

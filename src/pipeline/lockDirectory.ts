@@ -13,7 +13,7 @@ export const lockName = 'lock'
  */
 export async function lockDirectory(directory: string, refusal: (pid: number) => string): Promise<() => Promise<void>> {
   const path = join(directory, lockName)
-  const own = await readStat('self')
+  const own = readStat('self')
   for (;;) {
     try {
       await mkdir(directory, { recursive: true, mode: 0o700 })
@@ -26,7 +26,7 @@ export async function lockDirectory(directory: string, refusal: (pid: number) =>
       if (!['EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     }
     const [pid, startTicks] = (await readFile(path, 'utf8').catch(() => '')).trim().split(' ').map(Number)
-    if (pid !== undefined && pid > 0 && startTicks !== undefined && (await stillRuns(pid, startTicks)))
+    if (pid !== undefined && pid > 0 && startTicks !== undefined && stillRuns(pid, startTicks))
       throw new UserError(refusal(pid))
     await rm(path, { force: true })
   }

@@ -30,12 +30,12 @@ describe('perf on its leash', () => {
       const line = (await once(createInterface({ input: reader.stdout }), 'line')) as [string]
       const pids = JSON.parse(line[0]) as number[]
       assert.equal(pids.length, 4)
-      for (const pid of pids) assert.equal((await readStat(pid))?.comm, 'perf')
+      for (const pid of pids) assert.equal(readStat(pid)?.comm, 'perf')
       reader.kill('SIGKILL')
       const deadlineMs = Date.now() + 10_000
-      const left = async () => (await Promise.all(pids.map(readStat))).filter(isAlive).length
-      while ((await left()) > 0 && Date.now() < deadlineMs) await sleep(20)
-      assert.equal(await left(), 0)
+      const left = () => pids.map(readStat).filter(isAlive).length
+      while (left() > 0 && Date.now() < deadlineMs) await sleep(20)
+      assert.equal(left(), 0)
     } finally {
       reader.kill('SIGKILL')
       sleeper.kill('SIGKILL')

@@ -29,7 +29,7 @@ async function* streamed(text: string, sizes: readonly number[]): AsyncIterable<
 
 async function whole(chunks: AsyncIterable<Uint8Array>): Promise<string> {
   const all: Uint8Array[] = []
-  for await (const chunk of chunks) all.push(chunk)
+  for await (const chunk of chunks) all.push(Uint8Array.from(chunk))
   return Buffer.concat(all).toString()
 }
 

@@ -71,7 +71,10 @@ describe('a process in a pid namespace of its own, perf outside', function () {
     const over = new AbortController()
     const stream = new PerfStream({ ...perfOptions, pid, rotateEveryMs: 3_600_000, signal: over.signal, note })
     const perf = join(folder, 'perf.script')
-    const collected = pipeline(Readable.from(stream.text()), createWriteStream(perf))
+    async function* text() {
+      for await (const chunk of stream.text()) yield Buffer.from(chunk)
+    }
+    const collected = pipeline(Readable.from(text()), createWriteStream(perf))
     while (stream.pids.length === 0) await sleep(50)
     await sleep(1000)
     const chunks: Uint8Array[] = []

@@ -47,7 +47,7 @@ function merge(texts: readonly string[], chunkBytes: number): string {
   const merger = new PerfTextMerger(texts.length)
   const out: Buffer[] = []
   const pull = () => {
-    for (let piece = merger.take(); piece !== undefined; piece = merger.take()) out.push(piece)
+    for (let piece = merger.take(); piece !== undefined; piece = merger.take()) out.push(Buffer.from(piece))
   }
   const longest = Math.max(...texts.map((text) => text.length))
   for (let at = 0; at < longest; at += chunkBytes) {

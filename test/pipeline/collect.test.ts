@@ -232,7 +232,7 @@ describe('a collector that is left running', function () {
 async function perfScriptsOf(collector: number): Promise<number[]> {
   const found: number[] = []
   for (const pid of await processIds()) {
-    const parent = (await readStat(pid))?.parent
+    const parent = readStat(pid)?.parent
     if (parent === collector && (await commandLine(pid))[1] === 'script') found.push(pid)
   }
   return found

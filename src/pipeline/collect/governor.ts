@@ -47,7 +47,7 @@ export class CpuGovernor {
   ) {
     const { ceilingPercent } = options
     this.status = newCpuStatus(ceilingPercent)
-    this.timer = setInterval(() => void this.look(), options.everyMs)
+    this.timer = setInterval(() => this.look(), options.everyMs)
     this.timer.unref()
   }
 
@@ -63,8 +63,8 @@ export class CpuGovernor {
   }
 
   /** Measures, and acts on it. */
-  async look(): Promise<void> {
-    await this.measure()
+  look(): void {
+    this.measure()
     const { status, options } = this
     if (options.ceilingPercent === undefined) return
     const percent = status.collectorPercent + status.perfPercent
@@ -74,7 +74,7 @@ export class CpuGovernor {
     else if (this.below >= this.looksToRestore) this.restore(percent)
   }
 
-  private async measure(): Promise<void> {
+  private measure(): void {
     const nowMs = performance.now()
     const wallMs = nowMs - this.lastMs
     const own = process.cpuUsage(this.lastOwn)
@@ -86,7 +86,7 @@ export class CpuGovernor {
       const usedMs = new Map<number, number>()
       let grownMs = 0
       for (const pid of entry.stream.pids) {
-        const stat = await readStat(pid)
+        const stat = readStat(pid)
         if (stat === undefined) continue
         usedMs.set(pid, stat.cpuMs)
         liveMs += stat.cpuMs
@@ -96,7 +96,7 @@ export class CpuGovernor {
       entry.percent = (100 * grownMs) / wallMs
     }
     // What perfs that have ended used until then is in the account of the children waited for.
-    const childrenMs = ((await readStat('self'))?.childrenCpuMs ?? 0) + liveMs
+    const childrenMs = (readStat('self')?.childrenCpuMs ?? 0) + liveMs
     if (this.lastChildrenMs !== undefined)
       this.status.perfPercent = Math.max(0, (100 * (childrenMs - this.lastChildrenMs)) / wallMs)
     this.lastChildrenMs = childrenMs

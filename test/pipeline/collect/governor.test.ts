@@ -45,8 +45,8 @@ describe('the CPU ceiling of a collector', () => {
 
   /** Until the process has used so much more CPU time. */
   async function works({ pids: [pid] }: Recording, ms: number): Promise<void> {
-    const before = (await readStat(pid!))!.cpuMs
-    while ((await readStat(pid!))!.cpuMs < before + ms) await new Promise((resolve) => setTimeout(resolve, 10))
+    const before = readStat(pid!)!.cpuMs
+    while (readStat(pid!)!.cpuMs < before + ms) await new Promise((resolve) => setTimeout(resolve, 10))
   }
 
   it('leaves out the stacks of the recording that costs most, then its system calls, then turns to the next', async () => {
@@ -58,7 +58,7 @@ describe('the CPU ceiling of a collector', () => {
     const told: PerfDetail[][] = []
     for (let looks = 0; looks < 10; looks++) {
       await works(costly, 50)
-      await governor.look()
+      governor.look()
       told.push([...costly.told, ...cheap.told])
     }
     assert.deepEqual(costly.told, ['noStacks', 'noSyscalls'])
@@ -81,7 +81,7 @@ describe('the CPU ceiling of a collector', () => {
     const look = async (times: number) => {
       for (let looks = 0; looks < times; looks++) {
         await works(recording, 20)
-        await governor!.look()
+        governor!.look()
       }
     }
     await look(4)
@@ -110,7 +110,7 @@ describe('the CPU ceiling of a collector', () => {
     governor.watch(recording, log)
     for (let looks = 0; looks < 3; looks++) {
       await works(recording, 30)
-      await governor.look()
+      governor.look()
     }
     assert.deepEqual(recording.told, [])
     assert.ok(governor.status.perfPercent > 0)
