@@ -60,6 +60,8 @@ export class Normalizer {
   private producer: Producer | undefined
   private ticker: NodeJS.Timeout | undefined
   private expiredMs = monotonicMs()
+  private flushing: Promise<void> = Promise.resolve()
+  private isFlushing = false
   private stopping = false
 
   constructor(private readonly options: NormalizerOptions) {
@@ -234,17 +236,30 @@ export class Normalizer {
     for (const partition of partitions)
       await this.silentTracks.end(partition, this.paused.get(partition.number), endOffsets, this.writer!)
     for (const partition of partitions) this.tellProblems(partition)
-    await this.flush()
+    // Nobody waits for the store: more is computed meanwhile, until as much waits as one flush should hold.
+    if (!this.isFlushing) void this.flush().catch((error: unknown) => this.failed(error))
     for (const partition of this.partitions.values()) this.steer(partition)
     if (monotonicMs() - this.expiredMs < expireEveryMs) return
     this.expiredMs = monotonicMs()
     for (const partition of this.partitions.values()) await this.writer!.expire(partition, Date.now() - rememberMs)
   }
 
-  private async flush(): Promise<void> {
+  /** Writes what is finished, once what is on its way has arrived. */
+  private flush(): Promise<void> {
+    const flushed = this.flushing.then(() => this.flushNow())
+    this.flushing = flushed.catch(() => undefined)
+    return flushed
+  }
+
+  private async flushNow(): Promise<void> {
+    this.isFlushing = true
     const assignment = this.assignment
     const waiting = this.waitingRows
-    await this.writer!.flush(this.partitions.values(), () => assignment === this.assignment)
+    try {
+      await this.writer!.flush(this.partitions.values(), () => assignment === this.assignment)
+    } finally {
+      this.isFlushing = false
+    }
     if (waiting > 0) this.progress++
   }
 

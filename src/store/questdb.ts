@@ -11,7 +11,7 @@ import { certificateRefused, credentialsRefused, querySql, SqlError } from './sq
 import type { MayWrite, RejectedRow, Store, StoredRow } from './store.js'
 
 /** Rows of one request: small enough to be written well within the request's time limit. */
-const maxRowsPerFlush = 10_000
+const maxRowsPerRequest = 10_000
 /** How long the client itself retries before our own loop says why it waits. */
 const clientRetryMs = 3000
 const reasonPatienceMs = 5000
@@ -32,7 +32,10 @@ class Forbidden extends Error {}
 const finalErrors = [SqlError, UserError, Forbidden]
 const always: MayWrite = () => Promise.resolve()
 
-/** Writes rows to QuestDB over HTTP. One flush holds rows of one table, because only that is a transaction there. */
+/**
+ * Writes rows to QuestDB over HTTP. A request holds rows of all tables, as each request costs more than its rows do. It is a transaction for each table
+ * only: after one that failed some rows may be there; those that are written again replace themselves.
+ */
 export class QuestdbStore implements Store {
   private readonly tables: ReadonlyMap<string, TableRows>
   private readonly headers: Record<string, string>
@@ -54,22 +57,30 @@ export class QuestdbStore implements Store {
 
   async write(rows: readonly StoredRow[], mayWrite: MayWrite = always): Promise<RejectedRow[]> {
     const rejected: RejectedRow[] = []
-    const byTable = new Map<string, StoredRow[]>()
+    const valid: StoredRow[] = []
     for (const stored of rows) {
       const table = this.tables.get(stored.table)
       const reason = table === undefined ? `there is no table ${stored.table}` : table.problem(stored.row)
-      if (reason !== undefined) rejected.push({ ...stored, reason })
-      else if (byTable.has(stored.table)) byTable.get(stored.table)!.push(stored)
-      else byTable.set(stored.table, [stored])
+      if (reason === undefined) valid.push(stored)
+      else rejected.push({ ...stored, reason })
     }
     try {
-      for (const [name, group] of byTable)
-        for (let from = 0; from < group.length; from += maxRowsPerFlush)
-          rejected.push(
-            ...(await this.writeTable(this.tables.get(name)!, group.slice(from, from + maxRowsPerFlush), mayWrite)),
-          )
+      for (let from = 0; from < valid.length; from += maxRowsPerRequest) {
+        const part = valid.slice(from, from + maxRowsPerRequest)
+        if (!(await this.send(part, mayWrite))) rejected.push(...(await this.writeByTable(part, mayWrite)))
+      }
     } catch (error) {
       throw error instanceof Forbidden ? error.cause : error
+    }
+    return rejected
+  }
+
+  /** After a refusal: which table, and then which rows. */
+  private async writeByTable(rows: readonly StoredRow[], mayWrite: MayWrite): Promise<RejectedRow[]> {
+    const rejected: RejectedRow[] = []
+    for (const name of new Set(rows.map(({ table }) => table))) {
+      const own = rows.filter(({ table }) => table === name)
+      rejected.push(...(await this.writeTable(this.tables.get(name)!, own, mayWrite)))
     }
     return rejected
   }
@@ -90,28 +101,32 @@ export class QuestdbStore implements Store {
   }
 
   /** Rows stay here until QuestDB has acknowledged them. */
-  private async writeTable(table: TableRows, rows: readonly StoredRow[], mayWrite: MayWrite): Promise<RejectedRow[]> {
-    if (await this.flush(table, rows, mayWrite)) return []
+  private async writeTable(
+    { table }: TableRows,
+    rows: readonly StoredRow[],
+    mayWrite: MayWrite,
+  ): Promise<RejectedRow[]> {
+    if (await this.send(rows, mayWrite)) return []
     // The table may have been dropped under us: that is no fault of the rows.
-    await this.retrying(() => this.prepareTable(table.table))
-    return this.isolate(table, rows, mayWrite)
+    await this.retrying(() => this.prepareTable(table))
+    return this.isolate(rows, mayWrite)
   }
 
   /** Finds the rows QuestDB refuses by halving, and writes all others. */
-  private async isolate(table: TableRows, rows: readonly StoredRow[], mayWrite: MayWrite): Promise<RejectedRow[]> {
-    if (await this.flush(table, rows, mayWrite)) return []
+  private async isolate(rows: readonly StoredRow[], mayWrite: MayWrite): Promise<RejectedRow[]> {
+    if (await this.send(rows, mayWrite)) return []
     const first = rows[0]!
-    if (rows.length === 1) return [{ ...first, reason: await this.reasonAgainst(table, first) }]
+    if (rows.length === 1) return [{ ...first, reason: await this.reasonAgainst(first) }]
     const middle = rows.length >> 1
     return [
-      ...(await this.isolate(table, rows.slice(0, middle), mayWrite)),
-      ...(await this.isolate(table, rows.slice(middle), mayWrite)),
+      ...(await this.isolate(rows.slice(0, middle), mayWrite)),
+      ...(await this.isolate(rows.slice(middle), mayWrite)),
     ]
   }
 
   /** Sends rows until QuestDB answers: true when they are stored, false when it refuses them (400). */
-  private async flush(table: TableRows, rows: readonly StoredRow[], mayWrite: MayWrite): Promise<boolean> {
-    const lines = this.encode(table, rows)
+  private async send(rows: readonly StoredRow[], mayWrite: MayWrite): Promise<boolean> {
+    const lines = this.encode(rows)
     return this.retrying(() => this.attempt(lines, mayWrite))
   }
 
@@ -135,8 +150,8 @@ export class QuestdbStore implements Store {
    * Why QuestDB refuses a row. The client's own HTTP drops the text of an error; its other transport (undici) keeps it, but
    * would wait for a QuestDB that is away for ever and in silence, so it is good for nothing but this.
    */
-  private async reasonAgainst(table: TableRows, row: StoredRow): Promise<string> {
-    const attempt = new UndiciTransport(this.clientOptions).send(this.encode(table, [row])).then(
+  private async reasonAgainst(row: StoredRow): Promise<string> {
+    const attempt = new UndiciTransport(this.clientOptions).send(this.encode([row])).then(
       () => 'QuestDB refused it once and then took it',
       (error: unknown) => refusal.exec((error as Error).message)?.[1],
     )
@@ -144,9 +159,9 @@ export class QuestdbStore implements Store {
     return (await Promise.race([attempt, patience])) ?? 'QuestDB refuses it (status 400)'
   }
 
-  private encode(table: TableRows, rows: readonly StoredRow[]): Buffer {
+  private encode(rows: readonly StoredRow[]): Buffer {
     this.buffer.reset()
-    for (const { row } of rows) table.write(this.buffer, row)
+    for (const { table, row } of rows) this.tables.get(table)!.write(this.buffer, row)
     return this.buffer.toBufferNew()
   }
 
