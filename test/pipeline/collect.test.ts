@@ -177,7 +177,7 @@ describe('a collector that is left running', function () {
   })
 
   it('keeps the oldest when the spool is full, marks the rest as lost, and survives being killed', async () => {
-    const small = { DUALTRACE_MEMORY: '2MB', DUALTRACE_SPOOL_SIZE: '300kB' }
+    const small = { DUALTRACE_MEMORY: '200kB', DUALTRACE_SPOOL_SIZE: '300kB' }
     const own = start('collect2.', small)
     await own.said('waiting for a process named streaming')
     const service = await startService()

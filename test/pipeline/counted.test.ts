@@ -7,6 +7,7 @@ import type { LocalStack } from '../../src/stack/local.js'
 import { packageRoot } from '../../src/stack/paths.js'
 import { querySql } from '../../src/store/sql.js'
 import { encodeEnvelope } from '../../src/transport/envelope.js'
+import { recordedBytes } from '../../src/transport/packing.js'
 import type { OutMessage } from '../../src/transport/transport.js'
 import { Deployment } from '../support/deployment.js'
 import { requireJava } from '../support/requirements.js'
@@ -65,7 +66,7 @@ describe('what is wrong with a stream through the real Kafka', function () {
     await normalizer.said(ended, deployment.source)
     await normalizer.said('"kind":"unreadable"', 'Snappy')
     const metrics = await deployment.metrics()
-    const lostBytes = held!.value!.length
+    const lostBytes = recordedBytes(held!)
     const expected = {
       'duplicate_messages_total{track="perf"}': 1,
       'gaps_total{track="perf"}': 1,
