@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { analyzeCapture } from '../../src/pipeline/offline.js'
 import type { LocalStack } from '../../src/stack/local.js'
 import { packageRoot } from '../../src/stack/paths.js'
@@ -68,10 +69,11 @@ describe('a normalizer that was frozen in the middle of a write', function () {
       const frozen = await behindDoor.start()
       await frozen.said('reading', '"partition":3')
       const stopped = new Promise<void>((resolve) => {
-        fate.atWrite = () => {
+        fate.atWrite = async () => {
+          // It computes on while the first rows are on their way: these are what it must not write when it wakes.
+          while ((await behindDoor.metrics()).get('dualtrace_waiting_rows') === 0) await sleep(20)
           process.kill(frozen.pid!, 'SIGSTOP')
           resolve()
-          return Promise.resolve()
         }
       })
       await deployment.ship(capture, { messageBytes: 50_000 })
@@ -80,13 +82,13 @@ describe('a normalizer that was frozen in the middle of a write', function () {
       await successor.said(ended, deployment.source)
       const stored = await storedRows(stack.questdb.url, deployment.source)
       assert.deepEqual(stored, computedRows((await analyzeCapture(capture)).rows, deployment.source))
+      const linesBefore = frozen.lines.length
       process.kill(frozen.pid!, 'SIGCONT')
-      await frozen.said('something failed')
       // It joins again, as a stranger, and finds that everything has been done.
-      await frozen.said('assigned; reading the checkpoints', '"kept":[]')
+      await frozen.saidFrom(linesBefore, 'assigned; reading the checkpoints', '"kept":[]')
       await successor.kill()
       const readings = () => frozen.lines.filter((line) => line.includes('"reading"') && line.includes('"partition":3'))
-      while (readings().length < 2) await new Promise((resolve) => setTimeout(resolve, 50))
+      while (readings().length < 2) await sleep(50)
       assert.equal(door.writes, 1)
     } catch (error) {
       process.stderr.write(`${[...deployment.log, ...behindDoor.log].slice(-60).join('\n')}\n`)

@@ -8,6 +8,7 @@ import { type Piece, pieceOf, TrackIntake } from '../../src/pipeline/intake.js'
 import { SourceRun } from '../../src/pipeline/sourceRun.js'
 import { packageRoot } from '../../src/stack/paths.js'
 import { decodeEnvelope, type Envelope } from '../../src/transport/envelope.js'
+import { unpack } from '../../src/transport/packing.js'
 import { topicNames } from '../../src/transport/topics.js'
 import type { OutMessage } from '../../src/transport/transport.js'
 
@@ -48,13 +49,15 @@ async function shipped(trace: Uint8Array, hasRoom: (unit: number) => boolean, me
   return { messages, shed: status.gotrace.shedGenerations }
 }
 
-function received(messages: readonly OutMessage[]): { envelope: Envelope; piece: Piece }[] {
-  return messages.map(({ headers, key, value }, at) => {
-    const envelope = decodeEnvelope(headers)
-    if (typeof envelope === 'string') throw new Error(envelope)
-    const message = { offset: BigInt(at), key, headers, value: Buffer.from(value ?? []) }
-    return { envelope, piece: pieceOf(envelope, message) }
-  })
+function received(messages: readonly OutMessage[]): Promise<{ envelope: Envelope; piece: Piece }[]> {
+  return Promise.all(
+    messages.map(async ({ headers, key, value }, at) => {
+      const message = await unpack({ offset: BigInt(at), key, headers, value: Buffer.from(value ?? []) })
+      const envelope = decodeEnvelope(message.headers)
+      if (typeof envelope === 'string') throw new Error(envelope)
+      return { envelope, piece: pieceOf(envelope, message) }
+    }),
+  )
 }
 
 function readTrace(bytes: Uint8Array) {
@@ -78,7 +81,7 @@ describe('a Go trace whose first generation is lost on its way', () => {
       const [first, ...rest] = generationsOf(trace)
       const { messages, shed } = await shipped(trace, (unit) => unit > 0)
       assert.equal(shed, 1)
-      const { bytes, gapBytes } = fedBy(received(messages).map(({ piece }) => piece))
+      const { bytes, gapBytes } = fedBy((await received(messages)).map(({ piece }) => piece))
       const read = readTrace(bytes)
       assert.deepEqual([read.gens, read.problems, read.version], [rest.map(({ gen }) => gen), [], version])
       assert.equal(
@@ -91,7 +94,7 @@ describe('a Go trace whose first generation is lost on its way', () => {
     const trace = traceOf('1.26')
     const [first, ...rest] = generationsOf(trace)
     const { messages } = await shipped(trace, () => true, 9000)
-    const pieces = received(messages).map(({ piece }) => piece)
+    const pieces = (await received(messages)).map(({ piece }) => piece)
     const pieceCount = pieces.filter(({ position }) => position < first!.sizeBytes).length
     assert.ok(pieceCount > 2)
     for (let lost = 0; lost < pieceCount; lost++) {
@@ -104,7 +107,7 @@ describe('a Go trace whose first generation is lost on its way', () => {
 
   it('is the same bytes wherever reading them is resumed', async () => {
     const { messages } = await shipped(traceOf('1.26'), (unit) => unit > 0, 9000)
-    const pieces = received(messages).map(({ piece }) => piece)
+    const pieces = (await received(messages)).map(({ piece }) => piece)
     const before = new TrackIntake('gotrace')
     const whole = fedBy(pieces, before)
     for (let used = 0; used <= whole.bytes.length; used += 16) {
@@ -119,7 +122,7 @@ describe('a Go trace whose first generation is lost on its way', () => {
     const trace = traceOf('1.26')
     const [first, second, ...rest] = generationsOf(trace)
     const { messages } = await shipped(trace, (unit) => unit > 1)
-    const all = received(messages)
+    const all = await received(messages)
     const run = SourceRun.fromEnvelope(all[0]!.envelope, undefined, 0, undefined)
     for (const { envelope, piece } of all) run.accept('gotrace', piece, envelope.shippedAtMs, 0)
     const { rows } = run.pump(0, Infinity)

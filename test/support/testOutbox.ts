@@ -2,20 +2,22 @@ import assert from 'node:assert/strict'
 import { ShippedRun } from '../../src/pipeline/collect/shippedRun.js'
 import { newInputStatus } from '../../src/pipeline/collect/status.js'
 import { decodeEnvelope, type Envelope, type Track } from '../../src/transport/envelope.js'
+import { unpack } from '../../src/transport/packing.js'
 import { topicNames } from '../../src/transport/topics.js'
-import type { OutMessage } from '../../src/transport/transport.js'
+import type { InMessage, OutMessage } from '../../src/transport/transport.js'
 
 /** What a collector of one source ships, run by run, without a Kafka. */
 export class TestOutbox {
   readonly status = newInputStatus('a test')
-  private readonly messages: OutMessage[] = []
+  private readonly messages: InMessage[] = []
   private begun = 0
 
   begin(isAlive: (track: Track) => boolean): ShippedRun {
     const outbox = {
-      offer: (unit: readonly OutMessage[]) => {
-        this.messages.push(...unit)
-        return Promise.resolve(true)
+      offer: async (unit: readonly OutMessage[]) => {
+        for (const { key, headers, value } of unit)
+          this.messages.push(await unpack({ offset: 0n, key, headers, value: value! }))
+        return true
       },
       tell: () => Promise.resolve(),
     }
@@ -42,7 +44,7 @@ export class TestOutbox {
       found.set(stream, run)
       assert.ok(!run.ended.includes(track), `${track} goes on behind its end`)
       if (end === true) run.ended.push(track)
-      else run[track].push(value!)
+      else run[track].push(value)
     }
     return [...found.values()].map(({ gotrace, perf, ended }) => {
       return { gotrace: Buffer.concat(gotrace), perf: Buffer.concat(perf), ended: ended.sort() }
