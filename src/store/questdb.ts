@@ -12,8 +12,6 @@ import type { MayWrite, RejectedRow, Store, StoredRow } from './store.js'
 
 /** Rows of one request: small enough to be written well within the request's time limit. */
 const maxRowsPerRequest = 10_000
-/** How long the client itself retries before our own loop says why it waits. */
-const clientRetryMs = 3000
 const reasonPatienceMs = 5000
 const refusal = /statusCode=400, error=(.*)/s
 const noEntry = /statusCode=40[13]\b/
@@ -39,16 +37,16 @@ const always: MayWrite = () => Promise.resolve()
 export class QuestdbStore implements Store {
   private readonly tables: ReadonlyMap<string, TableRows>
   private readonly headers: Record<string, string>
-  private readonly clientOptions: SenderOptions
   private readonly buffer: LineBuffer
   private readonly transport: SenderTransport
 
   constructor(private readonly options: QuestdbOptions) {
     this.tables = new Map(options.tables.map((table) => [table.name, new TableRows(table)]))
     this.headers = authorization(options)
-    this.clientOptions = clientOptions(options)
-    this.buffer = new LineBuffer(this.clientOptions)
-    this.transport = new HttpTransport(this.clientOptions)
+    // The client must not send anything a second time by itself: it would not ask whether these rows may still be written.
+    const ownRetries = clientOptions(options, 0)
+    this.buffer = new LineBuffer(ownRetries)
+    this.transport = new HttpTransport(ownRetries)
   }
 
   async prepare(): Promise<void> {
@@ -151,7 +149,7 @@ export class QuestdbStore implements Store {
    * would wait for a QuestDB that is away for ever and in silence, so it is good for nothing but this.
    */
   private async reasonAgainst(row: StoredRow): Promise<string> {
-    const attempt = new UndiciTransport(this.clientOptions).send(this.encode([row])).then(
+    const attempt = new UndiciTransport(clientOptions(this.options, reasonPatienceMs)).send(this.encode([row])).then(
       () => 'QuestDB refused it once and then took it',
       (error: unknown) => refusal.exec((error as Error).message)?.[1],
     )
@@ -194,11 +192,11 @@ export class QuestdbStore implements Store {
   }
 }
 
-function clientOptions({ url, username, password, token }: QuestdbOptions): SenderOptions {
+function clientOptions({ url, username, password, token }: QuestdbOptions, retryMs: number): SenderOptions {
   const { protocol, hostname, port } = new URL(url)
   // The client would take 9000 for a URL without a port, where fetch takes the protocol's own.
   const address = `${hostname}:${port === '' ? (protocol === 'https:' ? 443 : 80) : port}`
-  const limits = `retry_timeout=${clientRetryMs};init_buf_size=65536;`
+  const limits = `retry_timeout=${retryMs};init_buf_size=65536;`
   const options = new SenderOptions(`${protocol}:addr=${address};protocol_version=2;${limits}`)
   // Not in the text above: errors about that text quote it.
   if (username !== undefined) Object.assign(options, { username, password: password?.reveal() })

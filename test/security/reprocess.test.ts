@@ -72,8 +72,8 @@ describe('dualtrace reprocess, into a QuestDB behind TLS that wants a login', fu
   }
 
   it('goes on from where it was killed, gives the rows of the offline analysis, and changes none when it runs again', async () => {
-    await killedAt(24, true)
-    await killedAt(30, false)
+    await killedAt(3, true)
+    await killedAt(3, false)
     const resumed = await finished()
     assert.deepEqual(resumed.result.problems, [])
     assert.equal(resumed.result.runs + resumed.result.runsBefore, sources.length)
