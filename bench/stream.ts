@@ -1,5 +1,8 @@
-import { join } from 'node:path'
+import { mkdirSync, rmSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { packageRoot } from '../src/stack/paths.js'
+import { recordWorkload } from '../test/support/recording.js'
+import { buildWorkload } from '../test/support/workloads.js'
 import type { Bench } from './bench.js'
 import { measureDelay } from './stream/delay.js'
 import { checkRebalances } from './stream/rebalance.js'
@@ -28,7 +31,7 @@ export const bench: Bench = {
       for (const normalizers of [1, 2]) await measureThroughput(site, burst, { sources: 12, normalizers, say })
     })
     await run('delay', async (site) => {
-      await measureDelay(site, steady, { sources: 6, rounds: 4, say })
+      await measureDelay(site, await longCapture(), { megabytesPerSecond: 15, warmUpMs: 10_000, say })
     })
     await run('soak', async (site) => {
       await soak(site, steady, { sources: 50, seconds: soakS, speed: 0.1, say })
@@ -37,6 +40,15 @@ export const bench: Bench = {
       await checkRebalances(site, steady, { sources: 50, normalizers: 3, changes: 8, say })
     })
   },
+}
+
+/** Half a minute of a service at a steady rate: long enough that the beginning of a process does not decide what is measured. */
+async function longCapture(): Promise<string> {
+  const out = resolve('.dualtrace/bench/steady')
+  rmSync(out, { recursive: true, force: true })
+  mkdirSync(dirname(out), { recursive: true })
+  await recordWorkload(buildWorkload('rpc'), ['-rate', '500'], out, 30_000)
+  return out
 }
 
 function say(line: string): void {

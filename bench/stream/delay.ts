@@ -3,12 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { analyzeCapture, openCapture } from '../../src/pipeline/offline.js'
 import { replay } from '../../src/pipeline/replay.js'
 import type { Site } from './site.js'
+import { topicNames } from '../../src/transport/topics.js'
 import { querySql } from '../../src/store/sql.js'
 import { cpuSeconds } from './process.js'
 
 export interface DelayOptions {
-  readonly sources: number
-  readonly rounds: number
+  readonly megabytesPerSecond: number
+  /** What a process that has just started computes slower than it will is told apart. */
+  readonly warmUpMs: number
   readonly say: (line: string) => void
 }
 
@@ -18,50 +20,57 @@ const pollMs = 100
  * How long after the last event of its second a row can be seen in QuestDB: what the replay waits for a generation of the trace to
  * be complete is in it, as it is with a live source. So it is shipped as fast as it was recorded, for generations as long as live ones.
  */
-export async function measureDelay(site: Site, capture: string, { sources, rounds, say }: DelayOptions): Promise<void> {
+export async function measureDelay(site: Site, capture: string, options: DelayOptions): Promise<void> {
+  const { megabytesPerSecond, warmUpMs, say } = options
   const { summary, rows } = await analyzeCapture(capture)
+  const nowhere = { send: () => Promise.resolve() }
+  const once = { topics: topicNames(), sources: 1, speed: undefined, messageBytes: 1_000_000 }
+  const captureMBps = ((await replay(await openCapture(capture), nowhere, once)).bytes / summary.durationNs) * 1e3
+  const sources = Math.max(1, Math.round(megabytesPerSecond / captureMBps))
   const originMs = Number(BigInt(summary.fromWallNs!) / 1000n) / 1000
   const endMs = originMs + summary.durationNs / 1e6
   const ofClasses = rows.filter(({ table }) => table === 'time_classes')
   const wanted = sources * new Set(ofClasses.map(({ row }) => row.ts)).size
-  const delaysMs: number[] = []
+  const delays: Delay[] = []
   const deployment = site.deploy('delay')
   const normalizer = await deployment.start()
   await normalizer.said('reading', '"partition":3')
   const cpuBefore = cpuSeconds(normalizer.pid!)
   const beganMs = performance.now()
   let bytes = 0
-  for (let round = 0; round < rounds; round++) {
-    const source = `bench/delay/${round}/2026`
-    const startMs = Date.now()
-    const seen = new Set<string>()
-    let shipped = false
-    const shipping = deployment.withProducer(async (producer) => {
-      const opened = await openCapture(capture)
-      const named = { ...opened, names: { ...opened.names, source } }
-      bytes += (
-        await replay(named, producer, { topics: deployment.topics, sources, speed: 1, messageBytes: 1_000_000 })
-      ).bytes
-      shipped = true
-    })
-    const all = await expectedSeconds(site.questdbUrl, source, seen, delaysMs, {
-      startMs,
-      originMs,
-      endMs,
-      over: () => shipped,
-      wanted,
-    })
-    await shipping
-    if (!all) throw new Error('rows are missing')
-  }
+  const source = `bench/delay/1/2026`
+  const startMs = Date.now()
+  let shipped = false
+  const shipping = deployment.withProducer(async (producer) => {
+    const opened = await openCapture(capture)
+    const named = { ...opened, names: { ...opened.names, source } }
+    const how = { topics: deployment.topics, sources, speed: 1, messageBytes: 1_000_000 }
+    bytes = (await replay(named, producer, how)).bytes
+    shipped = true
+  })
+  const timing = { startMs, originMs, endMs, over: () => shipped, wanted }
+  const all = await expectedSeconds(site.questdbUrl, source, delays, timing)
+  await shipping
+  if (!all) throw new Error('rows are missing')
   const seconds = (performance.now() - beganMs) / 1000
   const busy = (cpuSeconds(normalizer.pid!) - cpuBefore) / seconds
-  delaysMs.sort((a, b) => a - b)
-  const at = (share: number) => `${Math.round(delaysMs[Math.floor(share * (delaysMs.length - 1))]!)} ms`
   say(
-    `delay from the end of a second of data to its row in QuestDB, ${(bytes / 1e6 / seconds).toFixed(1)} MB/s (${(busy * 100).toFixed(0)} % of one CPU), ` +
-      `${delaysMs.length} seconds of sources: p50 ${at(0.5)}, p99 ${at(0.99)}, longest ${at(1)}`,
+    `delay from the end of a second of data to its row in QuestDB, ${sources} sources, ${(bytes / 1e6 / seconds).toFixed(1)} MB/s (${(busy * 100).toFixed(0)} % of one CPU): ` +
+      `${quantiles(delays.filter(({ completeMs }) => completeMs >= warmUpMs))}; ` +
+      `in the first ${warmUpMs / 1000} s of the process ${quantiles(delays.filter(({ completeMs }) => completeMs < warmUpMs))}`,
   )
+}
+
+function quantiles(delays: readonly Delay[]): string {
+  const sorted = delays.map(({ delayMs }) => delayMs).sort((a, b) => a - b)
+  const at = (share: number) => `${Math.round(sorted[Math.floor(share * (sorted.length - 1))]!)} ms`
+  return `p50 ${at(0.5)}, p99 ${at(0.99)}, longest ${at(1)} (${sorted.length} seconds of sources)`
+}
+
+interface Delay {
+  /** When the second was over, since the replay began. */
+  readonly completeMs: number
+  readonly delayMs: number
 }
 
 interface Timing {
@@ -74,8 +83,9 @@ interface Timing {
 }
 
 /** Looks at the stored seconds until all are there; notes when each was first seen. */
-async function expectedSeconds(url: string, source: string, seen: Set<string>, delaysMs: number[], timing: Timing) {
+async function expectedSeconds(url: string, source: string, delays: Delay[], timing: Timing) {
   const { startMs, originMs, endMs, over, wanted } = timing
+  const seen = new Set<string>()
   const sql = `select distinct source, cast(ts as long) / 1000000000 second from time_classes where source like '${source}%'`
   let patienceEndMs = Infinity
   for (;;) {
@@ -85,8 +95,8 @@ async function expectedSeconds(url: string, source: string, seen: Set<string>, d
       const key = `${String(name)} ${String(second)}`
       if (seen.has(key)) continue
       seen.add(key)
-      const completeMs = Math.min((Number(second) + 1) * 1000, endMs)
-      delaysMs.push(nowMs - (startMs + (completeMs - originMs)))
+      const completeMs = Math.min((Number(second) + 1) * 1000, endMs) - originMs
+      delays.push({ completeMs, delayMs: nowMs - (startMs + completeMs) })
     }
     if (seen.size === wanted) return true
     if (over()) patienceEndMs = Math.min(patienceEndMs, nowMs + 60_000)
