@@ -8,8 +8,9 @@ import { mostWaitingBytes, Partition } from '../../src/pipeline/partition.js'
 import { replay } from '../../src/pipeline/replay.js'
 import { packageRoot } from '../../src/stack/paths.js'
 import { decodeEnvelope } from '../../src/transport/envelope.js'
+import { unpack } from '../../src/transport/packing.js'
 import { topicNames } from '../../src/transport/topics.js'
-import type { OutMessage } from '../../src/transport/transport.js'
+import type { InMessage, OutMessage } from '../../src/transport/transport.js'
 
 const capture = join(packageRoot(), 'test/captures/stw-netpoll')
 const waiting = (gotrace: number, perf: number) => ({ waitingBytes: { gotrace, perf } })
@@ -28,32 +29,25 @@ describe('the runs of a partition', () => {
   const counts = newCounts()
   const options = { counts, thresholds: undefined, checkpointEveryMs: 0 }
   const at = (offset: bigint) => ({ gotrace: offset, perf: offset })
-  let shipped: OutMessage[] = []
+  let shipped: InMessage[] = []
 
   before(async () => {
     const topics = topicNames()
     const ship = { topics, sources: 1, speed: undefined, messageBytes: 300_000 }
-    await replay(
-      await openCapture(capture),
-      { send: (messages) => Promise.resolve(void shipped.push(...messages)) },
-      ship,
-    )
+    const sent: OutMessage[] = []
+    await replay(await openCapture(capture), { send: (messages) => Promise.resolve(void sent.push(...messages)) }, ship)
     // The trace comes last: until then all of perf's text waits.
-    shipped = [
-      ...shipped.filter(({ topic }) => topic === topics.perf),
-      ...shipped.filter(({ topic }) => topic === topics.gotrace),
-    ]
+    sent.sort((a, b) => Number(a.topic === topics.gotrace) - Number(b.topic === topics.gotrace))
+    shipped = await Promise.all(
+      sent.map(({ key, headers, value }, at) => unpack({ offset: BigInt(at), key, headers, value: value! })),
+    )
   })
 
-  function accept(partition: Partition, messages: readonly OutMessage[]): void {
-    for (const { key, headers, value } of messages) {
-      const envelope = decodeEnvelope(headers)
+  function accept(partition: Partition, messages: readonly InMessage[]): void {
+    for (const message of messages) {
+      const envelope = decodeEnvelope(message.headers)
       if (typeof envelope === 'string') assert.fail(envelope)
-      partition.accept(
-        envelope,
-        { offset: BigInt(shipped.findIndex((one) => one.headers === headers)), key, headers, value: value! },
-        0,
-      )
+      partition.accept(envelope, message, 0)
     }
   }
 
@@ -61,7 +55,7 @@ describe('the runs of a partition', () => {
     const partition = new Partition(0, options, new LoadingPartition(), at(0n), 0)
     const perf = shipped.filter(({ headers }) => headers['track'] === 'perf')
     accept(partition, perf)
-    const sizeBytes = perf.reduce((sum, { value }) => sum + value!.length, 0)
+    const sizeBytes = perf.reduce((sum, { value }) => sum + value.length, 0)
     assert.deepEqual(partition.waitingBytes, { gotrace: 0, perf: sizeBytes })
     accept(partition, shipped.slice(perf.length))
     const { rows } = await analyzeCapture(capture)
