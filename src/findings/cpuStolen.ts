@@ -57,8 +57,7 @@ export const cpuStolen: Detector = {
       },
       offCpu({ thread, goroutine, fromNs, toNs, kernel }) {
         if (goroutine === undefined || kernel !== Kernel.Preempted) return
-        // The second that it began in may have been told.
-        const bucket = buckets.at(toNs)
+        const bucket = buckets.at(fromNs)
         const ns = toNs - fromNs
         if (thread.nextTid === 0) bucket.idleNs += ns
         else if (thread.nextTid > 0) add(bucket.thieves, thread.nextComm, ns)
