@@ -251,7 +251,7 @@ describe('secrets', function () {
   it('are not told when robot and QuestDB refuse the alerts', async () => {
     const key = newSecret('robot')
     const robot = await startWecomRobot({ key })
-    robot.next.push(93000)
+    robot.next.push(93000, 93000, 93000)
     const pgUrl = (password: string) => {
       const address = new URL(`postgres://reader@127.0.0.1:${secured.stack.questdb.pgPort}/qdb`)
       address.password = encodeURIComponent(password)
