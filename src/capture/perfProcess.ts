@@ -126,7 +126,10 @@ function spawnScript(
   prefix: readonly string[],
   out: Socket,
 ): ChildProcess | undefined {
-  if (recorder.stdout === null || recorder.pid === undefined) return undefined
+  if (recorder.stdout === null || recorder.pid === undefined) {
+    out.destroy()
+    return undefined
+  }
   const script = spawnPerf(scriptArgs, [recorder.stdout, out, 'pipe'], undefined, prefix)
   // Only perf script holds these ends now: when it goes, perf record notices, and so do we.
   recorder.stdout.destroy()
