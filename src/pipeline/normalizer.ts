@@ -60,7 +60,7 @@ export class Normalizer {
   private producer: Producer | undefined
   private ticker: NodeJS.Timeout | undefined
   private expiredMs = monotonicMs()
-  private flushing: Promise<void> = Promise.resolve()
+  private readonly flushes = new Mutex()
   private isFlushing = false
   private stopping = false
 
@@ -246,9 +246,7 @@ export class Normalizer {
 
   /** Writes what is finished, once what is on its way has arrived. */
   private flush(): Promise<void> {
-    const flushed = this.flushing.then(() => this.flushNow())
-    this.flushing = flushed.catch(() => undefined)
-    return flushed
+    return this.flushes.run(() => this.flushNow())
   }
 
   private async flushNow(): Promise<void> {
