@@ -1,6 +1,7 @@
 import { promisify } from 'node:util'
-import { gunzip, gzip } from 'node:zlib'
+import { gunzip } from 'node:zlib'
 import { firstRecordTime, lastRecordTime, RecordGate } from '../../perf/index.js'
+import { pack } from '../../transport/packing.js'
 
 interface Segment {
   readonly firstNs: bigint
@@ -13,7 +14,7 @@ const segmentBytes = 256 << 10
 const segmentNs = 1_000_000_000n
 
 /**
- * The last of perf's text, packed (by 15 to 20 with the fastest level), for those who learn later which part of it they want. Times are those
+ * The last of perf's text, packed as it travels, for those who learn later which part of it they want. Times are those
  * of its records, ns on perf's clock.
  */
 export class PerfMemory {
@@ -44,7 +45,7 @@ export class PerfMemory {
     const { looseFirstNs: firstNs, newestNs: lastNs } = this
     if (firstNs === undefined || lastNs === undefined) return
     if (this.looseBytes < segmentBytes && lastNs - firstNs < segmentNs) return
-    const packed = await promisify(gzip)(Buffer.concat(this.loose), { level: 1 })
+    const packed = await pack(Buffer.concat(this.loose))
     this.segments.push({ firstNs, lastNs, packed })
     this.packedBytes += packed.length
     this.loose = []
