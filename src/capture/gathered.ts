@@ -74,8 +74,9 @@ class Gathered {
     bytes.copy(this.filling, this.sizeBytes)
     this.sizeBytes = endAt
     this.wake()
-    if (endAt < limitBytes && bytes.length >= muchBytes) return true
-    if (endAt < limitBytes) setTimeout(() => this.socket?.resume(), this.gatherMs)
+    if (endAt >= limitBytes) return false
+    if (bytes.length >= muchBytes) return true
+    setTimeout(() => this.socket?.resume(), this.gatherMs)
     return false
   }
 

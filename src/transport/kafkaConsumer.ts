@@ -10,7 +10,7 @@ import { unreadableHeader, unreadableRestHeader } from './unreadable.js'
 
 /** Packed bytes of one partition in one answer: so that no partition makes the others wait. */
 const fetchBytesPerPartition = 256 * 1024
-/** Packed bytes of one answer, all of which is unpacked at once, to some tenfold. A single batch may be larger. */
+/** Packed bytes of one answer; a single batch may be larger. */
 const fetchBytes = 1024 * 1024
 /** Unpacked bytes handed on at once, about. */
 const portionBytes = 1024 * 1024
