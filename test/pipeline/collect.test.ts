@@ -7,13 +7,13 @@ import { commandLine, processIds, readStat } from '../../src/capture/proc.js'
 import { GoTraceReader } from '../../src/gotrace/index.js'
 import type { LocalStack } from '../../src/stack/local.js'
 import { CollectorProcess } from '../support/collector.js'
+import { assertJoinedOn } from '../support/joinedOn.js'
 import { NormalizerProcess } from '../support/normalizer.js'
 import { perfTurns } from '../support/perfTurns.js'
 import { readRawTopics, trackOf } from '../support/rawTopics.js'
 import { requireGo, requireJava, requirePerf } from '../support/requirements.js'
 import { sharedStack } from '../support/stack.js'
 import { freePort, metricsOn, statusPage } from '../support/statusPage.js'
-import { storedRows } from '../support/storedRows.js'
 import { buildWorkload, type RunningWorkload, startWorkload } from '../support/workloads.js'
 
 /** Several times as long as collectors wait between two signs of life. */
@@ -163,13 +163,7 @@ describe('a collector that is left running', function () {
       await own.state(({ inputs: [input] }) => input!.gotrace.generations > generations + 2)
       await service.stop()
       const { source } = JSON.parse(await normalizer.said('the source has ended')) as { source: string }
-      assert.deepEqual(
-        normalizer.lines.filter((line) => line.includes('silent')),
-        [],
-      )
-      const { time_classes: classes } = await storedRows(stack.questdb.url, source)
-      const joined = classes!.filter(({ ts, class: name }) => BigInt(ts) > continuedNs && name === 'on_cpu')
-      assert.ok(joined.length > 0, 'the join did not go on')
+      await assertJoinedOn(normalizer, stack.questdb.url, source, continuedNs)
       assert.equal(await normalizer.stop(), 0)
     } finally {
       await normalizer.kill()

@@ -10,6 +10,7 @@ import type { Envelope } from '../../../src/transport/envelope.js'
 import { tracks } from '../../../src/transport/topics.js'
 import { CollectorProcess } from '../../support/collector.js'
 import { Gate } from '../../support/gate.js'
+import { assertJoinedOn } from '../../support/joinedOn.js'
 import { NormalizerProcess } from '../../support/normalizer.js'
 import { perfTurns } from '../../support/perfTurns.js'
 import { readRawTopics, trackOf } from '../../support/rawTopics.js'
@@ -103,13 +104,7 @@ describe('a collector whose Go source comes and goes', function () {
       assert.ok(last.switches > 100 && last.problems.length === 0)
 
       await normalizer.said('the source has ended', streams.at(-1)!)
-      assert.deepEqual(
-        normalizer.lines.filter((line) => line.includes('silent')),
-        [],
-      )
-      const { time_classes: classes } = await storedRows(stack.questdb.url, source)
-      const joined = classes!.filter(({ ts, class: name }) => BigInt(ts) > backNs && name === 'on_cpu')
-      assert.ok(joined.length > 0, 'the join did not go on')
+      await assertJoinedOn(normalizer, stack.questdb.url, source, backNs)
       assert.equal(await normalizer.stop(), 0)
     } finally {
       await gate.shut()
