@@ -13,9 +13,11 @@ describe('a trace that is not whole', () => {
         fc.property(fc.integer({ min: 17, max: bytes.length - 1 }), (size) => {
           const { lines, reader } = read([bytes.subarray(0, size)])
           const good = withoutLastSync(lines)
-          assert.deepEqual(good, whole.slice(0, good.length))
           // Before Go 1.26 nothing tells a generation cut off right behind its first batch from one in which nothing happened.
           const isBare = / Sync /.test(good.at(-1) ?? '')
+          // A generation begins with the earliest of its batches, and of a bare one the others are gone.
+          const comparable = isBare ? withoutLastSync(good) : good
+          assert.deepEqual(comparable, whole.slice(0, comparable.length))
           assert.equal(reader.generationsRead, ends.filter((end) => end <= size).length + (isBare ? 1 : 0))
           if (isBare) assert.notEqual(name, 'go1.26')
           else assert.equal(names(reader).includes('truncated'), !ends.includes(size))
