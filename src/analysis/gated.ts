@@ -29,6 +29,9 @@ const timelineGates: Gates<TimelineListener> = {
   segment: (to, gate) => (goroutine, fromNs, toNs, classId) => {
     gate.clip(goroutine.goid, fromNs, toNs, (a, b) => to.segment(goroutine, a, b, classId))
   },
+  waitSoFar: (to, gate) => (goroutine, fromNs, toNs, classId) => {
+    gate.clip(goroutine.goid, fromNs, toNs, (a, b) => to.waitSoFar(goroutine, a, b, classId))
+  },
   threadTime: (to, gate) => (thread, fromNs, toNs, kernel, view) => {
     gate.clip(thread.goid, fromNs, toNs, (a, b) => to.threadTime(thread, a, b, kernel, view))
   },

@@ -27,8 +27,11 @@ export interface Axis {
 
 /** Plain counters. */
 interface Progress {
-  /** End of the current wall-clock second on the axis. */
+  /** End of the current wall-clock second on the axis, and of the last one that ended. */
   boundaryNs: number
+  settledNs: number
+  /** When to look next whether there is something to write. */
+  lookNs: number
   firstNs: number
   lastNs: number
   lastGoNs: number
@@ -47,6 +50,9 @@ interface Progress {
   /** What must coincide did not, so that perf is not on the axis any more. */
   isRefused: boolean
 }
+
+/** What is not complete at the end of a second is looked at again after so long, then at twice the time since. */
+const firstLookNs = 10e6
 
 /** The wall clock may be slewed by 0.05 %, and both clocks are not read at once: what differs more was set. */
 const clockStepNs = 10_000_000n
@@ -155,6 +161,8 @@ export class Run {
       },
       progress: {
         boundaryNs: -Infinity,
+        settledNs: -Infinity,
+        lookNs: -Infinity,
         firstNs: Infinity,
         lastNs: -Infinity,
         lastGoNs: -Infinity,
@@ -239,6 +247,7 @@ export class Run {
       this.tellProblems(track, lastNs)
       this.gap(track, lastNs, gaps[track].takeUpTo(Infinity))
     }
+    this.checkClocks()
     this.flush(Infinity)
   }
 
@@ -281,20 +290,36 @@ export class Run {
     const { progress, sink } = this
     if (atNs < progress.firstNs) progress.firstNs = atNs
     if (atNs > progress.lastNs) progress.lastNs = atNs
-    if (atNs < progress.boundaryNs) return
-    if (progress.boundaryNs !== -Infinity) {
-      this.timeline.settle(progress.boundaryNs)
-      this.flush(Math.min(progress.boundaryNs, this.timeline.completeBeforeNs))
+    if (atNs < progress.lookNs) return
+    const secondEnded = atNs >= progress.boundaryNs
+    if (secondEnded) {
+      progress.settledNs = progress.boundaryNs
+      progress.boundaryNs = sink.startOf(sink.secondOf(atNs) + 1)
     }
-    progress.boundaryNs = sink.startOf(sink.secondOf(atNs) + 1)
+    const { settledNs, boundaryNs } = progress
+    if (settledNs !== -Infinity) {
+      this.timeline.settle(settledNs)
+      if (secondEnded) this.checkClocks()
+    }
+    const completeNs = Math.min(settledNs, this.timeline.completeBeforeNs, this.perfCompleteNs)
+    this.flush(completeNs)
+    // Mostly it is a goroutine that waits for a P, and not for long.
+    const againNs = atNs + Math.max(firstLookNs, atNs - settledNs)
+    progress.lookNs = completeNs < settledNs && againNs < boundaryNs ? againNs : boundaryNs
+  }
+
+  private checkClocks(): void {
+    if (this.sink.state.clock.joined && this.perfOnAxis && this.fit.refuses(this.progress.perfLost)) this.refuse()
+    this.sink.clock = this.clock
+  }
+
+  /** A perf track on a clock of its own may lag behind the axis. */
+  private get perfCompleteNs(): number {
+    return this.perfOnAxis || this.progress.perfEnded ? Infinity : this.progress.lastPerfNs
   }
 
   private flush(beforeNs: number): void {
-    if (this.sink.state.clock.joined && this.perfOnAxis && this.fit.refuses(this.progress.perfLost)) this.refuse()
-    this.sink.clock = this.clock
-    // A perf track on a clock of its own may lag behind the axis.
-    const limitNs = this.perfOnAxis || this.progress.perfEnded ? beforeNs : Math.min(beforeNs, this.progress.lastPerfNs)
-    for (const [, reducer] of this.reducers) reducer.flush?.(limitNs)
+    for (const [, reducer] of this.reducers) reducer.flush?.(beforeNs)
   }
 
   /** What follows is told of each track alone. */

@@ -87,6 +87,7 @@ export class TaskFollower implements TimelineListener {
   readonly goTypes = TaskTracker.goTypes
   readonly goEvent: Required<TimelineListener>['goEvent'] = (...told) => this.tracker.goEvent(...told)
   readonly segment: Required<TimelineListener>['segment'] = (...told) => this.tracker.segment(...told)
+  readonly waitSoFar: Required<TimelineListener>['waitSoFar'] = (...told) => this.tracker.waitSoFar(...told)
 
   /** The trace is over. */
   finish(): void {

@@ -57,7 +57,8 @@ export const cpuStolen: Detector = {
       },
       offCpu({ thread, goroutine, fromNs, toNs, kernel }) {
         if (goroutine === undefined || kernel !== Kernel.Preempted) return
-        const bucket = buckets.at(fromNs)
+        // The second that it began in may have been told.
+        const bucket = buckets.at(toNs)
         const ns = toNs - fromNs
         if (thread.nextTid === 0) bucket.idleNs += ns
         else if (thread.nextTid > 0) add(bucket.thieves, thread.nextComm, ns)

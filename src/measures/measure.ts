@@ -109,7 +109,7 @@ export interface Measure {
   readonly name: string
   readonly tables: readonly Table[]
   /**
-   * It cuts lives (`view.cut`). What is told of a wait before its end is known stays told, so where it is cut shows in other tables too: rows do not
+   * It cuts lives (`view.tellUpTo`). What has been told stays told when perf takes back what it said, so where lives are cut shows in other tables too: rows do not
    * depend on which are wanted only when this measure is always made.
    */
   readonly cutsLives?: true

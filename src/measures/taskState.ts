@@ -43,6 +43,8 @@ export interface Work {
   readonly began: number[]
   readonly regions: OpenRegion[]
   regionsBegun: number
+  /** Of a wait for a P that is not over, what has been counted: up to here. */
+  toldNs: number
   /** Time by class since it was first remembered. */
   readonly byClass: number[]
 }
@@ -57,5 +59,5 @@ export interface TrackerState {
 export const newTrackerState = (): TrackerState => ({ tasks: new Map(), works: new Map(), pieceIndex: -1 })
 
 export function newWork(inherited: readonly number[]): Work {
-  return { task: -1, inherited, began: [], regions: [], regionsBegun: 0, byClass: noTimes() }
+  return { task: -1, inherited, began: [], regions: [], regionsBegun: 0, toldNs: -Infinity, byClass: noTimes() }
 }

@@ -74,7 +74,8 @@ export class TaskTracker implements TimelineListener {
   segment(goroutine: Goroutine, fromNs: number, toNs: number, classId: number): void {
     const { tasks, works } = this.state
     const work = works.get(goroutine.goid)
-    if (work === undefined) return
+    if (work === undefined || toNs <= work.toldNs) return
+    fromNs = Math.max(fromNs, work.toldNs)
     work.byClass[classId]! += toNs - fromNs
     if (work.task < 0) return
     const own = tasks.get(work.task)!
@@ -84,6 +85,13 @@ export class TaskTracker implements TimelineListener {
       const ancestor = tasks.get(chain[i]!)
       if (ancestor !== undefined) this.addPiece(ancestor, goroutine, fromNs, toNs, classId)
     }
+  }
+
+  /** A task ends, or another begins to count, while a goroutine that works for it waits for a P: what was the kernel's part is not known then. */
+  waitSoFar(goroutine: Goroutine, fromNs: number, toNs: number, classId: number): void {
+    this.segment(goroutine, fromNs, toNs, classId)
+    const work = this.state.works.get(goroutine.goid)
+    if (work !== undefined) work.toldNs = toNs
   }
 
   private addPiece(task: OpenTask, goroutine: Goroutine, fromNs: number, toNs: number, classId: number): void {
@@ -140,7 +148,7 @@ export class TaskTracker implements TimelineListener {
     if (task === undefined) return this.hooks.beganBefore?.('task', atNs)
     for (const goid of task.time.workers.keys()) {
       const goroutine = view.goroutines.get(goid)
-      if (goroutine !== undefined) view.cut(goroutine, atNs)
+      if (goroutine !== undefined) view.tellUpTo(goroutine, atNs)
     }
     countTo(task.time, atNs)
     this.hooks.taskEnded?.(task, atNs)
@@ -152,7 +160,7 @@ export class TaskTracker implements TimelineListener {
     const goids = [...task.time.workers.keys()]
     for (const goid of goids) {
       const goroutine = view.goroutines.get(goid)
-      if (goroutine !== undefined) view.cut(goroutine, atNs)
+      if (goroutine !== undefined) view.tellUpTo(goroutine, atNs)
       const work = this.state.works.get(goid)
       if (work?.task !== task.id) continue
       this.leave(goid, work)
@@ -274,7 +282,7 @@ export class TaskTracker implements TimelineListener {
 
   private cut(goid: number, atNs: number, view: TimelineView): void {
     const goroutine = view.goroutines.get(goid)
-    if (goroutine !== undefined) view.cut(goroutine, atNs)
+    if (goroutine !== undefined) view.tellUpTo(goroutine, atNs)
   }
 }
 

@@ -149,6 +149,7 @@ export const tasks: Measure = {
         tracker.goEvent(event, reader, atNs, view)
       },
       segment: (goroutine, fromNs, toNs, classId) => tracker.segment(goroutine, fromNs, toNs, classId),
+      waitSoFar: (goroutine, fromNs, toNs, classId) => tracker.waitSoFar(goroutine, fromNs, toNs, classId),
       flush(beforeNs) {
         if (beforeNs === Infinity) tracker.abandon(state.lastNs)
         else state.lastNs = Math.max(state.lastNs, beforeNs)

@@ -3,6 +3,7 @@ import { GoStackTexts, joinFrames } from '../stacks/text.js'
 import { ClassId, Kernel } from './classes.js'
 import type { Goroutine, NetworkReady, Thread } from './model.js'
 import { ProcTrack } from './procTrack.js'
+import { abandonWait, endWait } from './runnable.js'
 import type { TimelineCore } from './state.js'
 import type { StopTheWorldTracker } from './stopTheWorld.js'
 import { waitClassOfReason, waitClassOfStack } from './waits.js'
@@ -84,7 +85,10 @@ export class GoTrack {
     const { state } = this.core
     if (Number.isNaN(state.lastGoNs)) return
     this.stops.abandon()
-    for (const goroutine of state.goroutines.values()) this.core.cut(goroutine, state.lastGoNs)
+    for (const goroutine of state.goroutines.values()) {
+      if (goroutine.state === GoState.Runnable) abandonWait(this.core, goroutine, state.lastGoNs)
+      else this.core.cut(goroutine, state.lastGoNs)
+    }
     state.goroutines.clear()
     state.procs.clear()
     for (const thread of state.threads.values()) {
@@ -136,9 +140,8 @@ export class GoTrack {
     const goroutine = this.core.state.goroutines.get(goid)
     if (goroutine === undefined) return
     const thread = this.core.goThread(tid)
-    this.closeRunnable(goroutine, thread, atNs)
     const runnableNs = goroutine.stateSinceNs
-    const kernelNs = waitedForCpuNs(thread, runnableNs, atNs)
+    const kernelNs = endWait(this.core, goroutine, thread, atNs)
     goroutine.state = GoState.Running
     goroutine.tid = tid
     goroutine.stateSinceNs = atNs
@@ -150,21 +153,6 @@ export class GoTrack {
       goroutine.ready = undefined
     }
     thread.pollNs = NaN
-  }
-
-  /**
-   * The end of a wait for a P. If the thread that now runs the goroutine had to be woken and switched in meanwhile, that part
-   * was the kernel's.
-   */
-  private closeRunnable(goroutine: Goroutine, thread: Thread, atNs: number): void {
-    if (this.core.state.stop === undefined && thread.lastInNs > goroutine.openNs && thread.lastInNs <= atNs) {
-      const wokenNs = Math.max(thread.lastWakeNs, goroutine.openNs)
-      if (!Number.isNaN(wokenNs)) {
-        this.core.emit(goroutine, wokenNs, ClassId.sched_wait)
-        this.core.emit(goroutine, thread.lastInNs, ClassId.sched_wait_kernel)
-      }
-    }
-    this.core.cut(goroutine, atNs)
   }
 
   /** The goroutine on the event's thread leaves it. */
@@ -296,12 +284,6 @@ export class GoTrack {
     this.core.cut(goroutine, atNs)
     goroutine.assisting = assisting
   }
-}
-
-/** How long the thread had wanted a CPU when it got the one on which it now runs a goroutine that was runnable since `runnableNs`. */
-function waitedForCpuNs(thread: Thread, runnableNs: number, atNs: number): number {
-  if (!(thread.lastInNs > runnableNs && thread.lastInNs <= atNs) || Number.isNaN(thread.lastWakeNs)) return 0
-  return thread.lastInNs - Math.max(thread.lastWakeNs, runnableNs)
 }
 
 function newGoroutine(goid: number, state: number, tid: number, startFunc: string, bornNs: number): Goroutine {

@@ -156,8 +156,8 @@ export interface TimelineView {
   readonly threads: ReadonlyMap<number, Thread>
   /** P → thread that holds it, -1 = idle. */
   readonly procs: ReadonlyMap<number, number>
-  /** Tells the goroutine's life up to `atNs` now, so that a piece ends there. */
-  cut(goroutine: Goroutine, atNs: number): void
+  /** Tells the goroutine's life up to `atNs` now, so that a piece ends there; of a wait for a P, through `waitSoFar`. */
+  tellUpTo(goroutine: Goroutine, atNs: number): void
   /** Brings the thread's totals up to `atNs`. */
   account(thread: Thread, atNs: number): void
   /** Class (ClassId) of the goroutine as it is now, on a thread in this kernel state. */
@@ -181,6 +181,11 @@ export interface TimelineListener {
   perfSample?(record: PerfRecord, reader: PerfScriptReader, atNs: number, view: TimelineView): void
   /** A piece of a goroutine's life in one class. The pieces of a life do not overlap and leave no gap. */
   segment?(goroutine: Goroutine, fromNs: number, toNs: number, classId: number): void
+  /**
+   * A wait for a P goes on, and somebody asked for the life up to `toNs` (`tellUpTo`): the wait from its begin, as `sched_wait` or `stw`. When it is over
+   * `segment` tells it once more, and then which part was the kernel's.
+   */
+  waitSoFar?(goroutine: Goroutine, fromNs: number, toNs: number, classId: number): void
   /** Runnable → Running. `kernelNs`: how long of it its thread wanted a CPU and had none, as far as perf told. */
   started?(goroutine: Goroutine, runnableNs: number, startNs: number, kernelNs: number): void
   netpollDelay?(delay: NetpollDelay): void

@@ -2,6 +2,7 @@ import { ClassId, Kernel } from './classes.js'
 import type { Goroutine, KernelTotals, StopTheWorld, Thread, TimelineListener, TimelineView } from './model.js'
 import { GoState } from '../gotrace/index.js'
 import { type Listed, takeListed } from './listed.js'
+import { type EndedStop, visitParts } from './runnable.js'
 
 /** The open stop-the-world, with what is needed to say who was last to stop. */
 export interface OpenStop {
@@ -28,6 +29,8 @@ export interface TimelineState {
   /** P → thread that holds it, -1 = idle. */
   procs: Map<number, number>
   stop: OpenStop | undefined
+  /** Those before it that lie in a wait for a P that has not been told yet, in order. */
+  stops: EndedStop[]
   /** First event of the current trace, and the generation it belongs to; NaN, -1 = no trace yet. */
   traceStartNs: number
   firstGen: number
@@ -57,6 +60,7 @@ export function newTimelineState(): TimelineState {
     threads: new Map(),
     procs: new Map(),
     stop: undefined,
+    stops: [],
     traceStartNs: NaN,
     firstGen: -1,
     lastGen: -1,
@@ -96,6 +100,7 @@ export class TimelineCore implements TimelineView {
   /** The thread asked for last. */
   private latest: Thread | undefined
   private readonly ofSegments: readonly Hearing<'segment'>[]
+  private readonly ofWaitsSoFar: readonly Hearing<'waitSoFar'>[]
   private readonly ofThreadTime: readonly Hearing<'threadTime'>[]
   /** Who wants to hear that a goroutine starts to run. */
   readonly ofStarts: readonly Hearing<'started'>[]
@@ -105,6 +110,7 @@ export class TimelineCore implements TimelineView {
     readonly listeners: readonly TimelineListener[],
   ) {
     this.ofSegments = listeners.filter((each) => hears(each, 'segment'))
+    this.ofWaitsSoFar = listeners.filter((each) => hears(each, 'waitSoFar'))
     this.ofThreadTime = listeners.filter((each) => hears(each, 'threadTime'))
     this.ofStarts = listeners.filter((each) => hears(each, 'started'))
   }
@@ -165,9 +171,26 @@ export class TimelineCore implements TimelineView {
     return thread
   }
 
-  /** Closes the open piece of a goroutine's life at `atNs`, in the class its unchanged state gives. */
+  /** Closes the open piece of a goroutine's life at `atNs`, in the class its unchanged state gives. A wait for a P is told when it is over. */
   cut(goroutine: Goroutine, atNs: number): void {
-    if (atNs > goroutine.openNs) this.emit(goroutine, atNs, this.classOf(goroutine))
+    if (atNs <= goroutine.openNs || goroutine.state === GoState.Runnable) return
+    this.emit(goroutine, atNs, this.classOf(goroutine))
+  }
+
+  /** The same for everybody. */
+  cutAll(atNs: number): void {
+    for (const goroutine of this.state.goroutines.values()) this.cut(goroutine, atNs)
+  }
+
+  tellUpTo(goroutine: Goroutine, atNs: number): void {
+    if (goroutine.state !== GoState.Runnable) return this.cut(goroutine, atNs)
+    let fromNs = goroutine.openNs
+    visitParts(this.state, fromNs, atNs, (toNs, stopped) => {
+      if (toNs <= fromNs) return
+      const classId = stopped ? ClassId.stw : ClassId.sched_wait
+      for (const listener of this.ofWaitsSoFar) listener.waitSoFar(goroutine, fromNs, toNs, classId)
+      fromNs = toNs
+    })
   }
 
   emit(goroutine: Goroutine, toNs: number, classId: number): void {

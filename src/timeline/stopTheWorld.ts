@@ -1,5 +1,6 @@
 import { Kernel } from './classes.js'
 import type { KernelTotals, LastToStop, Thread } from './model.js'
+import { oldestWaitNs } from './runnable.js'
 import type { OpenStop, TimelineCore } from './state.js'
 
 /** How many leaf functions of CPU samples are named for the thread that was last to stop. */
@@ -16,7 +17,7 @@ export class StopTheWorldTracker {
 
   begin(text: string, tid: number, goid: number, atNs: number): void {
     this.end(atNs)
-    this.cutHeld(atNs)
+    this.core.cutAll(atNs)
     const atBegin: OpenStop['atBegin'] = new Map()
     for (const thread of this.core.state.threads.values()) {
       this.core.account(thread, atNs)
@@ -74,23 +75,27 @@ export class StopTheWorldTracker {
   end(atNs: number): void {
     const open = this.core.state.stop
     if (open === undefined) return
-    this.cutHeld(atNs)
     open.stop.endNs = atNs
     open.stop.last = lastToStop(open)
-    this.core.state.stop = undefined
+    this.close(open, atNs)
     for (const listener of this.core.listeners) listener.stopTheWorld?.(open.stop)
   }
 
   /** The trace ended inside a stop: how long it lasted is not known, so it is not reported. */
   abandon(): void {
-    if (this.core.state.stop === undefined) return
-    this.cutHeld(this.core.state.lastGoNs)
-    this.core.state.stop = undefined
+    const { stop, lastGoNs } = this.core.state
+    if (stop !== undefined) this.close(stop, lastGoNs)
   }
 
-  /** Everybody whose class a stop changes starts a new piece. */
-  private cutHeld(atNs: number): void {
-    for (const goroutine of this.core.state.goroutines.values()) this.core.cut(goroutine, atNs)
+  private close({ stop }: OpenStop, atNs: number): void {
+    const { core } = this
+    const { state } = core
+    // Everybody whose class a stop changes starts a new piece.
+    core.cutAll(atNs)
+    state.stop = undefined
+    state.stops.push({ beginNs: stop.beginNs, endNs: atNs })
+    const oldestNs = core.inFirstGeneration ? state.traceStartNs : oldestWaitNs(state)
+    state.stops = state.stops.filter(({ endNs }) => endNs > oldestNs)
   }
 }
 

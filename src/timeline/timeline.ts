@@ -1,9 +1,10 @@
-import type { GoEvent, GoTraceReader } from '../gotrace/index.js'
+import { GoState, type GoEvent, type GoTraceReader } from '../gotrace/index.js'
 import { PerfKind, type PerfRecord, type PerfScriptReader } from '../perf/index.js'
 import { GoTrack } from './goTrack.js'
 import { Hearers } from './hearers.js'
 import type { TimelineListener } from './model.js'
 import { PerfTrack } from './perfTrack.js'
+import { oldestWaitNs, settleWait } from './runnable.js'
 import { newTimelineState, TimelineCore, type TimelineState } from './state.js'
 import { StopTheWorldTracker } from './stopTheWorld.js'
 
@@ -86,16 +87,23 @@ export class Timeline {
   }
 
   /**
-   * Tells every life, and every thread's time, up to `atNs`, so that what lies before it is complete. A goroutine that is learnt of later, in the first
-   * generation of a trace, still adds to the past: `complete` says up to where nothing more can come.
+   * Tells every life, and every thread's time, up to `atNs`, so that what lies before it is complete. Two things still add to the past: a wait for a P, which
+   * is told when it is over, and a goroutine that is learnt of later, in the first generation of a trace. `completeBeforeNs` says up to where nothing more can
+   * come, once the same has been settled again.
    */
   settle(atNs: number): void {
-    for (const goroutine of this.state.goroutines.values()) this.core.cut(goroutine, atNs)
-    for (const thread of this.state.threads.values()) this.core.account(thread, atNs)
+    for (const goroutine of this.state.goroutines.values()) {
+      if (goroutine.state === GoState.Runnable) settleWait(this.core, goroutine, atNs)
+      else this.core.cut(goroutine, atNs)
+    }
+    for (const thread of this.state.threads.values()) {
+      if (atNs > thread.kernelSinceNs) this.core.account(thread, atNs)
+    }
   }
 
+  /** Infinity: all that has been settled is complete. */
   get completeBeforeNs(): number {
-    return this.core.inFirstGeneration ? this.state.traceStartNs : this.state.nowNs
+    return this.core.inFirstGeneration ? this.state.traceStartNs : oldestWaitNs(this.state)
   }
 
   private advance(atNs: number): boolean {

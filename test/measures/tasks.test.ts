@@ -190,7 +190,8 @@ describe('tasks, regions, wake chains and goroutines, resumed from a checkpoint'
       assert.ok(checkpoints.length >= 2, `${checkpoints.length} checkpoints`)
       for (const { saved, rowsBefore } of checkpoints) {
         const after = lines(analyzedRows(streams, saved))
-        assert.ok(after.length > 0)
+        // Behind the trace's end nothing is left to write in these tables.
+        if (saved.position.gotrace < streams.gotrace.length) assert.ok(after.length > 0)
         // What was written after the checkpoint is written again, the same: the store keeps one.
         assert.deepEqual([...new Set([...lines(rowsBefore), ...after])].sort(), lines(rows).sort())
       }

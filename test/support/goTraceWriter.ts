@@ -49,7 +49,9 @@ export class GoTraceWriter {
     const { wallSeconds } = this
     const isOld = wallSeconds === undefined
     const frequency = bytesOf(Ev.Frequency, 1e9)
-    const sync = isOld ? frequency : [Ev.Sync, ...frequency, ...bytesOf(Ev.ClockSnapshot, 0, startNs, wallSeconds, 0)]
+    const sync = isOld
+      ? frequency
+      : [Ev.Sync, ...frequency, ...bytesOf(Ev.ClockSnapshot, 0, startNs, ...wallClock(wallSeconds))]
     const events = [...this.threads].map(([tid, { startNs: fromNs, data }]) => this.batch(BigInt(tid), fromNs, data))
     const stackRecords = [...this.stacks].flatMap(([funcs, id]) => {
       const frames = funcs.split('\n')
@@ -73,6 +75,12 @@ export class GoTraceWriter {
   private batch(thread: bigint, timeNs: number, data: readonly number[]): number[] {
     return [Ev.EventBatch, ...varint(BigInt(this.gen)), ...varint(thread), ...bytesOf(timeNs, data.length), ...data]
   }
+}
+
+/** Seconds, and ns of the second. */
+function wallClock(seconds: number): [number, number] {
+  const whole = Math.floor(seconds)
+  return [whole, Math.round((seconds - whole) * 1e9)]
 }
 
 function numberOf(ids: Map<string, number>, key: string): number {

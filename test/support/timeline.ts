@@ -3,8 +3,16 @@ import { PerfKind, PerfScriptReader } from '../../src/perf/index.js'
 import type { TimelineListener } from '../../src/timeline/model.js'
 import { Timeline } from '../../src/timeline/timeline.js'
 
-/** Feeds both tracks, on one clock, to a timeline. Times told to the listener are ns since the trace's base second. */
-export function runTimeline(trace: Uint8Array, perfText: Uint8Array, listener: TimelineListener): Timeline {
+/**
+ * Feeds both tracks, on one clock, to a timeline. Times told to the listener are ns since the trace's base second. `settleAt`: where lives are to be settled, ns,
+ * ascending.
+ */
+export function runTimeline(
+  trace: Uint8Array,
+  perfText: Uint8Array,
+  listener: TimelineListener,
+  settleAt: readonly number[] = [],
+): Timeline {
   const go = new GoTraceReader()
   go.push(trace)
   go.end()
@@ -25,7 +33,10 @@ export function runTimeline(trace: Uint8Array, perfText: Uint8Array, listener: T
   let moreGo = go.next()
   let morePerf = nextPerf()
   const shiftNs = morePerf ? Number(perf.baseNs! - go.baseNs!) : 0
+  let settled = 0
   while (moreGo || morePerf) {
+    const nextNs = Math.min(moreGo ? go.event.timeNs : Infinity, morePerf ? perf.record.timeNs + shiftNs : Infinity)
+    for (; settled < settleAt.length && settleAt[settled]! <= nextNs; settled++) timeline.settle(settleAt[settled]!)
     if (morePerf && (!moreGo || perf.record.timeNs + shiftNs < go.event.timeNs)) {
       timeline.perfRecord(perf.record, perf, perf.record.timeNs + shiftNs)
       morePerf = nextPerf()
