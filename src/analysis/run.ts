@@ -310,7 +310,6 @@ export class Run {
 
   private checkClocks(): void {
     if (this.sink.state.clock.joined && this.perfOnAxis && this.fit.refuses(this.progress.perfLost)) this.refuse()
-    this.sink.clock = this.clock
   }
 
   /** A perf track on a clock of its own may lag behind the axis. */
@@ -319,6 +318,7 @@ export class Run {
   }
 
   private flush(beforeNs: number): void {
+    this.sink.clock = this.clock
     for (const [, reducer] of this.reducers) reducer.flush?.(beforeNs)
   }
 
