@@ -33,7 +33,7 @@ export const timeClassDocs: Readonly<Record<TimeClass, string>> = {
   syscall_blocked: 'in a system call, off CPU: asleep or preempted',
   sched_wait: 'runnable, waiting for a P; also while the thread that runs it next was preempted before it could park',
   sched_wait_kernel:
-    'runnable, while the thread that then ran it had been woken (or preempted between two goroutines) and had no CPU; looked for in the last second of a wait',
+    'runnable, while the thread that then ran it wanted a CPU and had none; in the last second of a wait',
   net_wait: 'waiting for the network',
   sync_wait: 'waiting for a channel, select or lock',
   sleep: 'in time.Sleep',
