@@ -12,7 +12,7 @@ import { Timeline } from '../timeline/timeline.js'
 import { FitCheck, type FitState } from './fit.js'
 import { renameThreads } from './threads.js'
 import { gatedListener, gatedReducer } from './gated.js'
-import type { Gate, SelectableAxis } from './selection.js'
+import { always, type Gate, type Interval, type SelectableAxis } from './selection.js'
 import type { Gaps } from './gaps.js'
 import { PendingProblems } from './pendingProblems.js'
 import type { Shipments } from './shipments.js'
@@ -111,6 +111,7 @@ export class Run {
     this.progress = saved.progress
     const { gate } = options
     if (gate !== undefined) gate.axis = () => this.selectable
+    this.sink.span = () => this.toldSpan(gate)
     // They are made first: a measure is made when somebody wants its rows. They are told last: of what a measure wrote.
     const found = detectors.map((d) => {
       const reducer = d.create(this.sink.raise, thresholds, this.sink, saved.reducers[d.name])
@@ -269,6 +270,13 @@ export class Run {
 
   private get selectable(): SelectableAxis {
     return { firstNs: this.progress.firstNs, atWall: (wallNs) => Number(wallNs - this.sink.state.baseWallNs) }
+  }
+
+  private toldSpan(gate: Gate | undefined): Interval {
+    const { firstNs, lastNs } = this.progress
+    const first = gate?.selection.intervals[0] ?? always
+    const last = gate?.selection.intervals.at(-1) ?? always
+    return { fromNs: Math.max(firstNs, first.fromNs), toNs: Math.min(lastNs, last.toNs) }
   }
 
   get clock(): ClockDecision {

@@ -5,6 +5,7 @@ import type { OutRow, Sink } from '../measures/measure.js'
 import { stacksTable } from '../measures/stacks.js'
 import type { Row, Table, Value } from '../measures/table.js'
 import { stackIdOf } from '../stacks/text.js'
+import { always, type Interval } from './selection.js'
 
 /** Distinct stacks remembered as already written; then they are written again, which replaces the same rows. */
 const stacksRemembered = 20_000
@@ -28,6 +29,8 @@ export class RowSink implements Sink {
   readonly baseSecond: number
   /** As known now; whoever owns the sink keeps it up to date. */
   clock: ClockDecision
+  /** First and latest event of what is told; set by whoever owns the sink. */
+  span: () => Interval = () => always
   /** ns from the start of the wall-clock second to the axis' zero. */
   private readonly intoSecondNs: number
   private rows: OutRow[] = []
@@ -86,6 +89,11 @@ export class RowSink implements Sink {
     return this.wanted?.has(table.name) ?? true
   }
 
+  recorded(fromNs: number, toNs: number): Interval {
+    const span = this.span()
+    return { fromNs: Math.max(fromNs, span.fromNs), toNs: Math.min(toNs, span.toNs) }
+  }
+
   secondOf(atNs: number): number {
     return Math.floor((atNs + this.intoSecondNs) / 1e9)
   }
@@ -113,7 +121,9 @@ export class RowSink implements Sink {
     return id
   }
 
-  raise = (finding: Finding): void => {
+  raise = (raised: Finding): void => {
+    // A finding about a second or ten does not reach beyond the recording.
+    const finding = { ...raised, ...this.recorded(raised.fromNs, raised.toNs) }
     this.found.push(finding)
     const { go, kernel, next, facts } = finding
     this.row(findingsTable, finding.fromNs, {

@@ -4,6 +4,7 @@ import type { Detector, Finding, Values } from './finding.js'
 import { formatBytes, formatCount, formatNs, formatShare, shortFunc } from './units.js'
 
 const windowSeconds = 10
+const leastSpanNs = 1e9
 const criticalGcShare = 0.9
 const criticalAssistShare = 0.5
 const shown = 3
@@ -59,13 +60,22 @@ export const gcPressure: Detector = {
           const window = state.get(key)!
           state.delete(key)
           if (window.cycles === 0 || window.seconds.size === 0) continue
-          const gcShare = window.markingNs / (window.seconds.size * 1e9)
+          const spans = [...window.seconds].map((second) =>
+            sink.recorded(sink.startOf(second), sink.startOf(second + 1)),
+          )
+          const spanNs = spans.reduce((sum, { fromNs, toNs }) => sum + toNs - fromNs, 0)
+          // Of the first or last ms of a recording nothing is concluded.
+          const judgedNs = Math.max(spanNs, leastSpanNs)
+          const gcShare = Math.min(1, window.markingNs / judgedNs)
           const assistShare = window.assistNs / (window.assistNs + window.onCpuNs)
           const assists =
-            assistShare >= thresholds.gcAssistShare && window.assistNs >= thresholds.gcAssistNs * window.seconds.size
+            assistShare >= thresholds.gcAssistShare && window.assistNs >= (thresholds.gcAssistNs * judgedNs) / 1e9
           if (gcShare < thresholds.gcShare && !assists) continue
-          const fromNs = sink.startOf(Math.min(...window.seconds))
-          raise(explain(window, fromNs, gcShare, assistShare, assists))
+          const span = {
+            fromNs: sink.startOf(Math.min(...window.seconds)),
+            toNs: sink.startOf(Math.max(...window.seconds) + 1),
+          }
+          raise(explain(window, span, spanNs, gcShare, assistShare, assists))
         }
       },
     }
@@ -93,12 +103,18 @@ function addCycle(window: Window, values: Values, durationNs: number): void {
   }
 }
 
-function explain(window: Window, fromNs: number, gcShare: number, assistShare: number, assists: boolean): Finding {
+function explain(
+  window: Window,
+  span: Pick<Finding, 'fromNs' | 'toNs'>,
+  spanNs: number,
+  gcShare: number,
+  assistShare: number,
+  assists: boolean,
+): Finding {
   const { cycles, markingNs, assistNs, onCpuNs, heapGoal, heapLiveEnd } = window
-  const seconds = window.seconds.size
   const functions = [...window.assistFuncs].sort((a, b) => b[1] - a[1]).slice(0, shown)
   const go = [
-    `${formatCount(cycles, 'cycle')} in ${formatCount(seconds, 'second')}, ${formatNs(markingNs / cycles)} of marking each`,
+    `${formatCount(cycles, 'cycle')} in ${formatNs(spanNs)}, ${formatNs(markingNs / cycles)} of marking each`,
     `goroutines assisted the collector, or waited for it, for ${formatNs(assistNs)}, beside ${formatNs(onCpuNs)} on a CPU`,
   ]
   if (functions.length > 0) {
@@ -114,16 +130,15 @@ function explain(window: Window, fromNs: number, gcShare: number, assistShare: n
     severity: critical ? 'critical' : 'warning',
     title: assists
       ? `garbage collection instead of work: goroutines spent ${formatShare(assistShare)} of their time in assists or waiting for the collector`
-      : `the garbage collector ran ${formatShare(gcShare)} of the time: ${formatCount(cycles, 'cycle')} in ${formatCount(seconds, 'second')}`,
-    fromNs,
-    toNs: fromNs + seconds * 1e9,
+      : `the garbage collector ran ${formatShare(gcShare)} of the time: ${formatCount(cycles, 'cycle')} in ${formatNs(spanNs)}`,
+    ...span,
     weightNs: assists ? assistNs : markingNs,
     go,
     kernel: [],
     next: nextStep(heapGoal, heapLiveEnd),
     facts: {
       cycles,
-      seconds,
+      span_ns: spanNs,
       marking_ns: markingNs,
       gc_share: Math.round(gcShare * 1e4) / 1e4,
       assist_ns: assistNs,

@@ -1,9 +1,10 @@
 import { bucketAt, type Seconds, takeEnded } from '../measures/seconds.js'
-import { syscallsTable } from '../measures/syscalls.js'
+import { type SlowestCall, syscallsTable } from '../measures/syscalls.js'
 import type { Detector, Finding, Values } from './finding.js'
-import { formatCount, formatNs, formatShare } from './units.js'
+import { formatCount, formatNs, formatShare, innerFrames, nameGoroutine } from './units.js'
 
 const criticalFactor = 10
+const framesShown = 4
 
 /** Calls that no caller makes in order to wait. read, accept, poll and the like may wait as long as they want. */
 const prompt = new Set([
@@ -57,15 +58,16 @@ function explain(bucket: readonly Row[], startNs: number, criticalNs: number): F
       `also slow: ${others.map((each) => `${each.values['name'] as string} (${formatNs(each.maxNs)})`).join(', ')}`,
     )
   }
+  const slowest = JSON.parse(values['slowest'] as string) as SlowestCall
+  const endNs = startNs + slowest.ended_ns
   return {
     detector: slowSyscalls.name,
     severity: maxNs >= criticalNs ? 'critical' : 'warning',
     title: `${name} took ${formatNs(maxNs)}`,
-    // The row is of the second in which the call returned.
-    fromNs: startNs,
-    toNs: startNs + 1e9,
+    fromNs: endNs - maxNs,
+    toNs: endNs,
     weightNs: maxNs,
-    go: [],
+    go: callerLines(name, slowest),
     kernel,
     next: nextStep(name, ns('cpu_ns') >= ns('blocked_ns')),
     facts: {
@@ -75,9 +77,18 @@ function explain(bucket: readonly Row[], startNs: number, criticalNs: number): F
       total_ns: ns('total_ns'),
       cpu_ns: ns('cpu_ns'),
       blocked_ns: ns('blocked_ns'),
-      fd: fds[0]?.fd ?? null,
+      fd: slowest.fd,
+      tid: slowest.tid,
+      goroutine: slowest.goroutine,
+      function: slowest.function,
     },
   }
+}
+
+function callerLines(name: string, { goroutine, function: func, tid, stack }: SlowestCall): string[] {
+  if (goroutine === null) return [`no goroutine was on thread ${tid}: the runtime, or C code, called ${name}`]
+  const called = `${nameGoroutine(goroutine, func ?? '')} called it on thread ${tid}`
+  return [stack === undefined ? called : `${called}, at ${innerFrames(stack, framesShown)}`]
 }
 
 function nextStep(name: string, worked: boolean): string {

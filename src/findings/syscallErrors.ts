@@ -1,16 +1,11 @@
+import { passingErrnos } from '../perf/index.js'
 import { bucketAt, type Seconds, takeEnded } from '../measures/seconds.js'
-import { syscallsTable } from '../measures/syscalls.js'
+import { type FailingFunction, syscallsTable } from '../measures/syscalls.js'
 import type { Detector, Finding } from './finding.js'
-import { formatCount, formatNs, formatShare } from './units.js'
+import { formatCount, formatNs, formatShare, shortFunc } from './units.js'
 
 /** One is enough: something has run out, and what needs it fails. */
 const exhausted = new Set(['EMFILE', 'ENFILE', 'ENOSPC', 'EDQUOT', 'EIO', 'EROFS'])
-
-/** Errors that say "not yet", "go on" or "again". */
-const passing = new Set([
-  ...['EAGAIN', 'EINTR', 'EINPROGRESS', 'EALREADY'],
-  ...['ERESTARTSYS', 'ERESTARTNOINTR', 'ERESTARTNOHAND', 'ERESTART_RESTARTBLOCK'],
-])
 
 /** Errors by which a call answers a question, or that Go’s runtime and library expect. */
 const expected: Readonly<Record<string, readonly string[]>> = {
@@ -33,6 +28,7 @@ interface Failed {
   readonly calls: number
   readonly errors: number
   readonly errnos: readonly (readonly [name: string, count: number])[]
+  readonly functions: readonly FailingFunction[]
   readonly totalNs: number
   readonly exhausted: boolean
 }
@@ -48,14 +44,19 @@ export const syscallErrors: Detector = {
       row(_table, atNs, values) {
         if (values['errnos'] === null) return
         const name = values['name'] as string
-        const all = Object.entries(JSON.parse(values['errnos'] as string) as Record<string, number>)
-        const errnos = all.filter(([errno]) => !passing.has(errno) && expected[name]?.includes(errno) !== true)
+        const byErrno = Object.entries(JSON.parse(values['errnos'] as string) as Record<string, number>)
+        const errnos = byErrno.filter(
+          ([errno]) => !passingErrnos.has(errno) && expected[name]?.includes(errno) !== true,
+        )
         const errors = errnos.reduce((sum, [, count]) => sum + count, 0)
         const calls = values['count'] as number
         const isExhausted = errnos.some(([errno]) => exhausted.has(errno))
         const isStorm = errors >= thresholds.syscallErrors && errors / calls >= thresholds.syscallErrorShare
         if (!isExhausted && !isStorm) return
-        const failed = { name, calls, errors, errnos, totalNs: values['total_ns'] as number, exhausted: isExhausted }
+        const all = JSON.parse((values['error_functions'] ?? '[]') as string) as FailingFunction[]
+        const functions = all.filter(({ errno }) => errnos.some(([each]) => each === errno))
+        const totalNs = values['total_ns'] as number
+        const failed = { name, calls, errors, errnos, functions, totalNs, exhausted: isExhausted }
         bucketAt(state, sink, atNs, () => []).push(failed)
       },
       flush(beforeNs) {
@@ -86,7 +87,7 @@ function explain(bucket: readonly Failed[], fromNs: number): Finding {
   const [worst, ...others] = [...bucket].sort(
     (a, b) => Number(b.exhausted) - Number(a.exhausted) || b.errors - a.errors || (a.name < b.name ? -1 : 1),
   )
-  const { name, calls, errors, errnos, totalNs } = worst!
+  const { name, calls, errors, errnos, functions, totalNs } = worst!
   const errno = (errnos.find(([each]) => exhausted.has(each)) ?? errnos[0]!)[0]
   const wastedNs = (totalNs / calls) * errors
   const kernel = [
@@ -104,9 +105,21 @@ function explain(bucket: readonly Failed[], fromNs: number): Finding {
     fromNs,
     toNs: fromNs + 1e9,
     weightNs: Math.round(wastedNs),
-    go: [`about ${formatNs(wastedNs)} went into calls that failed`],
+    go: [...callerLines(functions), `about ${formatNs(wastedNs)} went into calls that failed`],
     kernel,
     next: nextSteps[errno] ?? `look up ${errno} in the manual of ${name}(2); perf trace -p PID shows the arguments`,
-    facts: { name, errno, errors, calls, share: Math.round((errors / calls) * 1e4) / 1e4 },
+    facts: {
+      ...{ name, errno, errors, calls, share: Math.round((errors / calls) * 1e4) / 1e4 },
+      function: functions[0]?.function ?? null,
+    },
   }
+}
+
+function callerLines(functions: readonly FailingFunction[]): string[] {
+  if (functions.length === 0) return []
+  const names = functions.map(
+    ({ function: func, errno, count }) =>
+      `${func === null ? 'no known goroutine' : shortFunc(func)} (${errno} ×${count.toLocaleString('en-US')})`,
+  )
+  return [`goroutines whose calls failed, by what they were started with: ${names.join(', ')}`]
 }

@@ -68,6 +68,8 @@ export interface Sink {
   wants(table: Table): boolean
   /** How the tracks are joined, as known now. */
   readonly clock: ClockDecision
+  /** The part of an interval of the axis that lies between the first and the latest event of what is told. */
+  recorded(fromNs: number, toNs: number): { readonly fromNs: number; readonly toNs: number }
   /** The axis' base, in whole seconds since the epoch. */
   readonly baseSecond: number
   /** Number of the wall-clock second that contains a moment, counted from the second of the axis' base. */

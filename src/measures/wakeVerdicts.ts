@@ -1,4 +1,4 @@
-import { isErrno } from '../perf/index.js'
+import { errnoName, isErrno, passingErrnos } from '../perf/index.js'
 
 /** What is known of a goroutine that did not run for long after the kernel had returned. Times are ns; 0 where nothing was seen. */
 export interface LateWake {
@@ -32,15 +32,15 @@ export const wakeVerdicts = [
 ] as const
 export type WakeVerdict = (typeof wakeVerdicts)[number]
 
-/** Errors that only say "not yet" or "again": EINTR, EAGAIN, ETIMEDOUT and the kernel's codes for a restart. */
-const again: ReadonlySet<number> = new Set([-4, -11, -110, -512, -513, -514, -516])
+/** Errors that do not tell of a failure: "not yet", or the time of a wait was up. */
+const harmless: ReadonlySet<string> = new Set([...passingErrnos, 'ETIMEDOUT'])
 
 type Part = 'unnoticed' | 'poller' | 'unpolled' | 'p' | 'cpu' | 'stw'
 
 /** The decision table: the first row that holds decides. `longest` is the part that took most of the time. */
 const rules: readonly (readonly [verdict: WakeVerdict, holds: (wake: LateWake, longest: Part) => boolean])[] = [
   // The goroutine got an error: what it waited for will not come.
-  ['kernel_error', ({ ret }) => isErrno(ret) && !again.has(ret)],
+  ['kernel_error', ({ ret }) => isErrno(ret) && !harmless.has(errnoName(ret))],
   ['poller_not_scheduled', (_wake, longest) => longest === 'poller'],
   ['poller_not_scheduled', (wake, longest) => wake.kind === 'poll' && longest === 'unnoticed' && mostlyOffCpu(wake)],
   // Without a free P nobody polls but sysmon, and that one seldom.

@@ -40,6 +40,15 @@ function streams({ perf, go }: Scenario) {
   return { gotrace: w.bytes(), perf: p.bytes() }
 }
 
+const wallNs = (ms: number) => String(BigInt(wallSeconds) * 1_000_000_000n + BigInt(Math.round(ms * 1e6)))
+
+/** Goroutine 5, of which the trace tells what it was started with, follows goroutine 1 on thread 100. */
+function runServe(event: Event, w: GoTraceWriter, ms: number): void {
+  event(100, ms - 0.2, Ev.GoCreate, 5, w.stack('main.serve'), 0)
+  event(100, ms - 0.1, Ev.GoStop, w.string('preempted'), 0)
+  event(100, ms, Ev.GoStart, 5, 1)
+}
+
 function findingsIn(scenario: Scenario): Row[] {
   return rowsOf(analyzedRows(streams(scenario)), 'findings')
 }
@@ -111,7 +120,7 @@ describe('findings from what measures wrote', () => {
   it('tell that the garbage collector runs most of the time, and that its heap is small', () => {
     const { row, evidence } = only(findingsIn(cycle(100, 900, [200, 201], 4_194_304)))
     assert.deepEqual([row['detector'], row['severity']], ['gc_pressure', 'warning'])
-    assert.match(row['title'] as string, /^the garbage collector ran 80\.0 % of the time: 1 cycle in 1 second$/)
+    assert.match(row['title'] as string, /^the garbage collector ran 80\.0 % of the time: 1 cycle in 991 ms$/)
     assert.ok(
       evidence.go.includes('heap goal of the last cycle: 4.19 MB, 2 MB were live at its end'),
       evidence.go.join(),
@@ -189,17 +198,25 @@ describe('findings from what measures wrote', () => {
     const { row, evidence } = only(
       findingsIn({
         perf(p) {
-          calls(p, 'openat', 120, -2, 10)
+          // Until 20 ms goroutine 1 is on the thread, of which the trace does not say what it was started with.
+          calls(p, 'openat', 50, -2, 10)
+          calls(p, 'openat', 70, -2, 30)
           calls(p, 'openat', 30, 5, 100)
           calls(p, 'read', 500, -11, 200)
           calls(p, 'futex', 500, -110, 300)
           calls(p, 'epoll_ctl', 500, -1, 400)
         },
+        go: (event, w) => runServe(event, w, 20),
       }),
     )
     assert.deepEqual([row['detector'], row['severity']], ['syscall_errors', 'warning'])
     assert.match(row['title'] as string, /^openat fails: ENOENT, 120 times in this second \(80\.0 % of its calls\)$/)
     assert.match(evidence.next, /files that are not there/)
+    assert.equal(
+      evidence.go[0],
+      'goroutines whose calls failed, by what they were started with: main.serve (ENOENT ×70), no known goroutine (ENOENT ×50)',
+    )
+    assert.equal(evidence.facts['function'], 'main.serve')
   })
 
   it('tell at the first error that something has run out', () => {
@@ -229,6 +246,38 @@ describe('findings from what measures wrote', () => {
     )
     assert.deepEqual([evidence.facts['blocked_ns'], evidence.facts['cpu_ns'], evidence.facts['fd']], [249e6, 2e6, 9])
     assert.match(evidence.next, /look at the disk/)
+    assert.deepEqual(evidence.go, ['no goroutine was on thread 102: the runtime, or C code, called fdatasync'])
+    assert.deepEqual([row['from'], row['to']], [wallNs(10), wallNs(261)])
+  })
+
+  it('name the goroutine that made a slow system call, and where', () => {
+    const { evidence } = only(
+      findingsIn({
+        perf(p) {
+          p.enter(100, 30.1, 'fsync', 'fd: 0x00000009')
+          p.exit(100, 530.1, 'fsync', 0)
+        },
+        go(event, w) {
+          runServe(event, w, 20)
+          event(100, 30, Ev.GoSyscallBegin, 1, w.stack('syscall.Syscall', 'os.(*File).Sync', 'main.save', 'main.serve'))
+          event(100, 530.2, Ev.GoSyscallEnd)
+        },
+      }),
+    )
+    assert.deepEqual(evidence.go, [
+      'goroutine 5 (main.serve) called it on thread 100, at syscall.Syscall < os.(*File).Sync < main.save < main.serve',
+    ])
+    assert.deepEqual(
+      [evidence.facts['goroutine'], evidence.facts['function'], evidence.facts['tid']],
+      [5, 'main.serve', 100],
+    )
+  })
+
+  it('do not reach beyond the end of the recording', () => {
+    const first = (scenario: Scenario) => only(findingsIn(scenario)).row
+    const ofSecond = first({ perf: (p) => calls(p, 'accept4', 1, -24, 10) })
+    const ofTen = first(cycle(100, 900, [200, 201], 4_194_304))
+    for (const row of [ofSecond, ofTen]) assert.deepEqual([row['from'], row['to']], [wallNs(0), wallNs(991)])
   })
 
   it('are the same when nobody wants the rows they come from', async () => {
