@@ -155,7 +155,7 @@ function noteSlowest(
 function noteFailure({ failures }: Calls, { tid, ret }: FinishedSyscall, view: TimelineView): void {
   const func = callerOf(tid, view)?.startFunc ?? ''
   let byErrno = failures.get(func)
-  if (byErrno === undefined) failures.set(func, (byErrno = new Map()))
+  if (byErrno === undefined) failures.set(func, (byErrno = new Map<number, number>()))
   byErrno.set(ret, (byErrno.get(ret) ?? 0) + 1)
 }
 
