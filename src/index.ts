@@ -35,6 +35,7 @@ export {
 export { Analysis, type AnalysisOptions } from './analysis/analysis.js'
 export type { AnalysisSummary } from './analysis/summary.js'
 export type { Finding, Severity } from './findings/finding.js'
-export type { OutRow, Thresholds, Track } from './measures/measure.js'
+export type { OutRow, Track } from './measures/measure.js'
+export type { Thresholds } from './measures/thresholds.js'
 export type { Row, Table } from './measures/table.js'
 export { tables } from './measures/tables.js'

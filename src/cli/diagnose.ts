@@ -7,9 +7,11 @@ import { ExitCode, UserError } from '../errors.js'
 import { type Export, exportKinds, Exports, parseExport } from '../export/index.js'
 import { severities, type Severity } from '../findings/finding.js'
 import type { OutRow } from '../measures/measure.js'
+import type { Thresholds } from '../measures/thresholds.js'
 import { analyzeOffline, openCapture, openFiles, type OfflineOptions, type OfflineResult } from '../pipeline/offline.js'
 import type { OfflineSource } from '../pipeline/offlineSource.js'
 import { followTask } from '../pipeline/followTask.js'
+import { parseThreshold, thresholdNames } from '../pipeline/thresholds.js'
 import { followedTables, followedTasks } from '../report/followed.js'
 import { jsonText, toJsonResult } from '../report/json.js'
 import { RowTotals, totalledTables } from '../report/rowTotals.js'
@@ -23,6 +25,7 @@ interface DiagnoseFlags extends SelectionFlags {
   readonly taskId?: string
   readonly json?: string
   readonly export?: readonly Export[]
+  readonly threshold?: Partial<Thresholds>
   readonly failOn?: Severity
 }
 
@@ -31,7 +34,7 @@ export default function register(program: Command): void {
   const command = program
     .command('diagnose')
     .usage(
-      'CAPTURE | --trace FILE [--perf FILE]  [--task-id ID] [--from T] [--to T] [--around CONDITION] [--json FILE] [--export KIND=FILE] [--fail-on SEVERITY]',
+      'CAPTURE | --trace FILE [--perf FILE]  [--task-id ID] [--from T] [--to T] [--around CONDITION] [--json FILE] [--export KIND=FILE] [--threshold NAME=VALUE] [--fail-on SEVERITY]',
     )
     .description('Say what went wrong in a capture, with evidence from Go and the kernel, and where the time went.')
     .argument('[capture]', 'capture directory made by `dualtrace record`')
@@ -43,6 +46,11 @@ export default function register(program: Command): void {
     )
     .option('--json <file>', 'also write the whole result as JSON (- for stdout, instead of the text)')
     .option('--export <kind=file>', `also write it as ${exportKinds.join(', ')}; can be given again`, addExport)
+    .option(
+      '--threshold <name=value>',
+      `from where on something is told, and is a finding; can be given again. Names and defaults: ${thresholdNames().join(', ')}`,
+      addThreshold,
+    )
     .addOption(new Option('--fail-on <severity>', 'exit 1 when a finding is at least this bad').choices(severities))
     .action(run)
   addSelectionOptions(command)
@@ -50,6 +58,10 @@ export default function register(program: Command): void {
 
 function addExport(text: string, before: readonly Export[] | undefined): readonly Export[] {
   return [...(before ?? []), parseExport(text)]
+}
+
+function addThreshold(text: string, before: Partial<Thresholds> | undefined): Partial<Thresholds> {
+  return { ...before, ...parseThreshold(text) }
 }
 
 async function run(capture: string | undefined, flags: DiagnoseFlags): Promise<void> {
@@ -67,7 +79,7 @@ async function run(capture: string | undefined, flags: DiagnoseFlags): Promise<v
       totals.add(row)
       return tables === undefined || shown.has(row.table)
     }
-    return { gate, tables, onRow }
+    return { gate, tables, thresholds: flags.threshold, onRow }
   })
   const { summary } = result
   if (summary.goEvents === 0 && summary.perfRecords === 0) throw new UserError(nothingReadable(result))
@@ -86,7 +98,7 @@ async function run(capture: string | undefined, flags: DiagnoseFlags): Promise<v
 async function analyze(
   source: OfflineSource,
   wanted: readonly Export[],
-  options: () => Pick<OfflineOptions, 'gate' | 'tables' | 'onRow'>,
+  options: () => Pick<OfflineOptions, 'gate' | 'tables' | 'thresholds' | 'onRow'>,
 ): Promise<OfflineResult> {
   let exports: Exports | undefined
   const sizes = Object.values(source.inputs).map((input) => input.sizeBytes)

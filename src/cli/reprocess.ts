@@ -76,14 +76,11 @@ async function run(archives: string[], flags: ReprocessFlags): Promise<void> {
 
 async function settingsOf({ pipeline: path, questdb }: ReprocessFlags) {
   if (path === undefined) return { questdb: { url: questdb, ...questdbLoginFrom(process.env) }, thresholds: undefined }
-  const [{ loadPipeline }, { thresholdsOf }] = await Promise.all([
-    import('../pipeline/load.js'),
-    import('../pipeline/thresholds.js'),
-  ])
+  const { loadPipeline } = await import('../pipeline/load.js')
   const pipeline = await loadPipeline(path)
   if (pipeline.kind !== 'normalize' && pipeline.kind !== 'reprocess')
     throw new UserError(`${path} is of kind ${pipeline.kind}: --pipeline takes one that says where QuestDB is`)
-  return { questdb: pipeline.questdb, thresholds: thresholdsOf(pipeline.thresholds) }
+  return { questdb: pipeline.questdb, thresholds: pipeline.thresholds }
 }
 
 function positiveInteger(text: string): number {

@@ -4,8 +4,6 @@ import type { Goroutine } from '../timeline/model.js'
 import type { Detector, Finding } from './finding.js'
 import { formatCount, formatNs, formatShare, nameGoroutine, quotaStep } from './units.js'
 
-/** From this share of the running time on it is critical. */
-const criticalShare = 0.5
 const shown = 3
 
 interface Bucket {
@@ -71,7 +69,7 @@ export const cpuStolen: Detector = {
         for (const { bucket } of buckets.takeEnded(beforeNs)) {
           const share = bucket.stolenNs / (bucket.stolenNs + bucket.workedNs)
           if (bucket.stolenNs >= thresholds.stolenNs && share >= thresholds.stolenShare) {
-            raise(explain(bucket, share))
+            raise(explain(bucket, share, share >= thresholds.criticalShare))
           }
         }
       },
@@ -94,7 +92,7 @@ function add<K>(map: Map<K, number>, key: K, ns: number): void {
   map.set(key, (map.get(key) ?? 0) + ns)
 }
 
-function explain(bucket: Bucket, share: number): Finding {
+function explain(bucket: Bucket, share: number, critical: boolean): Finding {
   const { stolenNs, workedNs, longest } = bucket
   const goroutines = [...bucket.goroutines].sort((a, b) => b[1][0] - a[1][0]).slice(0, shown)
   const thieves = [...bucket.thieves].sort((a, b) => b[1] - a[1]).slice(0, shown)
@@ -111,7 +109,7 @@ function explain(bucket: Bucket, share: number): Finding {
   }
   return {
     detector: cpuStolen.name,
-    severity: share >= criticalShare ? 'critical' : 'warning',
+    severity: critical ? 'critical' : 'warning',
     title: `CPU stolen: ${formatShare(share)} of the running time in this second, ${formatNs(stolenNs)} in all`,
     fromNs: bucket.fromNs,
     toNs: bucket.toNs,

@@ -1,4 +1,5 @@
-import type { Reducer, Sink, Thresholds } from '../measures/measure.js'
+import type { Reducer, Sink } from '../measures/measure.js'
+import type { Thresholds } from '../measures/thresholds.js'
 import type { Table, Value } from '../measures/table.js'
 
 export const severities = ['info', 'warning', 'critical'] as const

@@ -1,12 +1,11 @@
 import { gcCyclesTable } from '../measures/gcCycles.js'
 import { timeClassesTable } from '../measures/timeClasses.js'
+import type { Thresholds } from '../measures/thresholds.js'
 import type { Detector, Finding, Values } from './finding.js'
 import { formatBytes, formatCount, formatNs, formatShare, shortFunc } from './units.js'
 
 const windowSeconds = 10
 const leastSpanNs = 1e9
-const criticalGcShare = 0.9
-const criticalAssistShare = 0.5
 const shown = 3
 /** A goal below this is that of a heap small enough to be given more room without a thought. */
 const smallHeapBytes = 64e6
@@ -63,19 +62,11 @@ export const gcPressure: Detector = {
           const spans = [...window.seconds].map((second) =>
             sink.recorded(sink.startOf(second), sink.startOf(second + 1)),
           )
-          const spanNs = spans.reduce((sum, { fromNs, toNs }) => sum + toNs - fromNs, 0)
-          // Of the first or last ms of a recording nothing is concluded.
-          const judgedNs = Math.max(spanNs, leastSpanNs)
-          const gcShare = Math.min(1, window.markingNs / judgedNs)
-          const assistShare = window.assistNs / (window.assistNs + window.onCpuNs)
-          const assists =
-            assistShare >= thresholds.gcAssistShare && window.assistNs >= (thresholds.gcAssistNs * judgedNs) / 1e9
-          if (gcShare < thresholds.gcShare && !assists) continue
-          const span = {
-            fromNs: sink.startOf(Math.min(...window.seconds)),
-            toNs: sink.startOf(Math.max(...window.seconds) + 1),
-          }
-          raise(explain(window, span, spanNs, gcShare, assistShare, assists))
+          const judged = judge(window, sum(spans.map(({ fromNs, toNs }) => toNs - fromNs)), thresholds)
+          if (judged === undefined) continue
+          const fromNs = sink.startOf(Math.min(...window.seconds))
+          const toNs = sink.startOf(Math.max(...window.seconds) + 1)
+          raise({ ...explain(window, judged), fromNs, toNs })
         }
       },
     }
@@ -103,14 +94,34 @@ function addCycle(window: Window, values: Values, durationNs: number): void {
   }
 }
 
-function explain(
-  window: Window,
-  span: Pick<Finding, 'fromNs' | 'toNs'>,
-  spanNs: number,
-  gcShare: number,
-  assistShare: number,
-  assists: boolean,
-): Finding {
+interface Judged {
+  readonly spanNs: number
+  readonly gcShare: number
+  readonly assistShare: number
+  /** Goroutines do too much of the collector's work. */
+  readonly assists: boolean
+  readonly critical: boolean
+}
+
+/** @returns undefined when all is well. */
+function judge(window: Window, spanNs: number, thresholds: Thresholds): Judged | undefined {
+  const { markingNs, assistNs, onCpuNs } = window
+  // Of the first or last ms of a recording nothing is concluded.
+  const judgedNs = Math.max(spanNs, leastSpanNs)
+  const gcShare = Math.min(1, markingNs / judgedNs)
+  const assistShare = assistNs / (assistNs + onCpuNs)
+  const assists = assistShare >= thresholds.gcAssistShare && assistNs >= (thresholds.gcAssistNs * judgedNs) / 1e9
+  if (gcShare < thresholds.gcShare && !assists) return undefined
+  const critical = gcShare >= thresholds.criticalGcShare || (assists && assistShare >= thresholds.criticalShare)
+  return { spanNs, gcShare, assistShare, assists, critical }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
+}
+
+function explain(window: Window, judged: Judged): Omit<Finding, 'fromNs' | 'toNs'> {
+  const { spanNs, gcShare, assistShare, assists, critical } = judged
   const { cycles, markingNs, assistNs, onCpuNs, heapGoal, heapLiveEnd } = window
   const functions = [...window.assistFuncs].sort((a, b) => b[1] - a[1]).slice(0, shown)
   const go = [
@@ -124,14 +135,12 @@ function explain(
     const live = heapLiveEnd === null ? '' : `, ${formatBytes(heapLiveEnd)} were live at its end`
     go.push(`heap goal of the last cycle: ${formatBytes(heapGoal)}${live}`)
   }
-  const critical = gcShare >= criticalGcShare || (assists && assistShare >= criticalAssistShare)
   return {
     detector: gcPressure.name,
     severity: critical ? 'critical' : 'warning',
     title: assists
       ? `garbage collection instead of work: goroutines spent ${formatShare(assistShare)} of their time in assists or waiting for the collector`
       : `the garbage collector ran ${formatShare(gcShare)} of the time: ${formatCount(cycles, 'cycle')} in ${formatNs(spanNs)}`,
-    ...span,
     weightNs: assists ? assistNs : markingNs,
     go,
     kernel: [],

@@ -4,8 +4,6 @@ import type { WakeVerdict } from '../measures/wakeVerdicts.js'
 import type { Detector, Finding, Values } from './finding.js'
 import { formatCount, formatNs, nameGoroutine } from './units.js'
 
-const criticalFactor = 10
-
 interface Bucket {
   count: number
   worst: { readonly values: Values; readonly exitNs: number; readonly weightNs: number } | undefined
@@ -32,7 +30,7 @@ export const lateWakeup: Detector = {
         for (const { bucket } of takeEnded(state, sink, beforeNs)) {
           const { worst, count } = bucket
           if (worst === undefined) continue
-          const critical = worst.weightNs >= thresholds.syscallWakeupNs * criticalFactor
+          const critical = worst.weightNs >= thresholds.syscallWakeupNs * thresholds.criticalFactor
           raise(explain(worst.values, worst.exitNs, worst.weightNs, count, critical))
         }
       },

@@ -4,7 +4,6 @@ import type { NetworkReady } from '../timeline/model.js'
 import type { Detector, Finding } from './finding.js'
 import { formatCount, formatNs, innerFrames, nameGoroutine, shortFunc } from './units.js'
 
-const criticalFactor = 10
 const framesShown = 4
 
 /** The worst spike of a second, by value, and how many there were. */
@@ -45,7 +44,7 @@ export const netpollDelay: Detector = {
         for (const { bucket } of takeEnded(state, sink, beforeNs)) {
           const spike = bucket.worst
           if (spike === undefined) continue
-          raise(explain(spike, bucket.count, spike.totalNs >= thresholds.netpollSpikeNs * criticalFactor))
+          raise(explain(spike, bucket.count, spike.totalNs >= thresholds.netpollSpikeNs * thresholds.criticalFactor))
         }
       },
     }

@@ -4,7 +4,6 @@ import { timeClassesTable } from '../measures/timeClasses.js'
 import type { Detector, Finding, Values } from './finding.js'
 import { formatCount, formatNs, formatShare, quotaStep } from './units.js'
 
-const criticalShare = 0.5
 const shown = 3
 
 interface Bucket {
@@ -41,7 +40,7 @@ export const runQueueDelay: Detector = {
         for (const { startNs, bucket } of takeEnded(state, sink, beforeNs)) {
           const share = bucket.wokenNs / (bucket.wokenNs + bucket.onCpuNs)
           if (bucket.wokenNs >= thresholds.runQueueNs && share >= thresholds.runQueueShare) {
-            raise(explain(bucket, startNs, share))
+            raise(explain(bucket, startNs, share, share >= thresholds.criticalShare))
           }
         }
       },
@@ -74,7 +73,7 @@ function addThread(bucket: Bucket, values: Values): void {
   bucket.worstTid = ns('tid')
 }
 
-function explain(bucket: Bucket, fromNs: number, share: number): Finding {
+function explain(bucket: Bucket, fromNs: number, share: number, critical: boolean): Finding {
   const { wakes, wokenNs, preemptedNs, idleNs, maxNs, onCpuNs, worstTid, worstNs } = bucket
   const instead = [...bucket.instead].sort((a, b) => b[1] - a[1]).slice(0, shown)
   const throttled = idleNs > preemptedNs / 2
@@ -87,7 +86,7 @@ function explain(bucket: Bucket, fromNs: number, share: number): Finding {
   }
   return {
     detector: runQueueDelay.name,
-    severity: share >= criticalShare ? 'critical' : 'warning',
+    severity: critical ? 'critical' : 'warning',
     title: `threads woken and without a CPU for ${formatNs(wokenNs)} in this second, beside ${formatNs(onCpuNs)} of work`,
     fromNs,
     toNs: fromNs + 1e9,

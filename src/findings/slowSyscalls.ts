@@ -3,7 +3,6 @@ import { type SlowestCall, syscallsTable } from '../measures/syscalls.js'
 import type { Detector, Finding, Values } from './finding.js'
 import { formatCount, formatNs, formatShare, innerFrames, nameGoroutine } from './units.js'
 
-const criticalFactor = 10
 const framesShown = 4
 
 /** Calls that no caller makes in order to wait. read, accept, poll and the like may wait as long as they want. */
@@ -32,7 +31,7 @@ export const slowSyscalls: Detector = {
       },
       flush(beforeNs) {
         for (const { startNs, bucket } of takeEnded(state, sink, beforeNs)) {
-          raise(explain(bucket, startNs, thresholds.slowSyscallNs * criticalFactor))
+          raise(explain(bucket, startNs, thresholds.slowSyscallNs * thresholds.criticalFactor))
         }
       },
     }

@@ -3,8 +3,6 @@ import { isOwnPause } from '../timeline/stopTheWorld.js'
 import type { Detector, Finding } from './finding.js'
 import { formatNs, innerFrames, nameGoroutine, shortFunc } from './units.js'
 
-/** From here on a pause is critical, as a multiple of the threshold. */
-const criticalFactor = 10
 const framesShown = 6
 
 /** A stop-the-world over the threshold: who asked, who was last to stop, and what that one was doing on both sides. */
@@ -15,7 +13,7 @@ export const stopTheWorld: Detector = {
     stopTheWorld(stop) {
       const durationNs = stop.endNs - stop.beginNs
       if (durationNs < thresholds.stopTheWorldNs || isOwnPause(stop.reason)) return
-      raise(explain(stop, durationNs, durationNs >= thresholds.stopTheWorldNs * criticalFactor))
+      raise(explain(stop, durationNs, durationNs >= thresholds.stopTheWorldNs * thresholds.criticalFactor))
     },
   }),
 }

@@ -1,4 +1,4 @@
-import { passingErrnos } from '../perf/index.js'
+import { passingErrnos } from '../measures/passingErrnos.js'
 import { bucketAt, type Seconds, takeEnded } from '../measures/seconds.js'
 import { type FailingFunction, syscallsTable } from '../measures/syscalls.js'
 import type { Detector, Finding } from './finding.js'

@@ -2,53 +2,7 @@ import type { ClockDecision } from '../clock/ladder.js'
 import type { PerfDetail } from '../perf/index.js'
 import type { TimelineListener } from '../timeline/model.js'
 import type { Row, Table, Value } from './table.js'
-
-/** Limits above which something is worth a row or a finding of its own. */
-export interface Thresholds {
-  /** A netpoll delay from here on is a spike, ns. */
-  readonly netpollSpikeNs: number
-  /** A stop-the-world from here on is a finding, ns. */
-  readonly stopTheWorldNs: number
-  /** CPU time stolen within a second from here on is a finding, ns summed over threads … */
-  readonly stolenNs: number
-  /** … when it is also at least this share of the time that goroutines were Running. */
-  readonly stolenShare: number
-  /** A wait for a channel or lock from here on gets a row in wake_chains, ns. */
-  readonly wakeChainNs: number
-  /** A goroutine that runs so long after the kernel returned is a row of syscall_wakeups, ns. */
-  readonly syscallWakeupNs: number
-  /** Threads that were woken and waited so long for a CPU within a second are a finding, ns summed over threads … */
-  readonly runQueueNs: number
-  /** … when it is also at least this share of that and the time goroutines were on a CPU. */
-  readonly runQueueShare: number
-  /** From this share of the time on in which the garbage collector marked, it runs too often … */
-  readonly gcShare: number
-  /** … or goroutines do too much of its work: at least this share of that and their own time on a CPU, and so long a second, ns summed over goroutines. */
-  readonly gcAssistShare: number
-  readonly gcAssistNs: number
-  /** So many failed calls of one name within a second are a finding, when they are also at least this share of its calls. */
-  readonly syscallErrors: number
-  readonly syscallErrorShare: number
-  /** A system call that should return soon and takes so long is a finding, ns. */
-  readonly slowSyscallNs: number
-}
-
-export const defaultThresholds: Thresholds = {
-  netpollSpikeNs: 10e6,
-  stopTheWorldNs: 10e6,
-  stolenNs: 100e6,
-  stolenShare: 0.2,
-  wakeChainNs: 50e6,
-  syscallWakeupNs: 50e6,
-  runQueueNs: 200e6,
-  runQueueShare: 0.2,
-  gcShare: 0.5,
-  gcAssistShare: 0.2,
-  gcAssistNs: 100e6,
-  syscallErrors: 100,
-  syscallErrorShare: 0.1,
-  slowSyscallNs: 100e6,
-}
+import type { Thresholds } from './thresholds.js'
 
 export type Track = 'gotrace' | 'perf'
 

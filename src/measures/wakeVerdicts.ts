@@ -1,4 +1,5 @@
-import { errnoName, isErrno, passingErrnos } from '../perf/index.js'
+import { errnoName, isErrno } from '../perf/index.js'
+import { passingErrnos } from './passingErrnos.js'
 
 /** What is known of a goroutine that did not run for long after the kernel had returned. Times are ns; 0 where nothing was seen. */
 export interface LateWake {

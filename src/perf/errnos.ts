@@ -40,9 +40,3 @@ export function isErrno(ret: number): boolean {
 export function errnoName(ret: number): string {
   return names[-ret] ?? `errno ${-ret}`
 }
-
-/** Errors that only say "not yet", "go on" or "again". */
-export const passingErrnos: ReadonlySet<string> = new Set([
-  ...['EAGAIN', 'EINTR', 'EINPROGRESS', 'EALREADY'],
-  ...['ERESTARTSYS', 'ERESTARTNOINTR', 'ERESTARTNOHAND', 'ERESTART_RESTARTBLOCK'],
-])

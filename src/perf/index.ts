@@ -1,6 +1,6 @@
 export { perfScriptArgs } from './command.js'
 export { lastRecordBoundary } from './boundary.js'
-export { errnoName, isErrno, passingErrnos } from './errnos.js'
+export { errnoName, isErrno } from './errnos.js'
 export { plainEventName } from './events.js'
 export type { PerfFrame } from './frame.js'
 export { detailLine, type PerfDetail, perfDetails } from './detail.js'

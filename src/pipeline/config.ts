@@ -6,6 +6,7 @@ import { optional } from '../settings.js'
 import { QuestdbAddress } from '../store/login.js'
 import { KafkaSasl, KafkaTls } from '../transport/security.js'
 import { duration, size } from './quantities.js'
+import { ThresholdSettings } from './thresholds.js'
 
 const brokers = z
   .union([z.string().transform((text) => text.split(',')), z.array(z.string())])
@@ -152,13 +153,6 @@ export const CollectPipeline = z.strictObject({
 })
 export type CollectPipeline = z.infer<typeof CollectPipeline>
 
-const Thresholds = z
-  .strictObject({
-    netpollSpike: duration().describe('a netpoll delay from here on is a spike'),
-    stopTheWorld: duration().describe('a stop-the-world from here on is a finding'),
-  })
-  .partial()
-
 export const NormalizePipeline = z.strictObject({
   kind: z.literal('normalize'),
   kafka: Kafka,
@@ -179,7 +173,7 @@ export const NormalizePipeline = z.strictObject({
     .refine((ms) => ms >= 1000, 'it must be 1s or more')
     .describe('something to do and nothing done for so long: the consumer is started again'),
   status: Status,
-  thresholds: Thresholds.default({}),
+  thresholds: ThresholdSettings.prefault({}),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
 })
 export type NormalizePipeline = z.infer<typeof NormalizePipeline>
@@ -213,7 +207,7 @@ export const ReprocessPipeline = z.strictObject({
   kind: z.literal('reprocess'),
   archive: absoluteDirectory(),
   questdb: QuestdbAddress,
-  thresholds: Thresholds.default({}),
+  thresholds: ThresholdSettings.prefault({}),
   cron: z.string().refine((text) => nodeCron.validate(text), 'it must be a cron expression like "15 3 * * *"'),
   timezone: z
     .string()

@@ -1,6 +1,6 @@
 import type { Analysis } from '../analysis/analysis.js'
 import { chosen, type Condition, matchRow, type Moment, PieceFinder } from '../measures/condition.js'
-import { defaultThresholds } from '../measures/measure.js'
+import { defaultThresholds } from '../measures/thresholds.js'
 import { analyzeOffline } from './offline.js'
 import type { OfflineSource } from './offlineSource.js'
 

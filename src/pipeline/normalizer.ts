@@ -1,4 +1,4 @@
-import type { Thresholds } from '../measures/measure.js'
+import type { Thresholds } from '../measures/thresholds.js'
 import type { Store } from '../store/store.js'
 import type { Track } from '../transport/envelope.js'
 import { type Topics, tracks } from '../transport/topics.js'

@@ -1,4 +1,4 @@
-import type { Thresholds } from '../measures/measure.js'
+import type { Thresholds } from '../measures/thresholds.js'
 import type { StoredRow } from '../store/store.js'
 import type { Envelope, Track } from '../transport/envelope.js'
 import { tracks } from '../transport/topics.js'

@@ -12,7 +12,6 @@ import type { Log } from './log.js'
 import { Normalizer } from './normalizer.js'
 import { normalizerMetrics } from './normalizerMetrics.js'
 import { Supervisor } from './supervisor.js'
-import { thresholdsOf } from './thresholds.js'
 
 const leavePatienceMs = 2500
 
@@ -57,7 +56,7 @@ export async function runNormalizer(
     sessionTimeoutMs: pipeline.sessionTimeout,
     log,
     counts,
-    thresholds: thresholdsOf(pipeline.thresholds),
+    thresholds: pipeline.thresholds,
     checkpointEveryMs: pipeline.checkpointEvery,
     latenessMs: pipeline.lateness,
     idleMs: pipeline.idle,

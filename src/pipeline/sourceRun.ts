@@ -1,5 +1,5 @@
 import { Analysis, type AnalysisOptions, type SavedAnalysis } from '../analysis/analysis.js'
-import type { Thresholds } from '../measures/measure.js'
+import type { Thresholds } from '../measures/thresholds.js'
 import type { StoredRow } from '../store/store.js'
 import type { Envelope, Track } from '../transport/envelope.js'
 import { tracks } from '../transport/topics.js'

@@ -59,6 +59,14 @@ describe('dualtrace diagnose', () => {
     assert.equal((await runCli(['diagnose', 'test/captures/healthy', '--fail-on', 'info'])).code, 0)
   })
 
+  it('raises findings from the thresholds it is given', async () => {
+    const limits = ['--threshold', 'netpollSpike=500us', '--threshold', 'criticalFactor=1']
+    const { stdout } = await runCli(['diagnose', 'test/captures/healthy', '--json', '-', ...limits])
+    const { findings } = DiagnoseResult.parse(JSON.parse(stdout))
+    assert.ok(findings.length > 0)
+    for (const each of findings) assert.deepEqual([each.detector, each.severity], ['netpoll_delay', 'critical'])
+  })
+
   it('reads a trace and a perf text that are in no capture, from stdin too', async () => {
     const { code, stdout } = await runCli(['diagnose', '--trace', trace, '--perf', '-'], { input: readFileSync(perf) })
     assert.equal(code, 0)
@@ -80,6 +88,8 @@ describe('dualtrace diagnose', () => {
       ['something else', () => ['--trace', file('noise', 'hello world')], /noise is of an unknown format/],
       ['a missing file', () => ['--trace', join(dir, 'nowhere')], /cannot open .*nowhere/],
       ['a directory that is no capture', () => [dir], /has no manifest\.json, so it is no capture/],
+      ['an unknown threshold', () => [demo, '--threshold', 'gcPause=1ms'], /NAME one of netpollSpike \(10ms\), /],
+      ['a threshold without a unit', () => [demo, '--threshold', 'stolen=5'], /stolen must be a time such as 500us/],
       ['no input', () => [], /nothing to diagnose/],
       ['perf text without times', () => ['--perf', file('timeless', timeless)], /has no time/],
     ]

@@ -41,6 +41,17 @@ describe('a pipeline file', () => {
     assert.deepEqual([input.process.pid, input.process.service], [77, '{a: b}'])
   })
 
+  it('sets thresholds by their names: times in ns, shares from 0 to 1', () => {
+    const text = normalize('thresholds: {slowSyscall: 0.1ms, gcShare: 12.5%, stolenShare: 0.3, syscallErrors: 7}')
+    const checked = checkPipeline(text, {})
+    assert.ok('pipeline' in checked && checked.pipeline.kind === 'normalize')
+    const expected = { slowSyscallNs: 100_000, gcShare: 0.125, stolenShare: 0.3, syscallErrors: 7 }
+    assert.deepEqual(checked.pipeline.thresholds, expected)
+    const plain = checkPipeline(normalize(), {})
+    assert.ok('pipeline' in plain && plain.pipeline.kind === 'normalize')
+    assert.deepEqual(plain.pipeline.thresholds, {})
+  })
+
   const cases: [string, string, string][] = [
     ['an unknown kind', 'kind: nope', 'kind must be one of collect, normalize, archive, reprocess'],
     [
@@ -75,6 +86,21 @@ describe('a pipeline file', () => {
       'broken YAML',
       'kind: [',
       'it is not YAML: Flow sequence in block collection must be sufficiently indented and end with a ] at line 1, column 8',
+    ],
+    [
+      'a threshold that is no time',
+      normalize('thresholds: {netpollSpike: 5}'),
+      'thresholds.netpollSpike must be a time such as 500us, 10ms or 1s',
+    ],
+    [
+      'a threshold that is no share',
+      normalize('thresholds: {stolenShare: 1.5}'),
+      'thresholds.stolenShare must be a share such as 0.2 or 20%',
+    ],
+    [
+      'a threshold that does not exist',
+      normalize('thresholds: {gcPause: 5ms}'),
+      'thresholds.gcPause is not a setting there: remove it or correct its name',
     ],
     ['an empty file', '', 'the file must be an object'],
   ]

@@ -9,6 +9,8 @@ import { newCpuStatus, newInputStatus } from '../../src/pipeline/collect/status.
 import { newCounts } from '../../src/pipeline/counts.js'
 import { normalizerMetrics } from '../../src/pipeline/normalizerMetrics.js'
 import type { MetricDefinition } from '../../src/status/metrics.js'
+import { thresholdDefinitions } from '../../src/measures/thresholds.js'
+import { initialText } from '../../src/pipeline/thresholds.js'
 import { packageRoot } from '../../src/stack/paths.js'
 
 const text = readFileSync(join(packageRoot(), 'docs/operations.md'), 'utf8')
@@ -54,6 +56,12 @@ describe('docs/operations.md', () => {
       table('| metric of an archiver |').map((cells) => cells.slice(1, 4)),
       cellsOf(archiverMetrics(archiver)),
     )
+  })
+
+  it('tells every threshold, with its default and what happens from there on, and no other', () => {
+    const own = Object.values(thresholdDefinitions).map((each) => [each.name, initialText(each), each.doc])
+    const told = table('| threshold |').map((cells) => cells.slice(1, 4))
+    assert.deepEqual(told, own)
   })
 
   it('tells every field of the state that a collector logs, and no other', () => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import type { Thresholds } from '../../measures/measure.js'
+import type { Thresholds } from '../../measures/thresholds.js'
 import type { PlainAddress } from '../../store/login.js'
 import type { Range } from './run.js'
 

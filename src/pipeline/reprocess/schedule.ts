@@ -7,7 +7,6 @@ import { replaceFile } from '../../archive/durable.js'
 import { UserError } from '../../errors.js'
 import type { ReprocessPipeline } from '../config.js'
 import type { Log } from '../log.js'
-import { thresholdsOf } from '../thresholds.js'
 import { reprocess } from './job.js'
 
 /** What the schedule remembers. */
@@ -79,7 +78,7 @@ async function once(
       archives: [pipeline.archive],
       range,
       questdb: pipeline.questdb,
-      thresholds: thresholdsOf(pipeline.thresholds),
+      thresholds: pipeline.thresholds,
       workers: pipeline.workers ?? availableParallelism(),
       onNote: (text) => log.warn(text),
       signal,

@@ -1,6 +1,6 @@
 import type { Analysis } from '../../analysis/analysis.js'
 import { chosen, matchRow, type Moment, parseCondition, PieceFinder } from '../../measures/condition.js'
-import { defaultThresholds } from '../../measures/measure.js'
+import { defaultThresholds } from '../../measures/thresholds.js'
 import { limitNs } from '../moments.js'
 import { analyzeOffline, openCapture } from '../offline.js'
 import type { FromSearcher, Match, SearchTask } from './protocol.js'
