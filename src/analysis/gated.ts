@@ -54,6 +54,8 @@ const timelineGates: Gates<TimelineListener> = {
   switchedIn: (to, gate) => (thread, wakeNs, inNs) => {
     if (gate.of(thread.goid, inNs)) to.switchedIn(thread, wakeNs, inNs)
   },
+  // What is remembered of it is of no use to anybody.
+  threadEnded: (to) => (tid) => to.threadEnded(tid),
   clockPair: (to, gate) => (atNs, residualNs, isExplained) => {
     if (gate.at(atNs)) to.clockPair(atNs, residualNs, isExplained)
   },

@@ -96,6 +96,10 @@ export const syscallWakeups: Measure = {
         const thread = view.threads.get(record.tid)
         if (found === Pairing.Finished && thread !== undefined) noteReturn(state, pairs, thread)
       },
+      threadEnded(tid) {
+        state.open.delete(tid)
+        state.returns.delete(tid)
+      },
       lost() {
         pairs.forget()
         state.returns.clear()

@@ -91,6 +91,7 @@ export const syscalls: Measure = {
         if (found === Pairing.Finished) count(callsAt(atNs, pairs.finished.name), pairs.finished, view, slowSyscallNs)
         else if (found === Pairing.Unpaired) callsAt(atNs, pairs.unpaired).unpaired++
       },
+      threadEnded: (tid) => void state.open.delete(tid),
       lost: () => pairs.forget(),
       flush(beforeNs) {
         for (const { startNs, bucket } of buckets.takeEnded(beforeNs)) {

@@ -19,7 +19,7 @@ export const wakeChainsTable: Table = {
       doc:
         'JSON list, the goroutine that waited first, each woken by the next: {goroutine, function, waited_ns, class, stack_id (where it waited), ' +
         'took_ns (from the end of that wait until it woke the one before), woken_by (goroutine, network, timer, runtime, syscall, scheduler), ' +
-        'woken_at (stack id of the goroutine that woke it)}; class is null for one that had no wait worth mentioning meanwhile',
+        'woken_at (stack id of the goroutine that woke it)}; class is null for one that had no wait worth mentioning meanwhile, or none that was remembered (60 s, 4 of a goroutine, 20,000 in all)',
     },
   ],
   keys: ['goroutine'],
@@ -67,7 +67,7 @@ export const wakeChains: Measure = {
             return
           }
           default:
-            state.waits.delete(event.goid)
+            recorder.ended(event.goid)
         }
       },
       started(goroutine, runnableNs, startNs) {

@@ -8,6 +8,8 @@ import type { Seconds } from './seconds.js'
 const stepsShown = 8
 const waitsRemembered = 4
 export const rememberedNs = 60e9
+/** Waits remembered of all goroutines: beyond that a quarter goes, of those that have not waited for longest. */
+export const waitsRememberedOfAll = 20_000
 /** Distinct stacks remembered; then everything is forgotten once. */
 const stacksRemembered = 20_000
 
@@ -18,11 +20,11 @@ export interface Wait {
   readonly fromNs: number
   readonly toNs: number
   readonly classId: number
-  readonly stack: number
+  stack: number
   readonly wokenBy: WokenBy
   /** The goroutine that woke it, -1 = none. */
   readonly waker: number
-  readonly wakerStack: number
+  wakerStack: number
 }
 
 interface Waker {
@@ -46,7 +48,7 @@ export interface Chain {
 }
 
 export interface WakeState {
-  /** By goroutine, oldest first. Causes are kept as copies, because whoever woke somebody may end before that one wakes the next. */
+  /** By goroutine, oldest first; whose latest wait ended last comes last. Causes are kept as copies, because whoever woke somebody may end before that one wakes the next. */
   readonly waits: Map<number, Chain[]>
   readonly stacks: string[]
   readonly chains: Seconds<Chain[]>
@@ -57,12 +59,15 @@ export interface WakeState {
 /** Remembers the last long waits of every goroutine, each with the chain of waits behind it. */
 export class WakeRecorder {
   private readonly stackIds: Map<string, number>
+  /** Waits in `state.waits`. */
+  private count = 0
 
   constructor(
     private readonly state: WakeState,
     private readonly leastNs: number,
   ) {
     this.stackIds = new Map(state.stacks.map((text, id) => [text, id]))
+    for (const own of state.waits.values()) this.count += own.length
   }
 
   /** Remembers a wait that an event ends now; undefined when it was short. */
@@ -107,9 +112,12 @@ export class WakeRecorder {
     }
     const causes = waker === undefined ? [] : this.causes(wait, waker)
     const chain = { wait, steps: [{ goid, func, wait, tookNs: 0 }, ...causes].slice(0, stepsShown) }
-    const own = waits.get(goid)
-    if (own === undefined) waits.set(goid, [chain])
-    else if (own.push(chain) > waitsRemembered) own.shift()
+    const own = waits.get(goid) ?? []
+    waits.delete(goid)
+    waits.set(goid, own)
+    if (own.push(chain) > waitsRemembered) own.shift()
+    else this.count++
+    if (this.count > waitsRememberedOfAll) this.forgetQuarter()
     return chain
   }
 
@@ -131,20 +139,49 @@ export class WakeRecorder {
 
   /** Goroutines of another trace may have the same ids. */
   enterPiece(pieceIndex: number): void {
-    if (this.state.pieceIndex !== pieceIndex) this.state.waits.clear()
+    if (this.state.pieceIndex !== pieceIndex) this.forgetAll()
     this.state.pieceIndex = pieceIndex
   }
 
+  /** The goroutine has ended. */
+  ended(goid: number): void {
+    this.count -= this.state.waits.get(goid)?.length ?? 0
+    this.state.waits.delete(goid)
+  }
+
+  /** Forgets who has not waited since, and all when there are too many stacks. */
   forget(beforeNs: number): void {
-    const { waits, stacks, chains } = this.state
-    for (const [goid, own] of waits) {
-      while (own.length > 0 && own[0]!.wait.toNs < beforeNs) own.shift()
-      if (own.length === 0) waits.delete(goid)
+    for (const [goid, own] of this.state.waits) {
+      if (own.at(-1)!.wait.toNs >= beforeNs) break
+      this.ended(goid)
     }
-    if (stacks.length < stacksRemembered || chains.size > 0) return
-    waits.clear()
-    stacks.length = 0
+    if (this.state.stacks.length >= stacksRemembered) this.forgetStacks()
+  }
+
+  private forgetQuarter(): void {
+    for (const goid of this.state.waits.keys()) {
+      if (this.count <= waitsRememberedOfAll * 0.75) return
+      this.ended(goid)
+    }
+  }
+
+  private forgetAll(): void {
+    this.state.waits.clear()
+    this.count = 0
+  }
+
+  /** Of all waits but those that are to be written. */
+  private forgetStacks(): void {
+    this.forgetAll()
+    const { stacks, chains } = this.state
+    const texts = stacks.splice(0)
     this.stackIds.clear()
+    // Chains share what is behind them.
+    const kept = new Set([...chains.values()].flat().flatMap(({ steps }) => steps.flatMap(({ wait }) => wait ?? [])))
+    for (const wait of kept) {
+      wait.stack = this.stackId(texts[wait.stack]!)
+      wait.wakerStack = this.stackId(texts[wait.wakerStack]!)
+    }
   }
 
   private stackId(text: string): number {

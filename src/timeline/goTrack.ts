@@ -11,6 +11,9 @@ import { waitClassOfReason, waitClassOfStack } from './waits.js'
 /** A fitted clock may be off by so much: within it, the order of events of the two tracks proves nothing. */
 const clockErrorNs = 20e3
 
+/** Longer than a stop-the-world asks who was on a thread last. */
+const idleThreadKeptNs = 60e9
+
 /** Events that one thread may write on behalf of another. */
 const toldByOthers: ReadonlySet<number> = new Set([Ev.GoStatus, Ev.GoStatusStack, Ev.ProcStatus, Ev.StackSample])
 
@@ -124,9 +127,18 @@ export class GoTrack {
       state.traceStartNs = atNs
       for (const thread of state.threads.values()) thread.history = [{ atNs, kernel: thread.kernel }]
     } else {
-      for (const thread of state.threads.values()) thread.history = undefined
+      this.leaveIdleThreads(atNs)
     }
     state.lastGen = event.gen
+  }
+
+  /** The trace does not tell when a thread ends: one of which only Go has told is forgotten when it has done nothing for long. */
+  private leaveIdleThreads(atNs: number): void {
+    for (const thread of this.core.state.threads.values()) {
+      thread.history = undefined
+      const isIdle = thread.goid < 0 && thread.p < 0 && !(thread.lastLeftNs > atNs - idleThreadKeptNs)
+      if (isIdle && !thread.seenByPerf && thread.kernel === Kernel.Unknown) this.core.dropThread(thread.tid)
+    }
   }
 
   private create(goid: number, goState: number, tid: number, startFunc: string, atNs: number): void {

@@ -195,6 +195,8 @@ export interface TimelineListener {
   offCpu?(stretch: OffCpu): void
   /** A piece of a thread's time in one kernel state (Kernel.*), as `totals` count it. */
   threadTime?(thread: Thread, fromNs: number, toNs: number, kernel: number, view: TimelineView): void
+  /** perf says that the thread has ended; another one may get its id. */
+  threadEnded?(tid: number): void
   /**
    * A network unblock in scheduler context; `residualNs` is NaN when no epoll return matches it. `isExplained`: perf saw its thread lose the CPU
    * in between, so that the delay says nothing of the clocks.

@@ -240,6 +240,7 @@ export class PerfTrack {
     if (thread === undefined) return
     this.core.setKernel(thread, Kernel.Unknown, atNs)
     if (thread.goid < 0) this.core.dropThread(tid)
+    for (const listener of this.core.listeners) listener.threadEnded?.(tid)
   }
 
   private perfThread(tid: number): Thread {

@@ -97,6 +97,8 @@ export class Order {
   beginGeneration(gen: number): void {
     this.gen = asInteger(gen)
     if (this.firstGen === 0) this.firstGen = this.gen
+    // The trace does not tell when a thread ends. One that has nothing is like one that is new.
+    for (const { tid, p, g } of this.threads.values()) if (p === noProc && g === noGoroutine) this.threads.delete(tid)
   }
 
   /** Undefined when there is no such goroutine. */
