@@ -1,5 +1,6 @@
 import { Buckets, type Seconds } from '../measures/seconds.js'
 import { ClassId, Kernel } from '../timeline/classes.js'
+import { holdsTimes } from '../timeline/fractions.js'
 import type { Goroutine } from '../timeline/model.js'
 import type { Detector, Finding } from './finding.js'
 import { formatCount, formatNs, formatShare, nameGoroutine, quotaStep } from './units.js'
@@ -34,6 +35,7 @@ const newBucket = (): Bucket => ({
   idleNs: 0,
   longest: undefined,
 })
+holdsTimes(newBucket(), 'stolenNs', 'workedNs', 'idleNs')
 
 /** Go says Running, the kernel ran somebody else: one finding a second. */
 export const cpuStolen: Detector = {

@@ -1,4 +1,5 @@
 import { Kernel } from '../timeline/classes.js'
+import { holdsTimes } from '../timeline/fractions.js'
 import type { Measure } from './measure.js'
 import { Buckets, type Seconds } from './seconds.js'
 import type { Table } from './table.js'
@@ -88,6 +89,7 @@ export const runQueue: Measure = {
 function noWaits(): Waits {
   return { wakes: 0, wokenNs: 0, preemptions: 0, preemptedNs: 0, idleNs: 0, maxNs: 0, instead: new Map() }
 }
+holdsTimes(noWaits(), 'wokenNs', 'preemptedNs', 'idleNs', 'maxNs')
 
 function totalNs({ wokenNs, preemptedNs }: Waits): number {
   return wokenNs + preemptedNs

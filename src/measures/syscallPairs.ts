@@ -1,5 +1,6 @@
 import { type PerfRecord, type PerfScriptReader, syscallEventOf, takesFd } from '../perf/index.js'
 import { Kernel } from '../timeline/classes.js'
+import { holdsTimes } from '../timeline/fractions.js'
 import type { Thread, TimelineView } from '../timeline/model.js'
 
 /** A thread's system call under way; `name` is '' when there is none. */
@@ -39,19 +40,26 @@ const makesThread = new Set(['clone', 'clone3', 'fork', 'vfork'])
 /** Restores all registers: what looks like its return value is the interrupted code's. */
 const noResult = 'rt_sigreturn'
 
+const newOpen = (): OpenSyscall => ({ name: '', enterNs: 0, fd: -1, onNs: 0, offNs: 0 })
+holdsTimes(newOpen(), 'enterNs', 'onNs', 'offNs')
+
+const newFinished = (): FinishedSyscall => ({
+  name: '',
+  tid: -1,
+  enterNs: 0,
+  exitNs: 0,
+  ret: 0,
+  fd: -1,
+  cpuNs: 0,
+  blockedNs: 0,
+})
+// What a call returns may be an address.
+holdsTimes(newFinished(), 'enterNs', 'exitNs', 'ret', 'cpuNs', 'blockedNs')
+
 /** Puts the two halves of system calls together, per thread. `open` is its state: plain data, one entry a thread. */
 export class SyscallPairs {
   /** The call that `sample` found finished. */
-  readonly finished: FinishedSyscall = {
-    name: '',
-    tid: -1,
-    enterNs: 0,
-    exitNs: 0,
-    ret: 0,
-    fd: -1,
-    cpuNs: 0,
-    blockedNs: 0,
-  }
+  readonly finished = newFinished()
   /** Name of the call that `sample` found without its other half. */
   unpaired = ''
 
@@ -74,7 +82,7 @@ export class SyscallPairs {
   private enter(name: string, record: PerfRecord, thread: Thread, atNs: number): number {
     let open = this.open.get(thread.tid)
     if (open === undefined) {
-      open = { name: '', enterNs: 0, fd: -1, onNs: 0, offNs: 0 }
+      open = newOpen()
       this.open.set(thread.tid, open)
     }
     const before = open.name

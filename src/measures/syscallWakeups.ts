@@ -1,6 +1,7 @@
 import { Ev, GoState } from '../gotrace/index.js'
 import { errnoName, isErrno, isPoll } from '../perf/index.js'
-import type { Goroutine, StopTheWorld, Thread } from '../timeline/model.js'
+import { holdsTimes } from '../timeline/fractions.js'
+import type { Goroutine, StopTheWorld, Thread, TimelineView } from '../timeline/model.js'
 import { procLoad } from '../timeline/procTrack.js'
 import type { Measure, Sink } from './measure.js'
 import { isSyscallEvent, offNs, type OpenSyscall, Pairing, SyscallPairs } from './syscallPairs.js'
@@ -45,17 +46,17 @@ export const syscallWakeupsTable: Table = {
 
 /** The last return of a thread from the kernel. */
 interface Return {
-  readonly name: string | null
-  readonly ret: number
-  readonly exitNs: number
+  name: string | null
+  ret: number
+  exitNs: number
   /** The thread's time off the CPU until then. */
-  readonly offNs: number
-  readonly pollerWaitNs: number
-  readonly unpolledNs: number
+  offNs: number
+  pollerWaitNs: number
+  unpolledNs: number
 }
 
 /** A goroutine that is runnable since the kernel returned to a thread. */
-interface Pending extends Return {
+interface Pending extends Readonly<Return> {
   readonly kind: LateWake['kind']
   readonly tid: number
   readonly readyNs: number
@@ -115,14 +116,14 @@ export const syscallWakeups: Measure = {
         if (goroutine === undefined || thread === undefined) return
         // Most calls are of a goroutine that runs on at once.
         if (event.type === Ev.GoSyscallEnd && !isLateReturn(state.returns.get(event.tid), atNs, limitNs)) return
-        const pending = polled
-          ? pollOf(state, goroutine, thread, atNs)
+        const last = polled
+          ? pollOf(state, goroutine, thread)
           : callOf(state, goroutine, thread, atNs, event.type === Ev.GoSyscallEndBlocked)
-        if (pending === undefined) return
-        const made = { ...pending, ...procLoad(view) }
-        if (event.type !== Ev.GoSyscallEnd) state.pending.set(goroutine.goid, made)
-        else if (atNs - made.exitNs >= limitNs)
-          tell(sink, goroutine.goid, goroutine.startFunc, lateWake(state, made, atNs, 0), made, true)
+        if (last === undefined) return
+        const pending = newPending(last, polled ? 'poll' : 'call', thread, atNs, view)
+        if (event.type !== Ev.GoSyscallEnd) state.pending.set(goroutine.goid, pending)
+        else if (atNs - pending.exitNs >= limitNs)
+          tell(sink, goroutine.goid, goroutine.startFunc, lateWake(state, pending, atNs, 0), pending, true)
       },
       segment({ goid, startFunc, state: goState }, _fromNs, toNs) {
         if (state.pending.size === 0 || goState !== GoState.Runnable) return
@@ -164,23 +165,26 @@ function noteReturn(state: State, { finished }: SyscallPairs, thread: Thread): v
   const polled = isPoll(name)
   // It slept in the call and was woken: by what it waited for.
   const woken = polled && thread.lastInNs > enterNs && thread.lastWakeNs >= enterNs
-  state.returns.set(tid, {
-    name,
-    ret,
-    exitNs,
-    offNs: offNs(thread),
-    pollerWaitNs: woken ? thread.lastInNs - thread.lastWakeNs : 0,
-    unpolledNs: polled && enterNs > state.lastPollNs ? enterNs - state.lastPollNs : 0,
-  })
+  let last = state.returns.get(tid)
+  if (last === undefined) state.returns.set(tid, (last = newReturn()))
+  last.name = name
+  last.ret = ret
+  last.exitNs = exitNs
+  last.offNs = offNs(thread)
+  last.pollerWaitNs = woken ? thread.lastInNs - thread.lastWakeNs : 0
+  last.unpolledNs = polled && enterNs > state.lastPollNs ? enterNs - state.lastPollNs : 0
   if (polled) state.lastPollNs = exitNs
 }
 
-type Unplaced = Omit<Pending, 'busyPs' | 'totalPs'>
+function newReturn(): Return {
+  return { name: null, ret: NaN, exitNs: NaN, offNs: NaN, pollerWaitNs: 0, unpolledNs: 0 }
+}
+holdsTimes(newReturn(), 'pollerWaitNs', 'unpolledNs')
 
-function pollOf({ returns }: State, goroutine: Goroutine, thread: Thread, atNs: number): Unplaced | undefined {
+/** The return of the kernel by which the goroutine becomes runnable. */
+function pollOf({ returns }: State, goroutine: Goroutine, thread: Thread): Return | undefined {
   const last = returns.get(thread.tid)
-  if (goroutine.state !== GoState.Waiting || last?.exitNs !== thread.pollNs) return undefined
-  return { ...last, kind: 'poll', tid: thread.tid, readyNs: atNs, unnoticedOffCpuNs: offNs(thread) - last.offNs }
+  return goroutine.state === GoState.Waiting && last?.exitNs === thread.pollNs ? last : undefined
 }
 
 function callOf(
@@ -189,16 +193,37 @@ function callOf(
   thread: Thread,
   atNs: number,
   blocked: boolean,
-): Unplaced | undefined {
+): Return | undefined {
   if (goroutine.state !== GoState.Syscall) return undefined
   const last = returns.get(thread.tid)
-  const common = { kind: 'call', tid: thread.tid, readyNs: atNs } as const
-  if (last !== undefined && last.exitNs >= goroutine.stateSinceNs) {
-    return { ...last, ...common, pollerWaitNs: 0, unpolledNs: 0, unnoticedOffCpuNs: offNs(thread) - last.offNs }
+  if (last !== undefined && last.exitNs >= goroutine.stateSinceNs) return last
+  return blocked ? { ...newReturn(), exitNs: atNs, offNs: offNs(thread) } : undefined
+}
+
+/** Written out, as there is one for every goroutine that the network wakes. */
+function newPending(
+  last: Return,
+  kind: LateWake['kind'],
+  thread: Thread,
+  readyNs: number,
+  view: TimelineView,
+): Pending {
+  const polled = kind === 'poll'
+  const { busyPs, totalPs } = procLoad(view)
+  return {
+    name: last.name,
+    ret: last.ret,
+    exitNs: last.exitNs,
+    offNs: last.offNs,
+    pollerWaitNs: polled ? last.pollerWaitNs : 0,
+    unpolledNs: polled ? last.unpolledNs : 0,
+    kind,
+    tid: thread.tid,
+    readyNs,
+    unnoticedOffCpuNs: offNs(thread) - last.offNs,
+    busyPs,
+    totalPs,
   }
-  if (!blocked) return undefined
-  const unseen = { name: null, ret: NaN, exitNs: atNs, offNs: 0, pollerWaitNs: 0, unpolledNs: 0, unnoticedOffCpuNs: 0 }
-  return { ...unseen, ...common }
 }
 
 function isLateReturn(last: Return | undefined, atNs: number, limitNs: number): boolean {

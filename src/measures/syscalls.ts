@@ -1,5 +1,6 @@
 import { GoState } from '../gotrace/index.js'
 import { errnoName, isErrno } from '../perf/index.js'
+import { holdsTimes } from '../timeline/fractions.js'
 import type { Goroutine, TimelineView } from '../timeline/model.js'
 import type { Measure } from './measure.js'
 import { passingErrnos } from './passingErrnos.js'
@@ -110,6 +111,7 @@ function noCalls(): Calls {
     ...{ totalNs: 0, cpuNs: 0, blockedNs: 0, unpaired: 0 },
   }
 }
+holdsTimes(noCalls(), 'totalNs', 'cpuNs', 'blockedNs')
 
 function noCall(): Slowest {
   return { ns: -1, goid: -1, func: '', tid: -1, fd: -1, exitNs: NaN, stack: '' }

@@ -1,4 +1,5 @@
 import { ClassId, type TimeClass, timeClasses } from '../timeline/classes.js'
+import { holdsTimes } from '../timeline/fractions.js'
 import { noTimes } from './classColumns.js'
 
 /**
@@ -62,6 +63,8 @@ export function newTaskTime(beginNs: number): TaskTime {
     cpuNs: 0,
   }
 }
+
+holdsTimes(newTaskTime(0), 'countedNs', 'unattendedNs', 'goroutineNs', 'cpuNs')
 
 /** A piece of the life of a goroutine that works for the task. */
 export function addPiece(time: TaskTime, goid: number, fromNs: number, toNs: number, classId: number): void {

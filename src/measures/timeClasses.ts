@@ -1,4 +1,5 @@
 import { timeClasses as classes } from '../timeline/classes.js'
+import { noTimes } from './classColumns.js'
 import type { Measure } from './measure.js'
 import { Buckets, type Seconds } from './seconds.js'
 import type { Table } from './table.js'
@@ -19,7 +20,7 @@ export const timeClasses: Measure = {
   tables: [timeClassesTable],
   create(sink, _thresholds, saved) {
     const state = (saved ?? new Map()) as Seconds<number[]>
-    const buckets = new Buckets(state, sink, () => new Array<number>(classes.length).fill(0))
+    const buckets = new Buckets(state, sink, noTimes)
     return {
       state,
       segment(_goroutine, fromNs, toNs, classId) {

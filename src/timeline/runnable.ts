@@ -37,6 +37,11 @@ export function settleWait(core: TimelineCore, goroutine: Goroutine, atNs: numbe
   tellWait(core, goroutine, atNs - heldMostNs, Infinity, Infinity)
 }
 
+/** No stop-the-world lies in a wait that began at `fromNs`: one part is all there is. */
+export function isUnstopped({ stops, stop }: TimelineState, fromNs: number): boolean {
+  return stop === undefined && (stops.length === 0 || stops[stops.length - 1]!.endNs <= fromNs)
+}
+
 /** Visits the parts of a wait, in order: those inside a stop-the-world and those between. */
 export function visitParts(
   { stops, stop }: TimelineState,
@@ -71,10 +76,7 @@ function tellWait(
   kernelToNs: number,
 ): void {
   const { state } = core
-  const lastStop = state.stops.at(-1)
-  if (state.stop === undefined && (lastStop === undefined || lastStop.endNs <= goroutine.openNs)) {
-    return tellUnstopped(core, goroutine, toNs, kernelFromNs, kernelToNs)
-  }
+  if (isUnstopped(state, goroutine.openNs)) return tellUnstopped(core, goroutine, toNs, kernelFromNs, kernelToNs)
   visitParts(state, goroutine.openNs, toNs, (endNs, stopped) => {
     if (stopped) core.emit(goroutine, endNs, ClassId.stw)
     else tellUnstopped(core, goroutine, endNs, kernelFromNs, kernelToNs)

@@ -1,8 +1,9 @@
 import { ClassId, Kernel } from './classes.js'
 import type { Goroutine, KernelTotals, StopTheWorld, Thread, TimelineListener, TimelineView } from './model.js'
 import { GoState } from '../gotrace/index.js'
+import { holdsTimes } from './fractions.js'
 import { type Listed, takeListed } from './listed.js'
-import { type EndedStop, visitParts } from './runnable.js'
+import { type EndedStop, isUnstopped, visitParts } from './runnable.js'
 
 /** The open stop-the-world, with what is needed to say who was last to stop. */
 export interface OpenStop {
@@ -84,6 +85,7 @@ export const noTotals = (): KernelTotals => ({
   offNs: 0,
   unknownNs: 0,
 })
+holdsTimes(noTotals(), 'onNs', 'preemptedNs', 'asleepNs', 'diskNs', 'offNs', 'unknownNs')
 
 /** Who told of a switch: bits of `Thread.told`. */
 export const SwitchTold = { BySchedSwitch: 1, ByRecord: 2 } as const
@@ -185,12 +187,16 @@ export class TimelineCore implements TimelineView {
   tellUpTo(goroutine: Goroutine, atNs: number): void {
     if (goroutine.state !== GoState.Runnable) return this.cut(goroutine, atNs)
     let fromNs = goroutine.openNs
+    if (isUnstopped(this.state, fromNs)) return this.tellSoFar(goroutine, fromNs, atNs, ClassId.sched_wait)
     visitParts(this.state, fromNs, atNs, (toNs, stopped) => {
-      if (toNs <= fromNs) return
-      const classId = stopped ? ClassId.stw : ClassId.sched_wait
-      for (const listener of this.ofWaitsSoFar) listener.waitSoFar(goroutine, fromNs, toNs, classId)
-      fromNs = toNs
+      this.tellSoFar(goroutine, fromNs, toNs, stopped ? ClassId.stw : ClassId.sched_wait)
+      fromNs = Math.max(fromNs, toNs)
     })
+  }
+
+  private tellSoFar(goroutine: Goroutine, fromNs: number, toNs: number, classId: number): void {
+    if (toNs <= fromNs) return
+    for (const listener of this.ofWaitsSoFar) listener.waitSoFar(goroutine, fromNs, toNs, classId)
   }
 
   emit(goroutine: Goroutine, toNs: number, classId: number): void {
