@@ -28,10 +28,12 @@ export const bench: Bench = {
       if (wanted.includes(part)) await atSite(measure)
     }
     await run('throughput', async (site) => {
-      for (const normalizers of [1, 2]) await measureThroughput(site, burst, { sources: 12, normalizers, say })
+      for (const normalizers of [1, 2]) await measureThroughput(site, burst, { sources: 24, normalizers, say })
     })
     await run('delay', async (site) => {
-      await measureDelay(site, await longCapture(), { megabytesPerSecond: 15, warmUpMs: 10_000, say })
+      const capture = await longCapture()
+      const capacity = await measureThroughput(site, capture, { sources: 6, normalizers: 1, say })
+      await measureDelay(site, capture, { megabytesPerSecond: capacity / 2, warmUpMs: 10_000, say })
     })
     await run('soak', async (site) => {
       await soak(site, steady, { sources: 50, seconds: soakS, speed: 0.1, say })
