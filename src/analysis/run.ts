@@ -6,7 +6,7 @@ import type { GoTraceReader } from '../gotrace/index.js'
 import { measures } from '../measures/index.js'
 import type { Measure, Reducer, Track } from '../measures/measure.js'
 import { defaultThresholds, type Thresholds } from '../measures/thresholds.js'
-import { PerfKind, type PerfScriptReader } from '../perf/index.js'
+import type { PerfScriptReader } from '../perf/index.js'
 import type { TimelineListener } from '../timeline/model.js'
 import type { TimelineState } from '../timeline/state.js'
 import { Timeline } from '../timeline/timeline.js'
@@ -15,7 +15,8 @@ import { renameThreads } from './threads.js'
 import { gatedListener, gatedReducer } from './gated.js'
 import { always, type Gate, type Interval, type SelectableAxis } from './selection.js'
 import type { Gaps } from './gaps.js'
-import { PendingProblems } from './pendingProblems.js'
+import { InputTeller } from './inputTeller.js'
+import { newProgress, type Progress } from './progress.js'
 import type { Shipments } from './shipments.js'
 import { RowSink, type SinkState, type SourceNames } from './sink.js'
 
@@ -26,37 +27,8 @@ export interface Axis {
   readonly wallSource: WallSource
 }
 
-/** Plain counters. */
-interface Progress {
-  /** End of the current wall-clock second on the axis, and of the last one that ended. */
-  boundaryNs: number
-  settledNs: number
-  /** When to look next whether there is something to write. */
-  lookNs: number
-  firstNs: number
-  lastNs: number
-  lastGoNs: number
-  lastPerfNs: number
-  goEvents: number
-  perfRecords: number
-  perfLost: number
-  /** Generation of the last Go event, and the stream position where its bytes begin. */
-  gen: number
-  goBytes: number
-  /** perf is over, or has been silent for so long that it is taken for over. */
-  perfEnded: boolean
-  goEnded: boolean
-  /** Wall time of CLOCK_MONOTONIC's zero as the latest snapshot of the Go trace says, ns. */
-  wallOriginNs: bigint | undefined
-  /** What must coincide did not, so that perf is not on the axis any more. */
-  isRefused: boolean
-}
-
 /** What is not complete at the end of a second is looked at again after so long, then at twice the time since. */
 const firstLookNs = 10e6
-
-/** The wall clock may be slewed by 0.05 %, and both clocks are not read at once: what differs more was set. */
-const clockStepNs = 10_000_000n
 
 export interface RunState {
   readonly timeline: TimelineState | undefined
@@ -89,15 +61,13 @@ export class Run {
   readonly progress: Progress
   readonly fit: FitCheck
   private readonly reducers: readonly (readonly [name: string, reducer: Reducer])[]
-  /** Those that want every event: the others are not asked once per event. */
-  private readonly counting: readonly Pick<Required<Reducer>, 'input'>[]
+  private readonly input: InputTeller
   /** perf's records are applied to the timeline. */
   private perfOnAxis: boolean
   private readonly clockMap: ClockMap | undefined
   /** Thread of the Go trace → thread of perf, as far as it is known beforehand; undefined when perf's text is to be asked. */
   private readonly knownThreads: ReadonlyMap<number, number> | undefined
   private readonly asksForThreads: boolean
-  private readonly problems: Readonly<Record<Track, PendingProblems>>
 
   constructor(
     options: RunOptions,
@@ -127,7 +97,6 @@ export class Run {
     ]
     this.reducers = reducers.map(([name, reducer]) => [name, gate ? gatedReducer(reducer, gate) : reducer])
     const listeners = (options.listeners ?? []).map((each) => (gate ? gatedListener(each, gate) : each))
-    this.counting = this.reducers.flatMap(([, reducer]) => (wantsInput(reducer) ? [reducer] : []))
     this.fit = new FitCheck(saved.fit)
     this.timeline = new Timeline(
       [...this.reducers.map(([, reducer]) => reducer), this.fit, ...listeners, ...(options.observers ?? [])],
@@ -138,11 +107,16 @@ export class Run {
     this.knownThreads = joined ? threads : undefined
     this.asksForThreads = joined && threads === undefined
     this.perfOnAxis = (joined && !this.progress.isRefused) || method === 'no_gotrace'
-    const { problems } = saved
-    this.problems = {
-      gotrace: new PendingProblems(go, problems?.gotrace),
-      perf: new PendingProblems(perf, problems?.perf),
-    }
+    const told = this.reducers.map(([, reducer]) => reducer)
+    this.input = new InputTeller({
+      go,
+      perf,
+      progress: this.progress,
+      sink: this.sink,
+      problems: saved.problems,
+      told,
+      gated: gate !== undefined,
+    })
   }
 
   static start(
@@ -161,24 +135,7 @@ export class Run {
         perfShiftNs: perfShiftNs(perf, clock, wall, baseNs),
         wallSource: wall.source,
       },
-      progress: {
-        boundaryNs: -Infinity,
-        settledNs: -Infinity,
-        lookNs: -Infinity,
-        firstNs: Infinity,
-        lastNs: -Infinity,
-        lastGoNs: -Infinity,
-        lastPerfNs: -Infinity,
-        goEvents: 0,
-        perfRecords: 0,
-        perfLost: 0,
-        gen: -1,
-        goBytes: 0,
-        perfEnded: false,
-        goEnded: false,
-        wallOriginNs: undefined,
-        isRefused: false,
-      },
+      progress: newProgress(),
       reducers: {},
       fit: undefined,
       problems: undefined,
@@ -187,14 +144,12 @@ export class Run {
 
   goEvent(atNs: number, shipments: Shipments, gaps: Gaps): void {
     const { progress } = this
-    if (this.go.event.gen !== progress.gen) this.enterGeneration(atNs, shipments, gaps)
+    if (this.go.event.gen !== progress.gen) this.input.enterGeneration(atNs, shipments, gaps)
     this.advance(atNs)
     const threads = this.asksForThreads ? this.perf.header.threads : this.knownThreads
     if (threads === undefined) this.timeline.goEvent(this.go.event, this.go, atNs)
     else renameThreads(this.go.event, threads, (event) => this.timeline.goEvent(event, this.go, atNs))
-    progress.goEvents++
-    if (atNs > progress.lastGoNs) progress.lastGoNs = atNs
-    for (const reducer of this.counting) reducer.input('gotrace', atNs, 1, 0, 0)
+    this.input.goEvent(atNs)
   }
 
   perfRecord(atNs: number, shippedAtMs: number | undefined): void {
@@ -205,16 +160,7 @@ export class Run {
     if (this.perfOnAxis) this.advance(atNs)
     // The second that has just ended may have been its last one on the axis.
     if (this.perfOnAxis) late = this.timeline.perfRecord(record, this.perf, atNs)
-    this.tellProblems('perf', atNs)
-    progress.perfRecords++
-    for (const reducer of this.counting) reducer.input('perf', atNs, 1, record.bytes, late ? 1 : 0)
-    const { detail } = this.perf.header
-    if (detail !== 'full') for (const [, reducer] of this.reducers) reducer.thinned?.(atNs, detail)
-    if (record.kind === PerfKind.Lost || record.kind === PerfKind.LostSamples) {
-      progress.perfLost += record.lost
-      for (const [, reducer] of this.reducers) reducer.lost?.(atNs, record.lost)
-    }
-    this.shipped('perf', atNs, shippedAtMs)
+    this.input.perfRecord(atNs, late, shippedAtMs)
   }
 
   /** The perf reader has moved to its next record, which will be applied when its time has come; `afterGap`: others before it never came. */
@@ -226,8 +172,7 @@ export class Run {
 
   /** Bytes of a track were lost on their way, before what happened at `atNs`. */
   gap(track: Track, atNs: number, lostBytes: number): void {
-    if (lostBytes === 0 || atNs === -Infinity) return
-    for (const [, reducer] of this.reducers) reducer.gap?.(track, atNs, lostBytes)
+    this.input.gap(track, atNs, lostBytes)
   }
 
   endPerf(): void {
@@ -243,28 +188,21 @@ export class Run {
   finish(gaps: Readonly<Record<Track, Gaps>>): void {
     this.endGo()
     this.endPerf()
-    this.countGoBytes()
-    const { lastNs } = this.progress
-    for (const track of ['gotrace', 'perf'] as const) {
-      this.tellProblems(track, lastNs)
-      this.gap(track, lastNs, gaps[track].takeUpTo(Infinity))
-    }
+    this.input.finish(gaps)
     this.checkClocks()
     this.flush(Infinity)
   }
 
   /** Live state: valid until the next event. `position`: where both tracks will be read on from. */
   save(position: Readonly<Record<Track, number>>): RunState {
+    this.input.tell()
     return {
       timeline: this.timeline.state,
       sink: this.sink.state,
       axis: this.axis,
       progress: this.progress,
       fit: this.fit.state,
-      problems: {
-        gotrace: this.problems.gotrace.before(position.gotrace),
-        perf: this.problems.perf.before(position.perf),
-      },
+      problems: this.input.problemsBefore(position),
       reducers: Object.fromEntries(this.reducers.map(([name, reducer]) => [name, reducer.state])),
     }
   }
@@ -302,6 +240,7 @@ export class Run {
     if (atNs < progress.lookNs) return
     const secondEnded = atNs >= progress.boundaryNs
     if (secondEnded) {
+      this.input.tell()
       progress.settledNs = progress.boundaryNs
       progress.boundaryNs = sink.startOf(sink.secondOf(atNs) + 1)
     }
@@ -337,56 +276,6 @@ export class Run {
     this.timeline.endPerf()
     this.perfOnAxis = false
   }
-
-  /** A generation is counted, in bytes and in lag, in the second of its last event. */
-  private enterGeneration(atNs: number, shipments: Shipments, gaps: Gaps): void {
-    const { progress, go } = this
-    progress.gen = go.event.gen
-    this.countGoBytes()
-    this.gap('gotrace', atNs, gaps.takeUpTo(progress.goBytes))
-    this.noteWallClock(atNs)
-    if (progress.goBytes > 0) this.shipped('gotrace', this.lastOpenGoNs, shipments.at(progress.goBytes - 1))
-  }
-
-  /** Rows keep the wall time of the start: what was set in between is counted, and nothing moves. */
-  private noteWallClock(atNs: number): void {
-    const { progress } = this
-    const { clock } = this.go.event
-    if (clock === undefined) return
-    const originNs = clock.wallNs - clock.monotonicNs
-    const stepNs = originNs - (progress.wallOriginNs ?? originNs)
-    progress.wallOriginNs = originNs
-    if (stepNs > -clockStepNs && stepNs < clockStepNs) return
-    for (const [, reducer] of this.reducers) reducer.clockStep?.(atNs)
-  }
-
-  private countGoBytes(): void {
-    const { progress } = this
-    const bytes = this.go.consumedBytes - progress.goBytes
-    progress.goBytes = this.go.consumedBytes
-    if (progress.lastGoNs === -Infinity) return
-    for (const reducer of this.counting) reducer.input('gotrace', this.lastOpenGoNs, 0, bytes, 0)
-  }
-
-  /** The last Go event, or the start of the current second when the second of that event may have been written already. */
-  private get lastOpenGoNs(): number {
-    const { lastGoNs, boundaryNs } = this.progress
-    return lastGoNs === -Infinity ? lastGoNs : Math.max(lastGoNs, boundaryNs - 1e9)
-  }
-
-  private tellProblems(track: Track, atNs: number): void {
-    const count = this.problems[track].take()
-    // Without any event there is no second to count them in.
-    if (count === 0 || atNs === -Infinity) return
-    for (const [, reducer] of this.reducers) reducer.unreadable?.(track, atNs, count)
-  }
-
-  private shipped(track: Track, atNs: number, shippedAtMs: number | undefined): void {
-    // Before the first event there is no second to count it in.
-    if (shippedAtMs === undefined || atNs === -Infinity) return
-    const lagMs = Math.max(0, Math.round(shippedAtMs - this.sink.wallMs(atNs)))
-    for (const [, reducer] of this.reducers) reducer.shipped?.(track, atNs, lagMs)
-  }
 }
 
 /**
@@ -399,10 +288,6 @@ function perfShiftNs(perf: PerfScriptReader, clock: ClockDecision, wall: Wall, b
   if (clock.joined || reference === undefined) return Number(perfBaseNs - baseNs)
   const originNs = reference.wallNs - reference.clockNs
   return Number(perfBaseNs + originNs - wall.originNs - baseNs)
-}
-
-function wantsInput(reducer: Reducer): reducer is Reducer & Pick<Required<Reducer>, 'input'> {
-  return reducer.input !== undefined
 }
 
 /** A measure whose rows nobody wants is not made: on a busy service measures take longer than reading does. */
