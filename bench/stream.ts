@@ -33,7 +33,7 @@ export const bench: Bench = {
     await run('delay', async (site) => {
       const capture = await longCapture()
       const capacity = await measureThroughput(site, capture, { sources: 6, normalizers: 1, say })
-      await measureDelay(site, capture, { megabytesPerSecond: capacity / 2, warmUpMs: 10_000, say })
+      await measureDelay(site, capture, { megabytesPerSecond: capacity / 2, say })
     })
     await run('soak', async (site) => {
       await soak(site, steady, { sources: 50, seconds: soakS, speed: 0.1, say })
@@ -44,7 +44,7 @@ export const bench: Bench = {
   },
 }
 
-/** Half a minute of a service at a steady rate: long enough that the beginning of a process does not decide what is measured. */
+/** Half a minute of a service at a steady rate. */
 async function longCapture(): Promise<string> {
   const out = resolve('.dualtrace/bench/steady')
   rmSync(out, { recursive: true, force: true })

@@ -1,4 +1,4 @@
-import { performance } from 'node:perf_hooks'
+import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { analyzeCapture, openCapture } from '../../src/pipeline/offline.js'
 import { replay } from '../../src/pipeline/replay.js'
@@ -9,8 +9,6 @@ import { cpuSeconds } from './process.js'
 
 export interface DelayOptions {
   readonly megabytesPerSecond: number
-  /** What a process that has just started computes slower than it will is told apart. */
-  readonly warmUpMs: number
   readonly say: (line: string) => void
 }
 
@@ -18,10 +16,11 @@ const pollMs = 100
 
 /**
  * How long after the last event of its second a row can be seen in QuestDB: what the replay waits for a generation of the trace to
- * be complete is in it, as it is with a live source. So it is shipped as fast as it was recorded, for generations as long as live ones.
+ * be complete is in it, as it is with a live source. So it is shipped as fast as it was recorded, for generations as long as live ones. Twice: to a process that
+ * has just started and computes slower than it will, and to the same one after that.
  */
 export async function measureDelay(site: Site, capture: string, options: DelayOptions): Promise<void> {
-  const { megabytesPerSecond, warmUpMs, say } = options
+  const { megabytesPerSecond, say } = options
   const { summary, rows } = await analyzeCapture(capture)
   const nowhere = { send: () => Promise.resolve() }
   const once = { topics: topicNames(), sources: 1, speed: undefined, messageBytes: 1_000_000 }
@@ -31,46 +30,45 @@ export async function measureDelay(site: Site, capture: string, options: DelayOp
   const endMs = originMs + summary.durationNs / 1e6
   const ofClasses = rows.filter(({ table }) => table === 'time_classes')
   const wanted = sources * new Set(ofClasses.map(({ row }) => row.ts)).size
-  const delays: Delay[] = []
   const deployment = site.deploy('delay')
   const normalizer = await deployment.start()
   await normalizer.said('reading', '"partition":3')
-  const cpuBefore = cpuSeconds(normalizer.pid!)
-  const beganMs = performance.now()
-  let bytes = 0
-  const source = `bench/delay/1/2026`
-  const startMs = Date.now()
-  let shipped = false
-  const shipping = deployment.withProducer(async (producer) => {
-    const opened = await openCapture(capture)
-    const named = { ...opened, names: { ...opened.names, source } }
-    const how = { topics: deployment.topics, sources, speed: 1, messageBytes: 1_000_000 }
-    bytes = (await replay(named, producer, how)).bytes
-    shipped = true
-  })
-  const timing = { startMs, originMs, endMs, over: () => shipped, wanted }
-  const all = await expectedSeconds(site.questdbUrl, source, delays, timing)
-  await shipping
-  if (!all) throw new Error('rows are missing')
-  const seconds = (performance.now() - beganMs) / 1000
-  const busy = (cpuSeconds(normalizer.pid!) - cpuBefore) / seconds
-  say(
-    `delay from the end of a second of data to its row in QuestDB, ${sources} sources, ${(bytes / 1e6 / seconds).toFixed(1)} MB/s (${(busy * 100).toFixed(0)} % of one CPU): ` +
-      `${quantiles(delays.filter(({ completeMs }) => completeMs >= warmUpMs))}; ` +
-      `in the first ${warmUpMs / 1000} s of the process ${quantiles(delays.filter(({ completeMs }) => completeMs < warmUpMs))}`,
-  )
+  for (const process of ['a process that has just started', 'the same process after that']) {
+    const cpuBefore = cpuSeconds(normalizer.pid!)
+    const startMs = Date.now()
+    let bytes = 0
+    let shipped = false
+    const source = `bench/delay/${startMs}/2026`
+    const shipping = deployment.withProducer(async (producer) => {
+      const opened = await openCapture(capture)
+      const named = { ...opened, names: { ...opened.names, source } }
+      const how = { topics: deployment.topics, sources, speed: 1, messageBytes: 1_000_000 }
+      bytes = (await replay(named, producer, how)).bytes
+      shipped = true
+    })
+    const delays: number[] = []
+    const all = await expectedSeconds(site.questdbUrl, source, delays, {
+      startMs,
+      originMs,
+      endMs,
+      over: () => shipped,
+      wanted,
+    })
+    await shipping
+    if (!all) throw new Error('rows are missing')
+    const seconds = (Date.now() - startMs) / 1000
+    const busy = (cpuSeconds(normalizer.pid!) - cpuBefore) / seconds
+    say(
+      `delay from the end of a second of data to its row in QuestDB, ${process}, ${sources} sources of ${basename(capture)}, ` +
+        `${(bytes / 1e6 / seconds).toFixed(1)} MB/s (${(busy * 100).toFixed(0)} % of one CPU): ${quantiles(delays)}`,
+    )
+  }
 }
 
-function quantiles(delays: readonly Delay[]): string {
-  const sorted = delays.map(({ delayMs }) => delayMs).sort((a, b) => a - b)
+function quantiles(delays: readonly number[]): string {
+  const sorted = delays.toSorted((a, b) => a - b)
   const at = (share: number) => `${Math.round(sorted[Math.floor(share * (sorted.length - 1))]!)} ms`
   return `p50 ${at(0.5)}, p99 ${at(0.99)}, longest ${at(1)} (${sorted.length} seconds of sources)`
-}
-
-interface Delay {
-  /** When the second was over, since the replay began. */
-  readonly completeMs: number
-  readonly delayMs: number
 }
 
 interface Timing {
@@ -83,7 +81,7 @@ interface Timing {
 }
 
 /** Looks at the stored seconds until all are there; notes when each was first seen. */
-async function expectedSeconds(url: string, source: string, delays: Delay[], timing: Timing) {
+async function expectedSeconds(url: string, source: string, delays: number[], timing: Timing) {
   const { startMs, originMs, endMs, over, wanted } = timing
   const seen = new Set<string>()
   const sql = `select distinct source, cast(ts as long) / 1000000000 second from time_classes where source like '${source}%'`
@@ -96,7 +94,7 @@ async function expectedSeconds(url: string, source: string, delays: Delay[], tim
       if (seen.has(key)) continue
       seen.add(key)
       const completeMs = Math.min((Number(second) + 1) * 1000, endMs) - originMs
-      delays.push({ completeMs, delayMs: nowMs - (startMs + completeMs) })
+      delays.push(nowMs - (startMs + completeMs))
     }
     if (seen.size === wanted) return true
     if (over()) patienceEndMs = Math.min(patienceEndMs, nowMs + 60_000)
