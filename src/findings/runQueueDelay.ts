@@ -18,10 +18,15 @@ interface Bucket {
   worstNs: number
   /** Thread name that the kernel ran instead → ns of the threads that lost their CPU to it most. */
   readonly instead: Map<string, number>
+  /** Of threads that ran no goroutine. */
+  asideNs: number
   onCpuNs: number
 }
 
-/** Threads were woken and waited long for a CPU: the node has too few for all, or the cgroup may not use them. One finding a second. */
+/**
+ * Threads were woken and waited long for a CPU: the node has too few for all, or the cgroup may not use them. One finding a second. Only threads
+ * that ran goroutines count: nobody waits for sysmon, or for a thread that looks for work and finds none.
+ */
 export const runQueueDelay: Detector = {
   name: 'run_queue_delay',
   hears: [runQueueTable, timeClassesTable],
@@ -50,13 +55,28 @@ export const runQueueDelay: Detector = {
 
 function noWaits(): Bucket {
   return {
-    ...{ threads: 0, wakes: 0, wokenNs: 0, preemptedNs: 0, idleNs: 0, maxNs: 0, worstTid: -1, worstNs: 0, onCpuNs: 0 },
+    ...{
+      threads: 0,
+      wakes: 0,
+      wokenNs: 0,
+      preemptedNs: 0,
+      idleNs: 0,
+      maxNs: 0,
+      worstTid: -1,
+      worstNs: 0,
+      asideNs: 0,
+      onCpuNs: 0,
+    },
     instead: new Map(),
   }
 }
 
 function addThread(bucket: Bucket, values: Values): void {
   const ns = (column: string) => values[column] as number
+  if (ns('goroutines') === 0) {
+    bucket.asideNs += ns('woken_ns')
+    return
+  }
   bucket.wakes += ns('wakes')
   bucket.wokenNs += ns('woken_ns')
   bucket.preemptedNs += ns('preempted_ns')
@@ -74,7 +94,7 @@ function addThread(bucket: Bucket, values: Values): void {
 }
 
 function explain(bucket: Bucket, fromNs: number, share: number, critical: boolean): Finding {
-  const { wakes, wokenNs, preemptedNs, idleNs, maxNs, onCpuNs, worstTid, worstNs } = bucket
+  const { wakes, wokenNs, preemptedNs, idleNs, maxNs, asideNs, onCpuNs, worstTid, worstNs } = bucket
   const instead = [...bucket.instead].sort((a, b) => b[1] - a[1]).slice(0, shown)
   const throttled = idleNs > preemptedNs / 2
   const kernel = [
@@ -84,10 +104,13 @@ function explain(bucket: Bucket, fromNs: number, share: number, critical: boolea
   if (instead.length > 0) {
     kernel.push(`switched to instead: ${instead.map(([comm, ns]) => `${comm} (${formatNs(ns)})`).join(', ')}`)
   }
+  if (asideNs > 0) {
+    kernel.push(`threads that ran no goroutine (sysmon, or in search of work) waited ${formatNs(asideNs)}, not counted`)
+  }
   return {
     detector: runQueueDelay.name,
     severity: critical ? 'critical' : 'warning',
-    title: `threads woken and without a CPU for ${formatNs(wokenNs)} in this second, beside ${formatNs(onCpuNs)} of work`,
+    title: `threads with goroutines to run waited ${formatNs(wokenNs)} for a CPU in this second, beside ${formatNs(onCpuNs)} of work`,
     fromNs,
     toNs: fromNs + 1e9,
     weightNs: wokenNs,

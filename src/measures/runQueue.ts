@@ -22,6 +22,11 @@ export const runQueueTable: Table = {
     },
     { name: 'max_ns', type: 'long', doc: 'longest single wait, ns' },
     {
+      name: 'goroutines',
+      type: 'long',
+      doc: 'times it began to run a goroutine in this second, or to run it again after a preemption; 0: it is sysmon or only looked for work, or there is no Go trace',
+    },
+    {
       name: 'instead',
       type: 'symbol',
       doc: 'thread name that the kernel switched to when it preempted this one, that with the most time; null when not told',
@@ -41,6 +46,7 @@ interface Waits {
   preemptedNs: number
   idleNs: number
   maxNs: number
+  goroutines: number
   /** Thread name → ns. */
   readonly instead: Map<string, number>
 }
@@ -65,11 +71,15 @@ export const runQueue: Measure = {
         waits.wokenNs += inNs - wakeNs
         waits.maxNs = Math.max(waits.maxNs, inNs - wakeNs)
       },
-      offCpu({ thread, fromNs, toNs, kernel }) {
+      started({ tid }, _runnableNs, startNs) {
+        waitsOf(tid, startNs).goroutines++
+      },
+      offCpu({ thread, goroutine, fromNs, toNs, kernel }) {
         if (kernel !== Kernel.Preempted) return
         const waits = waitsOf(thread.tid, toNs)
         const ns = toNs - fromNs
         waits.preemptions++
+        if (goroutine !== undefined) waits.goroutines++
         waits.preemptedNs += ns
         waits.maxNs = Math.max(waits.maxNs, ns)
         if (thread.nextTid === 0) waits.idleNs += ns
@@ -77,7 +87,8 @@ export const runQueue: Measure = {
       },
       flush(beforeNs) {
         for (const { startNs, bucket } of buckets.takeEnded(beforeNs)) {
-          const { top, other } = topAndOther(bucket, threadsShown, totalNs, (a, b) => a - b, merge)
+          const waited = new Map([...bucket].filter(([, { wakes, preemptions }]) => wakes + preemptions > 0))
+          const { top, other } = topAndOther(waited, threadsShown, totalNs, (a, b) => a - b, merge)
           for (const [tid, waits] of top) sink.row(runQueueTable, startNs, { tid, ...valuesOf(waits) })
           if (other !== undefined) sink.row(runQueueTable, startNs, { tid: -1, ...valuesOf(other) })
         }
@@ -87,7 +98,10 @@ export const runQueue: Measure = {
 }
 
 function noWaits(): Waits {
-  return { wakes: 0, wokenNs: 0, preemptions: 0, preemptedNs: 0, idleNs: 0, maxNs: 0, instead: new Map() }
+  return {
+    ...{ wakes: 0, wokenNs: 0, preemptions: 0, preemptedNs: 0, idleNs: 0, maxNs: 0, goroutines: 0 },
+    instead: new Map(),
+  }
 }
 holdsTimes(noWaits(), 'wokenNs', 'preemptedNs', 'idleNs', 'maxNs')
 
@@ -105,18 +119,20 @@ function valuesOf(waits: Waits) {
     preempted_ns: waits.preemptedNs,
     idle_ns: waits.idleNs,
     max_ns: waits.maxNs,
+    goroutines: waits.goroutines,
     instead: instead[0]?.[0] ?? null,
   }
 }
 
 function merge(all: readonly Waits[]): Waits {
   const sum = noWaits()
-  for (const { wakes, wokenNs, preemptions, preemptedNs, idleNs, maxNs, instead } of all) {
+  for (const { wakes, wokenNs, preemptions, preemptedNs, idleNs, maxNs, goroutines, instead } of all) {
     sum.wakes += wakes
     sum.wokenNs += wokenNs
     sum.preemptions += preemptions
     sum.preemptedNs += preemptedNs
     sum.idleNs += idleNs
+    sum.goroutines += goroutines
     sum.maxNs = Math.max(sum.maxNs, maxNs)
     for (const [comm, ns] of instead) sum.instead.set(comm, (sum.instead.get(comm) ?? 0) + ns)
   }

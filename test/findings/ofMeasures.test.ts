@@ -177,6 +177,17 @@ describe('findings from what measures wrote', () => {
     assert.match(evidence.next, /more threads want to run than there are CPUs/)
   })
 
+  it('say nothing of the waits of threads that ran no goroutine', () => {
+    const rows = findingsIn({
+      perf(p) {
+        p.out(102, 10, 'S')
+        p.wake(102, 20)
+        p.into(102, 420)
+      },
+    })
+    assert.deepEqual(rows, [])
+  })
+
   it('tell that a cgroup’s quota kept threads off idle CPUs', () => {
     const rows = findingsIn({
       ...waits,
