@@ -18,11 +18,13 @@ interface Spike {
   readonly waitStack: string
   readonly ready: NetworkReady
   readonly runNs: number
+  readonly runTid: number
+  readonly kernelNs: number
   readonly totalNs: number
 }
 
 /** Which part of a netpoll delay was the long one. */
-type Part = 'poll' | 'poll_to_ready' | 'ready_to_run'
+type Part = 'poll_to_ready' | 'ready_to_run' | 'thread_wait'
 
 /** Goroutines whose socket was ready long before they ran: one finding a second, about the worst of them. */
 export const netpollDelay: Detector = {
@@ -38,7 +40,8 @@ export const netpollDelay: Detector = {
         bucket.count++
         if (bucket.worst !== undefined && bucket.worst.totalNs >= totalNs) return
         const { goid, startFunc, waitStack } = delay.goroutine
-        bucket.worst = { goid, startFunc, waitStack, ready: delay.ready, runNs: delay.runNs, totalNs }
+        const { ready, runNs, runTid, kernelNs } = delay
+        bucket.worst = { goid, startFunc, waitStack, ready, runNs, runTid, kernelNs, totalNs }
       },
       flush(beforeNs) {
         for (const { bucket } of takeEnded(state, sink, beforeNs)) {
@@ -55,7 +58,7 @@ function explain(spike: Spike, count: number, critical: boolean): Finding {
   const { ready, runNs, totalNs } = spike
   const pollToReadyNs = ready.readyNs - ready.pollNs
   const readyToRunNs = runNs - ready.readyNs
-  const part: Part = pollToReadyNs > readyToRunNs ? 'poll_to_ready' : 'ready_to_run'
+  const part = longestPart(pollToReadyNs, readyToRunNs, spike.kernelNs)
   const name = nameGoroutine(spike.goid, spike.startFunc)
   const allBusy = ready.totalPs > 0 && ready.busyPs === ready.totalPs
   const pollGapNs = ready.pollNs - ready.previousPollNs
@@ -67,7 +70,7 @@ function explain(spike: Spike, count: number, critical: boolean): Finding {
     toNs: runNs,
     weightNs: totalNs,
     go: goSide(spike, readyToRunNs, allBusy),
-    kernel: kernelSide(ready, pollToReadyNs, pollGapNs),
+    kernel: kernelSide(spike, pollToReadyNs, pollGapNs),
     next: nextStep(part, allBusy, ready.busyFuncs),
     facts: {
       count,
@@ -77,6 +80,8 @@ function explain(spike: Spike, count: number, critical: boolean): Finding {
       tid: ready.tid,
       poll_to_ready_ns: Number.isNaN(pollToReadyNs) ? null : pollToReadyNs,
       ready_to_run_ns: readyToRunNs,
+      kernel_ns: spike.kernelNs,
+      run_tid: spike.runTid,
       total_ns: totalNs,
       poll_gap_ns: Number.isNaN(pollGapNs) ? null : pollGapNs,
       poller_without_p: ready.pollerWithoutP,
@@ -85,6 +90,11 @@ function explain(spike: Spike, count: number, critical: boolean): Finding {
       busy_functions: ready.busyFuncs.join(', '),
     },
   }
+}
+
+function longestPart(pollToReadyNs: number, readyToRunNs: number, kernelNs: number): Part {
+  if (pollToReadyNs > readyToRunNs) return 'poll_to_ready'
+  return kernelNs > readyToRunNs / 2 ? 'thread_wait' : 'ready_to_run'
 }
 
 function goSide(spike: Spike, readyToRunNs: number, allBusy: boolean): string[] {
@@ -107,14 +117,18 @@ function goSide(spike: Spike, readyToRunNs: number, allBusy: boolean): string[] 
   return lines
 }
 
-function kernelSide(ready: NetworkReady, pollToReadyNs: number, pollGapNs: number): string[] {
-  if (Number.isNaN(pollToReadyNs)) return []
-  const lines = [
-    `epoll_pwait on thread ${ready.tid} returned ${formatNs(pollToReadyNs)} before the goroutine was made runnable`,
-  ]
+function kernelSide({ ready, runTid, kernelNs }: Spike, pollToReadyNs: number, pollGapNs: number): string[] {
+  const lines: string[] = []
+  if (!Number.isNaN(pollToReadyNs)) {
+    lines.push(
+      `epoll_pwait on thread ${ready.tid} returned ${formatNs(pollToReadyNs)} before the goroutine was made runnable`,
+    )
+  }
   if (!Number.isNaN(pollGapNs)) {
     lines.push(`nobody had polled for ${formatNs(pollGapNs)} before that: the data may have been there as long`)
   }
+  if (kernelNs > 0)
+    lines.push(`thread ${runTid}, which then ran it, wanted a CPU and had none for ${formatNs(kernelNs)}`)
   return lines
 }
 
@@ -122,9 +136,12 @@ function nextStep(part: Part, allBusy: boolean, busyFuncs: readonly string[]): s
   if (part === 'poll_to_ready') {
     return 'the polling thread was delayed after epoll returned: look at its thread in cpu_stolen and at the CPU limits of the service'
   }
+  if (part === 'thread_wait') {
+    return 'the thread that was to run it got no CPU: look at run_queue for what ran instead, and at the CPU limit of the service'
+  }
   if (allBusy) {
     const what = busyFuncs.length === 0 ? 'the CPU-bound goroutines' : busyFuncs.map(shortFunc).join(', ')
     return `every P runs CPU-bound work: limit how many of ${what} run at once (fewer than GOMAXPROCS), or give the service more CPUs`
   }
-  return 'Ps were free, yet the goroutine waited: look at sched_latency (kernel part) for threads that were woken and got no CPU'
+  return 'Ps were free, yet the goroutine waited: look at run_queue for threads that were woken or preempted and got no CPU'
 }

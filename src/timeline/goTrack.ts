@@ -160,7 +160,7 @@ export class GoTrack {
     thread.goid = goid
     for (const listener of this.core.ofStarts) listener.started(goroutine, runnableNs, atNs, kernelNs)
     if (goroutine.ready !== undefined) {
-      const delay = { goroutine, ready: goroutine.ready, runNs: atNs, runTid: tid }
+      const delay = { goroutine, ready: goroutine.ready, runNs: atNs, runTid: tid, kernelNs }
       for (const listener of this.core.listeners) listener.netpollDelay?.(delay)
       goroutine.ready = undefined
     }

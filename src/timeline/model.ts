@@ -138,6 +138,8 @@ export interface NetpollDelay {
   readonly runNs: number
   /** Thread the goroutine runs on. */
   readonly runTid: number
+  /** How long of the wait to run that thread wanted a CPU and had none, as far as perf told, ns. */
+  readonly kernelNs: number
 }
 
 /** One stretch of a thread off CPU while its goroutine was Running. */

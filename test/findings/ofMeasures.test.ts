@@ -117,6 +117,33 @@ describe('findings from what measures wrote', () => {
     assert.deepEqual(evidence.kernel, ['read on thread 100 returned 42'])
   })
 
+  it('tell of a netpoll delay when the thread that was to run the goroutine got no CPU', () => {
+    const rows = findingsIn({
+      perf(p) {
+        p.enter(101, 290, 'epoll_pwait')
+        p.exit(101, 299.9, 'epoll_pwait', 1)
+        p.out(100, 11, 'S')
+        p.wake(100, 300.1)
+        p.into(100, 340)
+      },
+      go(event, w) {
+        event(100, 10, Ev.GoBlock, w.string('network'), w.stack('internal/poll.runtime_pollWait', 'main.serve'))
+        event(101, 280, Ev.GoBlock, w.string('chan receive'), w.stack('runtime.chanrecv1', 'main.loop'))
+        event(101, 300, Ev.GoUnblock, 1, 1, 0)
+        event(101, 301, Ev.GoUnblock, 2, 1, 0)
+        event(101, 302, Ev.GoStart, 2, 2)
+        event(100, 340.1, Ev.GoStart, 1, 2)
+      },
+    })
+    const { evidence } = only(rows.filter((row) => row['detector'] === 'netpoll_delay'))
+    assert.equal(evidence.facts['kernel_ns'], 39_900_000)
+    assert.ok(
+      evidence.kernel.includes('thread 100, which then ran it, wanted a CPU and had none for 39.9 ms'),
+      evidence.kernel.join(),
+    )
+    assert.match(evidence.next, /^the thread that was to run it got no CPU: look at run_queue/)
+  })
+
   it('tell that the garbage collector runs most of the time, and that its heap is small', () => {
     const { row, evidence } = only(findingsIn(cycle(100, 900, [200, 201], 4_194_304)))
     assert.deepEqual([row['detector'], row['severity']], ['gc_pressure', 'warning'])
