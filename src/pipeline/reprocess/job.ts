@@ -102,7 +102,7 @@ async function alone(
 }
 
 async function clear(job: string): Promise<void> {
-  for (const name of await readdir(job)) if (name !== lockName) await rm(join(job, name), { recursive: true })
+  for (const name of await readdir(job)) if (name !== lockName) await rm(join(job, name), { recursive: true, force: true })
 }
 
 async function compute(
