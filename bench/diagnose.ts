@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { createWriteStream, mkdirSync, statSync } from 'node:fs'
+import { createWriteStream, mkdirSync, rmSync, statSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { resolve } from 'node:path'
 import { Readable } from 'node:stream'
@@ -15,10 +15,11 @@ const rounds = Number(process.env['DIAGNOSE_ROUNDS'] ?? 3)
 const output = resolve('.dualtrace/bench')
 const data = `${output}/diagnose.data`
 const trace = `${output}/diagnose.trace`
+const text = `${output}/diagnose.txt`
 
 /**
  * Every system call of a busy service with its stack, read by `diagnose` from a pipe, against the `perf script` that writes them: to nowhere, and
- * into a pipe that is read, which is what a pipe alone costs. `DIAGNOSE_KEEP=1` takes the capture that is there.
+ * into a pipe that is read, which is what a pipe alone costs, and into a file, which is what one does without `diagnose`. `DIAGNOSE_KEEP=1` takes the capture that is there.
  */
 export const bench: Bench = {
   name: 'diagnose',
@@ -28,10 +29,13 @@ export const bench: Bench = {
     if (process.env['DIAGNOSE_KEEP'] !== '1' || !isThere) await recordCapture()
     const alone: Run[] = []
     const piped: Run[] = []
+    const stored: Run[] = []
     const joined: Run[] = []
     for (let round = 0; round < rounds; round++) {
       alone.push(timed(`${script} > /dev/null`))
       piped.push(timed(`${script} | cat > /dev/null`))
+      stored.push(timed(`${script} > ${text}`))
+      rmSync(text)
       joined.push(timed(`${script} | ${diagnose} > /dev/null`))
     }
     const textMb = textBytes() / 1e6
@@ -45,9 +49,11 @@ export const bench: Bench = {
         `median of ${rounds} by turns, load ${loadavg()[0]!.toFixed(1)}\n` +
         line('perf script alone', alone) +
         line('perf script | cat', piped) +
+        line('perf script > FILE', stored) +
         line('perf script | dualtrace diagnose', joined) +
         ratioLine('perf script alone', ratiosTo(alone)) +
         ratioLine('perf script | cat', ratiosTo(piped)) +
+        ratioLine('perf script > FILE', ratiosTo(stored)) +
         `  peak of diagnose ${median(joined.map((run) => run.rssMiB!)).toFixed(0)} MiB\n`,
     )
   },

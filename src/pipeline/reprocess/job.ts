@@ -102,7 +102,8 @@ async function alone(
 }
 
 async function clear(job: string): Promise<void> {
-  for (const name of await readdir(job)) if (name !== lockName) await rm(join(job, name), { recursive: true, force: true })
+  for (const name of await readdir(job))
+    if (name !== lockName) await rm(join(job, name), { recursive: true, force: true })
 }
 
 async function compute(
