@@ -228,7 +228,7 @@ export class Analysis {
     const decided = known ?? decideClock({ ...this.evidence(), goVersion: this.goReady ? go.version : undefined })
     const { threads } = this.options
     const clock = threads === undefined || !go.threadsAreTids ? decided : { ...decided, threads }
-    const baseNs = axisBefore((this.goReady ? go.baseNs : perf.baseNs) ?? 0n)
+    const baseNs = (this.goReady ? go.baseNs : perf.baseNs) ?? 0n
     const wall = this.goReady && !go.clockIsMonotonic ? this.wallOfOwnClock(baseNs, clock) : this.wallOfMonotonic(clock)
     const run = Run.start(this.options, go, perf, clock, wall, baseNs)
     run.timeline.listThreads(this.listedThreads)
@@ -318,15 +318,6 @@ export class Analysis {
     const position = { gotrace: go.consumedBytes, perf }
     onCheckpoint({ position, state: { go: go.save(), perf: this.perf.save(), ...run.save(position) } })
   }
-}
-
-/**
- * The axis begins some seconds before the first event: below 2^31 ns times are small integers to the engine, which would compile everything for
- * those, and again when the third second comes.
- */
-function axisBefore(firstSecondNs: bigint): bigint {
-  const baseNs = firstSecondNs - 4_000_000_000n
-  return baseNs < 0n ? 0n : baseNs
 }
 
 function parsePair(pair: { monotonicNs: string; wallNs: string }): WallPair {
