@@ -47,12 +47,16 @@ async function run(directory: string, flags: ReplayFlags): Promise<void> {
     signal,
   })
   const topics = topicNames(flags.topicPrefix)
-  await transport.ensureTopics(topicSpecs(topics, flags.partitions, weekMs))
-  const producer = await transport.producer()
   const { sources, speed, messageBytes } = flags
-  const result = await replay(capture, producer, { topics, sources, speed, messageBytes, signal })
-  await producer.close()
-  await transport.close()
+  const ship = async () => {
+    await transport.ensureTopics(topicSpecs(topics, flags.partitions, weekMs))
+    const producer = await transport.producer()
+    const result = await replay(capture, producer, { topics, sources, speed, messageBytes, signal })
+    await producer.close()
+    return result
+  }
+  // An open connection would keep the process alive.
+  const result = await ship().finally(() => transport.close())
   process.stdout.write(`${JSON.stringify(result)}\n`)
   process.exit(process.exitCode ?? 0)
 }

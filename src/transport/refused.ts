@@ -5,11 +5,11 @@ import type { KafkaOptions } from './kafkaClient.js'
 /** TLS alerts by which a broker refuses a client: it wants a certificate, or another one. */
 const clientRefused = /^ERR_SSL_.*ALERT.*(CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE)/
 
-/** The sentence for an error that trying again does not help, because one side does not trust the other; undefined for all others. */
+/** The sentence for an error that trying again does not help, because one side does not trust the other or lets it do too little; undefined for all others. */
 export function refusal(error: unknown, { brokers, sasl, tls }: KafkaOptions): UserError | undefined {
   const at = `Kafka at ${brokers.join(', ')}`
   for (let inner = error; inner instanceof Error; inner = inner.cause) {
-    const code = (inner as NodeJS.ErrnoException).code ?? ''
+    const { code = '', type = '' } = inner as NodeJS.ErrnoException & { readonly type?: string }
     if (inner.name === 'KafkaJSSASLAuthenticationError')
       return inner.message.includes('not supported by the server')
         ? new UserError(
@@ -18,6 +18,10 @@ export function refusal(error: unknown, { brokers, sasl, tls }: KafkaOptions): U
         : new UserError(
             `${at} refused the login of ${sasl?.username ?? 'nobody'} (${sasl?.mechanism ?? 'SASL'}): check kafka.sasl.username and password`,
           )
+    if (type.endsWith('_AUTHORIZATION_FAILED'))
+      return new UserError(
+        `${at} does not let ${sasl?.username ?? 'us'} do what is needed (${type}): give this login the rights that docs/operations.md lists`,
+      )
     const reason = untrustedCertificate(inner)
     if (reason !== undefined)
       return new UserError(

@@ -8,7 +8,7 @@ import type { KafkaSecurity } from '../../src/transport/security.js'
 import { packageRoot } from '../../src/stack/paths.js'
 import { runCli } from '../support/cli.js'
 import { requireJava, requireOpenssl } from '../support/requirements.js'
-import { type SecuredStack, securedStack } from '../support/securedStack.js'
+import { limitedUser, type SecuredStack, securedStack } from '../support/securedStack.js'
 
 const healthy = join(packageRoot(), 'test/captures/healthy')
 
@@ -113,6 +113,12 @@ describe('Kafka that does not let everybody in', function () {
       'login',
       () => ({ DUALTRACE_KAFKA_PASSWORD: wrong, DUALTRACE_KAFKA_SASL: 'plain' }),
       /refused the login of alice \(plain\)/,
+    ],
+    [
+      'a login that may do nothing',
+      'login',
+      () => ({ DUALTRACE_KAFKA_USERNAME: limitedUser, DUALTRACE_KAFKA_SASL: 'scram-sha-256' }),
+      /does not let limited do what is needed \(TOPIC_AUTHORIZATION_FAILED\): give this login the rights/,
     ],
     [
       'an authority that is not trusted',

@@ -20,6 +20,9 @@ export interface SecuredStack {
 
 let started: Promise<SecuredStack> | undefined
 
+/** A login that may do nothing; `alice`, and whoever comes with a certificate or over the open listener, may everything. */
+export const limitedUser = 'limited'
+
 /** Started once for all tests of a run, and stopped after the last. */
 export function securedStack(): Promise<SecuredStack> {
   started ??= start()
@@ -35,7 +38,7 @@ async function start(): Promise<SecuredStack> {
   const ports = await freePorts()
   const { kafka: login, kafkaController: clear, questdbHttp: mutual } = await freePorts()
   const [kafkaPassword, questdbPassword, pgPassword] = ['kafka', 'questdb', 'pg'].map((name) => randomSecret(name))
-  const scram = (mechanism: string) => `${mechanism}=[name=alice,password=${kafkaPassword!}]`
+  const scram = (mechanism: string, user = 'alice') => `${mechanism}=[name=${user},password=${kafkaPassword!}]`
   const jaas = (module: string, user = '') => `org.apache.kafka.common.security.${module} required${user};`
   const plain = jaas('plain.PlainLoginModule', ` user_alice="${kafkaPassword!}"`)
   const perListener = (name: string) => ({
@@ -53,6 +56,8 @@ async function start(): Promise<SecuredStack> {
         { name: 'MUTUAL', protocol: 'SSL', port: mutual },
       ],
       settings: {
+        'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+        'super.users': 'User:ANONYMOUS;User:alice;User:CN=client',
         'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
         ...perListener('login'),
         ...perListener('clear'),
@@ -62,7 +67,7 @@ async function start(): Promise<SecuredStack> {
         'ssl.truststore.location': certificates.ca,
         'listener.name.mutual.ssl.client.auth': 'required',
       },
-      scramUsers: [scram('SCRAM-SHA-256'), scram('SCRAM-SHA-512')],
+      scramUsers: [scram('SCRAM-SHA-256'), scram('SCRAM-SHA-512'), scram('SCRAM-SHA-256', limitedUser)],
     },
     questdb: {
       'http.user': 'writer',
