@@ -5,11 +5,12 @@ import { requireLinux } from '../support/requirements.js'
 
 describe('clock pair', () => {
   it('finds the same offset between the clocks each time, to a small part of a millisecond', () => {
-    const offsets = [readClockPair(), readClockPair(), readClockPair()].map(
-      ({ monotonicNs, wallNs }) => BigInt(wallNs) - BigInt(monotonicNs),
-    )
-    const spread = offsets.map((offset) => Number(offset - offsets[0]!)).map(Math.abs)
-    assert.ok(Math.max(...spread) < 500_000, `offsets differ by ${Math.max(...spread)} ns`)
+    const offsets = Array.from({ length: 9 }, readClockPair)
+      .map(({ monotonicNs, wallNs }) => Number(BigInt(wallNs) - BigInt(monotonicNs)))
+      .sort((one, other) => one - other)
+    // On a busy machine some are read across a moment without a CPU: five of nine agree.
+    const spreads = offsets.slice(4).map((offset, i) => offset - offsets[i]!)
+    assert.ok(Math.min(...spreads) < 500_000, `offsets: ${offsets.join()}`)
   })
 
   it('counts monotonic time from the start of the machine, as perf and Go do', function () {

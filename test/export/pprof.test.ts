@@ -30,7 +30,11 @@ function totalsOf(bytes: Uint8Array): Map<string, string> {
   )
   const totals = new Map<string, [count: bigint, ns: bigint]>()
   for (const { locationId, value } of profile.sample) {
-    const stack = locationId.map((id) => places.get(Number(id))!).join('\n')
+    // Of events without a stack, the last one seen decides whether the profile has no place for them, or one that is nowhere.
+    const stack = locationId
+      .map((id) => places.get(Number(id))!)
+      .filter((place) => place !== ' :0')
+      .join('\n')
     const before = totals.get(stack) ?? [0n, 0n]
     totals.set(stack, [before[0] + BigInt(value[0]!), before[1] + BigInt(value[1]!)])
   }
