@@ -9,8 +9,9 @@ const root = resolve('.dualtrace/peers', `inferno-${infernoVersion}`)
 export function installInferno(): string {
   const program = `${root}/bin/inferno-collapse-perf`
   if (!existsSync(program)) {
-    const install = ['install', '--quiet', '--locked', '--version', infernoVersion, '--root', root, 'inferno']
-    execFileSync('cargo', install, { stdio: ['ignore', 'inherit', 'inherit'] })
+    const install = ['install', '--quiet', '--locked', '--version', infernoVersion, '--root', root]
+    const wanted = ['inferno', '--bin', 'inferno-collapse-perf']
+    execFileSync('cargo', [...install, ...wanted], { stdio: ['ignore', 'inherit', 'inherit'] })
   }
   return program
 }
