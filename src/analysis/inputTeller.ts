@@ -112,9 +112,8 @@ export class InputTeller {
 
   private count(track: Track, atNs: number, bytes: number, late: number): void {
     const { gated, progress } = this.options
-    const { boundaryNs } = progress
     // A late one belongs to a second before.
-    if (gated || !(atNs < boundaryNs && atNs >= boundaryNs - 1e9)) {
+    if (gated || !(atNs < progress.boundaryNs && atNs >= this.secondStartNs)) {
       for (const listener of this.counting) listener.input(track, atNs, 1, bytes, late)
       return
     }
@@ -147,8 +146,12 @@ export class InputTeller {
 
   /** The last Go event, or the start of the current second when the second of that event may have been written already. */
   private get lastOpenGoNs(): number {
-    const { lastGoNs, boundaryNs } = this.options.progress
-    return lastGoNs === -Infinity ? lastGoNs : Math.max(lastGoNs, boundaryNs - 1e9)
+    const { lastGoNs } = this.options.progress
+    return lastGoNs === -Infinity ? lastGoNs : Math.max(lastGoNs, this.secondStartNs)
+  }
+
+  private get secondStartNs(): number {
+    return this.options.progress.boundaryNs - 1e9
   }
 
   private tellProblems(track: Track, atNs: number): void {
