@@ -16,6 +16,7 @@ import { followedTables, followedTasks } from '../report/followed.js'
 import { jsonText, toJsonResult } from '../report/json.js'
 import { RowTotals, totalledTables } from '../report/rowTotals.js'
 import { renderTerminal, terminalTables } from '../report/terminal.js'
+import { wrapped } from '../report/wrapped.js'
 import { startProgress } from './progress.js'
 import { addSelectionOptions, type SelectionFlags, selectionOf } from './selection.js'
 
@@ -34,7 +35,7 @@ export default function register(program: Command): void {
   const command = program
     .command('diagnose')
     .usage(
-      'CAPTURE | --trace FILE [--perf FILE]  [--task-id ID] [--from T] [--to T] [--around CONDITION] [--json FILE] [--export KIND=FILE] [--threshold NAME=VALUE] [--fail-on SEVERITY]',
+      'CAPTURE | --trace FILE [--perf FILE]  [--task-id ID] [--goroutine N] [--from T] [--to T] [--around CONDITION] [--json FILE] [--export KIND=FILE] [--threshold NAME=VALUE] [--fail-on SEVERITY]',
     )
     .description('Say what went wrong in a capture, with evidence from Go and the kernel, and where the time went.')
     .argument('[capture]', 'capture directory made by `dualtrace record`')
@@ -87,8 +88,10 @@ async function run(capture: string | undefined, flags: DiagnoseFlags): Promise<v
   if (flags.json === '-') {
     await writeAll(json(), process.stdout)
   } else {
-    const color = isatty(1) && process.env['NO_COLOR'] === undefined
-    process.stdout.write(renderTerminal(result, color, { followed, totals }))
+    const isTerminal = isatty(1)
+    const color = isTerminal && process.env['NO_COLOR'] === undefined
+    const text = renderTerminal(result, color, { followed, totals })
+    process.stdout.write(isTerminal ? wrapped(text, process.stdout.columns) : text)
     if (flags.json !== undefined) await save(flags.json, json())
   }
   process.exitCode = exitCode(result, flags.failOn)

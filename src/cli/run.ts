@@ -8,7 +8,9 @@ import { stopSignal } from './signals.js'
 export default function register(program: Command): void {
   program
     .command('run')
-    .description('Run a pipeline: a collector that ships to Kafka, or the normalizer that writes to QuestDB.')
+    .description(
+      'Run a pipeline: a collector that ships to Kafka, the normalizer that writes to QuestDB, the archiver, or reprocessing by schedule.',
+    )
     .argument('<pipeline>', 'a pipeline file, such as pipelines/normalize.yaml')
     .action(async (path: string) => {
       const pipeline = await loadPipeline(path)

@@ -137,7 +137,7 @@ function pickShown(order: readonly DatedFinding[]): DatedFinding[] {
 function moment(finding: DatedFinding, number: number, originNs: string | undefined, pc: Colors): string[] {
   const paint = finding.severity === 'critical' ? pc.red : finding.severity === 'warning' ? pc.yellow : pc.cyan
   const at = originNs === undefined ? '' : `+${(Number(BigInt(finding.from) - BigInt(originNs)) / 1e9).toFixed(3)} s  `
-  const line = (label: string, text: string) => `       ${pc.dim(label.padEnd(7))} ${text}`
+  const line = (label: string, text: string) => `       ${pc.dim(label)}${' '.repeat(8 - label.length)}${text}`
   return [
     `  ${String(number)}  ${paint(finding.severity.padEnd(8))}  ${at}${pc.bold(finding.title)}`,
     ...finding.go.map((text, i) => line(i === 0 ? 'Go' : '', text)),
