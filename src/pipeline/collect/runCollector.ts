@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { setFlagsFromString } from 'node:v8'
 import { newRegistry } from '../../status/metrics.js'
 import { serveStatus } from '../../status/server.js'
 import { KafkaTransport, wireBytes } from '../../transport/kafka.js'
@@ -8,6 +9,12 @@ import type { Log } from '../log.js'
 import { Collector } from './collector.js'
 import { collectorMetrics } from './metrics.js'
 
+/**
+ * What passes through a collector lies outside of V8's heap, which is small. V8 adds both up, and would mark the whole heap twice a second for the sake of
+ * buffers that a scavenge frees as well: at 28 MB/s of perf's text that took a quarter of the collector's CPU. With room to grow it does so every 20 s.
+ */
+const heapGrowth = '--heap-growing-percent=400'
+
 /** Runs a collector until its inputs end or `signal` comes; `giveUp` comes later and ends all waiting for Kafka. */
 export async function runCollector(
   pipeline: CollectPipeline,
@@ -15,6 +22,7 @@ export async function runCollector(
   signal: AbortSignal,
   giveUp: AbortSignal,
 ): Promise<void> {
+  setFlagsFromString(heapGrowth)
   const { kafka, status } = pipeline
   const transport = new KafkaTransport({
     brokers: kafka.brokers,
