@@ -141,7 +141,8 @@ export class StreamWriter {
   }
 
   private emptyManifest(hour: string): Manifest {
-    const { source, service, host, stream, clockMonotonicNs, clockWallNs, tracks: ships, perfClock } = this.envelope
+    const { source, service, host, stream, run, tracks: ships } = this.envelope
+    const { clockMonotonicNs, clockWallNs, perfClock } = this.envelope
     return {
       schemaVersion: 1,
       source,
@@ -152,7 +153,11 @@ export class StreamWriter {
         ? {}
         : { clock: { monotonicNs: clockMonotonicNs, wallNs: clockWallNs } }),
       recorded: { by: 'dualtrace archive' },
-      archive: { stream, hour, ships, ...(perfClock === undefined ? {} : { perfClock }) },
+      archive: {
+        ...{ stream, hour, ships },
+        ...(run === undefined ? {} : { run }),
+        ...(perfClock === undefined ? {} : { perfClock }),
+      },
     }
   }
 }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 /** Name of the manifest inside a capture directory. */
 export const manifestFile = 'manifest.json'
 
+const runName = z.string().regex(/^[\w.-]{1,64}$/)
 const decimalNs = z.string().regex(/^\d+$/, 'a decimal number of nanoseconds, as a string')
 
 /** A position in a track and where its next message lies: how far the archive has come. */
@@ -49,7 +50,9 @@ export type ArchivedTrack = z.infer<typeof ArchivedTrack>
 
 /** What the archive keeps of a capture besides: enough to put the hours of a run together again, byte for byte. */
 const Archived = z.strictObject({
-  stream: z.string().regex(/^[\w.-]{1,64}$/),
+  stream: runName,
+  /** Which recording it is, in rows; absent: the stream. */
+  run: runName.optional(),
   hour: z.string().regex(/^\d{4}-\d\d-\d\dT\d\d$/),
   ships: z.enum(['gotrace', 'perf', 'gotrace,perf']),
   perfClock: z.enum(['CLOCK_MONOTONIC', 'unknown']).optional(),

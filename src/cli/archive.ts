@@ -88,7 +88,7 @@ async function show(directory: string, { json }: Output): Promise<void> {
   const lines = [
     `source  ${source}`,
     `service ${service} on ${host}`,
-    `run     ${archive.stream}`,
+    `run     ${archive.run ?? archive.stream}`,
     `hour    ${archive.hour} UTC`,
   ]
   for (const track of tracks) {

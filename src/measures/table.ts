@@ -2,14 +2,14 @@
  * What a table of the store looks like. The DDL, the JSON schema and the Grafana queries are all derived from these
  * definitions; the store adds nothing to them.
  *
- * Every table also has `ts` (designated timestamp), `source`, `service` and `host`, which are not listed in `columns`.
+ * Every table also has `ts` (designated timestamp), `source`, `service` and `host`, and in the store `run`; these are not listed in `columns`.
  */
 export interface Table {
   readonly name: string
   /** One sentence: what one row stands for. */
   readonly doc: string
   readonly columns: readonly Column[]
-  /** Columns that, together with `ts` and `source`, identify a row. Writing such a row again replaces it. */
+  /** Columns that, together with `ts`, `source` and `run`, identify a row. Writing such a row again replaces it. */
   readonly keys: readonly string[]
   /** How long the store keeps rows, in days. */
   readonly ttlDays: number

@@ -31,6 +31,8 @@ const Checkpoint = z.object({
   version: z.number(),
   source: z.string(),
   stream: z.string(),
+  /** As rows name it; absent: the stream. */
+  run: z.string().optional(),
   options: z.custom<AnalysisOptions>((value) => typeof value === 'object' && value !== null),
   /** Offset of the run's first message in each topic; undefined when none had come. */
   began: perTrack(z.bigint().optional()),

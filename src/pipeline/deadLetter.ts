@@ -42,7 +42,7 @@ export function deadMessage(
 }
 
 /** A row that the store refused, as JSON. */
-export function deadRow(deadLetter: string, { table, row, reason }: RejectedRow): OutMessage {
+export function deadRow(deadLetter: string, { table, row, run, reason }: RejectedRow): OutMessage {
   const json = Buffer.from(JSON.stringify(row))
   return {
     topic: deadLetter,
@@ -51,6 +51,7 @@ export function deadRow(deadLetter: string, { table, row, reason }: RejectedRow)
       'dead-kind': 'refused_row' satisfies DeadReason,
       'dead-reason': short(reason),
       'dead-table': table,
+      'dead-run': run,
       'dead-value-bytes': String(json.length),
     },
     value: json.subarray(0, maxValueBytes),

@@ -11,6 +11,7 @@ import type { Thresholds } from '../measures/thresholds.js'
 import type { TimelineListener } from '../timeline/model.js'
 import { prepareClock, severalOldTraces } from './clockPass.js'
 import type { OfflineSource } from './offlineSource.js'
+import { captureRun } from './shipper.js'
 
 /** A finding with wall times, ns since the epoch as decimal strings. */
 export interface DatedFinding extends Finding {
@@ -55,10 +56,11 @@ export interface OfflineOptions {
 /** Opens what a capture directory's manifest names. */
 export async function openCapture(directory: string): Promise<OfflineSource> {
   const { manifest, gotracePath, perfPath } = await readCapture(directory)
-  const { source, service, host, clock, perf } = manifest
+  const { source, service, host, clock, perf, archive } = manifest
   const threads = manifest.threads && new Map(manifest.threads.map(([outside, inside]) => [inside, outside]))
   return {
     names: { source, service, host, clock, perfClock: perf?.clock, threads },
+    run: archive?.run ?? archive?.stream ?? (clock && captureRun(Number(BigInt(clock.wallNs) / 1_000_000n))),
     inputs: await openInputs(gotracePath, perfPath),
   }
 }

@@ -5,5 +5,7 @@ import type { Track } from '../measures/measure.js'
 /** A recording that has been opened: who it is of, and its tracks. */
 export interface OfflineSource {
   readonly names: Pick<AnalysisOptions, 'source' | 'service' | 'host' | 'clock' | 'perfClock' | 'threads'>
+  /** Names the recording in stored rows; undefined when it has no name of its own. */
+  readonly run?: string | undefined
   readonly inputs: Partial<Record<Track, Input>>
 }

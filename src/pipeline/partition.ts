@@ -75,7 +75,7 @@ export class Partition {
       return
     }
     const run = this.runs.get(key) ?? this.begin(envelope, key, nowMs)
-    // A later run of the same source ships this track now: earlier ones have said all they will, and their rows come first.
+    // A later run of the same source ships this track now: earlier ones have said all they will.
     for (const other of this.runs.values())
       if (other.source === source && other.stream < stream && !other.isEnded(track)) this.endTrack(other, track, nowMs)
     run.accept(track, pieceOf(envelope, message), shippedAtMs, nowMs)
@@ -190,13 +190,13 @@ export class Partition {
   }
 
   private restore(checkpoint: Checkpoint, key: string, nowMs: number): void {
-    const { source, stream, options, saved, resume, endedAt, takenAtMs } = checkpoint
+    const { source, stream, run, options, saved, resume, endedAt, takenAtMs } = checkpoint
     if (saved === undefined) {
       this.finished.set(key, { endedAt, takenAtMs })
       return
     }
     const own = { ...options, thresholds: this.options.thresholds }
-    this.runs.set(key, new SourceRun(source, stream, own, nowMs, checkpoint, this.endings.get(key)))
+    this.runs.set(key, new SourceRun(source, stream, run, own, nowMs, checkpoint, this.endings.get(key)))
     for (const track of tracks) this.readFrom(track, resume[track]?.offset)
   }
 

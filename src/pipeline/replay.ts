@@ -69,13 +69,14 @@ async function* withThreads(
   yield* chunks
 }
 
-function identitiesOf({ names, inputs }: OfflineSource, sources: number): StreamIdentity[] {
+function identitiesOf({ names, run, inputs }: OfflineSource, sources: number): StreamIdentity[] {
   const stream = newStreamId()
   return Array.from({ length: sources }, (_, index) => ({
     source: sources === 1 ? names.source : `${names.source}~${index + 1}`,
     service: names.service,
     host: names.host,
     stream,
+    run,
     tracks: tracksHeader({ gotrace: inputs.gotrace !== undefined, perf: inputs.perf !== undefined }),
     clockMonotonicNs: names.clock?.monotonicNs,
     clockWallNs: names.clock?.wallNs,

@@ -10,12 +10,21 @@ export const defaultMessageBytes = 1_000_000
 
 export type StreamIdentity = Pick<
   Envelope,
-  'source' | 'service' | 'host' | 'stream' | 'tracks' | 'clockMonotonicNs' | 'clockWallNs' | 'perfClock'
+  'source' | 'service' | 'host' | 'stream' | 'run' | 'tracks' | 'clockMonotonicNs' | 'clockWallNs' | 'perfClock'
 >
 
 /** Names one run of a shipper; later runs sort after earlier ones. */
 export function newStreamId(): string {
-  return `${String(Date.now()).padStart(14, '0')}-${randomBytes(3).toString('hex')}`
+  return `${beganAt(Date.now())}-${randomBytes(3).toString('hex')}`
+}
+
+/** Names what `record` made at this moment, ms since the epoch, whoever ships it and how often. */
+export function captureRun(wallMs: number): string {
+  return `${beganAt(wallMs)}-capture`
+}
+
+function beganAt(wallMs: number): string {
+  return String(wallMs).padStart(14, '0')
 }
 
 export function tracksHeader(present: Readonly<Record<Track, boolean>>): Envelope['tracks'] {

@@ -38,6 +38,8 @@ export class SourceRun {
   constructor(
     readonly source: string,
     readonly stream: string,
+    /** How rows name it; undefined: by the stream. */
+    private readonly run: string | undefined,
     private readonly options: AnalysisOptions,
     nowMs: number,
     from?: Checkpoint,
@@ -69,10 +71,10 @@ export class SourceRun {
     nowMs: number,
     ending: Ending | undefined,
   ): SourceRun {
-    const { clockMonotonicNs, clockWallNs, perfClock } = envelope
+    const { source, stream, run, clockMonotonicNs, clockWallNs, perfClock } = envelope
     const shipped = envelope.tracks.split(',')
     const options: AnalysisOptions = {
-      source: envelope.source,
+      source,
       service: envelope.service,
       host: envelope.host,
       tracks: { gotrace: shipped.includes('gotrace'), perf: shipped.includes('perf') },
@@ -83,7 +85,7 @@ export class SourceRun {
       perfClock,
       thresholds,
     }
-    return new SourceRun(envelope.source, envelope.stream, options, nowMs, undefined, ending)
+    return new SourceRun(source, stream, run, options, nowMs, undefined, ending)
   }
 
   accept(track: Track, piece: Piece, shippedAtMs: number | undefined, nowMs: number): void {
@@ -158,7 +160,8 @@ export class SourceRun {
     this.feeder.pump(due ? take : undefined)
     if (this.analysis.done && !this.finished) checkpoint = this.take(undefined, nowMs)
     this.analysis.takeFindings()
-    return { rows: this.analysis.takeRows(), checkpoint }
+    const { run = this.stream } = this
+    return { rows: this.analysis.takeRows().map(({ table, row }) => ({ table, row, run })), checkpoint }
   }
 
   /** The checkpoint is safe: what lies before it is not needed any more. */
@@ -204,6 +207,7 @@ export class SourceRun {
       version: checkpointVersion,
       source: this.source,
       stream: this.stream,
+      run: this.run,
       options: this.options,
       began: { ...this.began },
       resume,

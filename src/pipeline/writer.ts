@@ -60,7 +60,8 @@ export class Writer {
       await this.writeRows(rows, mayWrite)
       for (const entry of taken) entry.rows = []
       for (const entry of taken) {
-        // Older runs first: were a newer run's kept alone, a restart would write rows of the older one over its rows of the same second.
+        // Older streams first: those of a capture that is replayed once more have the same rows. Were a newer one's kept alone, a restart would write
+        // what the older one ended with over it.
         entry.checkpoints.sort((a, b) => (a.run.stream < b.run.stream ? -1 : 1))
         for (let next; (next = entry.checkpoints[0]) !== undefined; entry.checkpoints.shift())
           await this.keep(entry.partition, next, mayWrite)

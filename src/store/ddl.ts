@@ -9,10 +9,11 @@ const questdbTypes: Readonly<Record<Column['type'], string>> = {
   timestamp: 'TIMESTAMP_NS',
 }
 
-/** Columns every table has beside its own: when, and of which process instance. */
+/** Columns every table has beside its own: when, of which process instance, and from which recording of it. */
 export const commonColumns: readonly { name: string; sqlType: string }[] = [
   { name: 'ts', sqlType: 'TIMESTAMP_NS' },
   { name: 'source', sqlType: 'SYMBOL' },
+  { name: 'run', sqlType: 'SYMBOL' },
   { name: 'service', sqlType: 'SYMBOL' },
   { name: 'host', sqlType: 'SYMBOL' },
 ]
@@ -27,9 +28,9 @@ export function sqlType(column: Column): string {
   return questdbTypes[column.type]
 }
 
-/** Columns that identify a row: writing a row with the same values replaces it. */
+/** Columns that identify a row: writing a row with the same values replaces it. Two runs of a source may share a second, so rows of both stay. */
 export function upsertKeys(table: Table): string[] {
-  return ['ts', 'source', ...table.keys]
+  return ['ts', 'source', 'run', ...table.keys]
 }
 
 /** All columns of a table in the store, the designated timestamp first. */

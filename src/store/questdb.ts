@@ -159,7 +159,7 @@ export class QuestdbStore implements Store {
 
   private encode(rows: readonly StoredRow[]): Buffer {
     this.buffer.reset()
-    for (const { table, row } of rows) this.tables.get(table)!.write(this.buffer, row)
+    for (const stored of rows) this.tables.get(stored.table)!.write(this.buffer, stored)
     return this.buffer.toBufferNew()
   }
 

@@ -1,5 +1,6 @@
 import type { SenderBuffer } from '@questdb/nodejs-client'
 import type { Column, Row, Table, Value } from '../measures/table.js'
+import type { StoredRow } from './store.js'
 
 type Check = (value: Value) => boolean
 
@@ -43,9 +44,9 @@ export class TableRows {
   }
 
   /** Adds a row that has no problem to the client's buffer. Symbols come first: the line protocol wants it so. */
-  write(buffer: SenderBuffer, row: Row): void {
+  write(buffer: SenderBuffer, { row, run }: StoredRow): void {
     buffer.table(this.table.name)
-    buffer.symbol('source', row.source).symbol('service', row.service).symbol('host', row.host)
+    buffer.symbol('source', row.source).symbol('run', run).symbol('service', row.service).symbol('host', row.host)
     for (const { name } of this.symbols) {
       const value = row[name]
       if (typeof value === 'string') buffer.symbol(name, value)

@@ -1,8 +1,8 @@
-import type { Row } from '../measures/table.js'
+import type { OutRow } from '../measures/measure.js'
 
-export interface StoredRow {
-  readonly table: string
-  readonly row: Row
+export interface StoredRow extends OutRow {
+  /** Which recording of the source it is from. */
+  readonly run: string
 }
 
 export interface RejectedRow extends StoredRow {

@@ -23,6 +23,7 @@ const whole = z
   .string()
   .regex(/^\d{1,16}$/, 'a whole number')
   .transform(Number)
+const runName = z.string().regex(/^[\w.-]{1,64}$/, 'letters, digits, dots and dashes')
 const decimalNs = z.string().regex(/^\d{1,20}$/, 'nanoseconds as a decimal number')
 const flag = z.literal('1').transform(() => true)
 
@@ -40,7 +41,11 @@ export const Envelope = z.object({
    * Names one run of the shipper for this source; later runs sort after earlier ones. Both tracks of a run carry the same one,
    * and positions count from 0 in each.
    */
-  stream: z.string().regex(/^[\w.-]{1,64}$/, 'letters, digits, dots and dashes'),
+  stream: runName,
+  /**
+   * Names the recording in the rows, when it is not the stream: whoever ships a recording once more begins a stream, and means the same rows.
+   */
+  run: runName.optional(),
   track: z.enum(['gotrace', 'perf']),
   /** Which tracks this run ships. */
   tracks: z.enum(['gotrace', 'perf', 'gotrace,perf']),

@@ -5,7 +5,7 @@ import { expandMacros, type QueryContext } from '../../src/dashboards/macros.js'
 import type { Row, Table, Value } from '../../src/measures/table.js'
 import { tables } from '../../src/measures/tables.js'
 import { requireJava } from '../support/requirements.js'
-import { insertRows, startTestQuestdb, type TestQuestdb } from '../support/questdb.js'
+import { insertRows, repeatRows, startTestQuestdb, type TestQuestdb } from '../support/questdb.js'
 import { Dashboard } from './provisioningSchema.js'
 
 const startMs = Date.parse('2026-03-01T10:00:00Z')
@@ -154,8 +154,57 @@ describe('every query, on a real QuestDB', function () {
       const { rows } = await run(panels.find(({ title }) => title === 'Netpoll delay spikes')!.targets[0]!.rawSql)
       assert.equal(rows[0]!['frames'], 'frames 3')
     })
+
+    it('counts both of two runs that share their seconds: sums are doubled, lists have each row of both, and nothing else changes', async () => {
+      const results = async () => {
+        const found: Shown[][] = []
+        for (const { targets } of panels) found.push((await run(targets[0]!.rawSql)).rows)
+        return found
+      }
+      const once = await results()
+      for (const table of tables) await repeatRows(questdb.client, table, 'another')
+      const twice = await results()
+      for (const [at, { title, targets }] of panels.entries()) {
+        const { rawSql } = targets[0]!
+        const isShare = rawSql.includes('/ sum(')
+        const isList = / LIMIT /.test(rawSql) && !rawSql.includes('GROUP BY')
+        const expected = isList ? 'rows' : rawSql.includes('sum(') && !isShare ? 'sums' : 'same'
+        const limit = Number(/ LIMIT (\d+)/.exec(rawSql)?.[1] ?? Infinity)
+        assert.equal(changeOf(once[at]!, twice[at]!, limit), expected, title)
+      }
+    })
   })
 })
+
+type Shown = Readonly<Record<string, unknown>>
+
+/** How what a panel shows differs when every stored row is there twice: twice the `rows`, numbers twice as large (`sums`), `other` ones, or not at all. */
+function changeOf(once: readonly Shown[], twice: readonly Shown[], limit: number): string {
+  const texts = (rows: readonly Shown[]) => new Set(rows.map((row) => JSON.stringify(row)))
+  if (twice.length !== once.length) {
+    const known = texts(once)
+    const isEachTwice =
+      twice.length === Math.min(2 * once.length, limit) && [...texts(twice)].every((row) => known.has(row))
+    return isEachTwice ? 'rows' : 'other'
+  }
+  // What belongs to one point in time comes in any order.
+  const inOrder = (rows: readonly Shown[]) =>
+    rows.map((row) => ({ row, name: nameOf(row) })).sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+  const [before, after] = [inOrder(once), inOrder(twice)]
+  const changes: string[] = before.flatMap(({ row }, at) =>
+    Object.entries(row).map(([name, value]) => {
+      const now = after[at]!.row[name]
+      if (String(now) === String(value)) return 'same'
+      return Number(now) === 2 * Number(value) ? 'sums' : 'other'
+    }),
+  )
+  return ['other', 'sums'].find((change) => changes.includes(change)) ?? 'same'
+}
+
+/** What of a row is no number. */
+function nameOf(row: Shown): string {
+  return JSON.stringify(Object.values(row).filter((value) => value instanceof Date || Number.isNaN(Number(value))))
+}
 
 /** One row a second for two sources. Numbers grow with the row; words come from a short list, as they do in life. */
 function sampleRows(table: Table): Row[] {

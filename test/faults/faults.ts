@@ -65,7 +65,7 @@ export async function runFaults(options: FaultOptions): Promise<FaultResult> {
     const deadline = Date.now() + patienceMs
     for (const [source, wanted] of expected) {
       for (;;) {
-        const found = difference(await storedRows(world.stack.questdb.url, source), wanted)
+        const found = difference(await storedRows(world.stack.questdb.url, source, { runs: true }), wanted)
         if (found === undefined) break
         if (Date.now() > deadline) throw new Error(`${source}: ${found}`)
         await sleep(1000)

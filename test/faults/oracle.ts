@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Analysis } from '../../src/analysis/analysis.js'
 import type { OutRow } from '../../src/measures/measure.js'
+import type { StoredRow } from '../../src/store/store.js'
 import { decodeEnvelope, type Envelope, type Track } from '../../src/transport/envelope.js'
 import { KafkaTransport } from '../../src/transport/kafka.js'
 import { type Topics, tracks } from '../../src/transport/topics.js'
@@ -17,7 +18,7 @@ interface Stream {
 
 /**
  * What must be stored, by source, told by nothing but the messages that lie in Kafka at the end: every stream of a source is put
- * together byte by byte and analysed in one piece; where streams have rows of the same key, the later stream's stays.
+ * together byte by byte and analysed in one piece; where streams of one run have rows of the same key, the later stream's stays.
  */
 export async function expectedRows(brokers: readonly string[], topics: Topics): Promise<Map<string, RowsByTable>> {
   const sources = new Map<string, Map<string, Stream>>()
@@ -54,12 +55,13 @@ function append(stream: Stream, track: Track, position: number, value: Uint8Arra
 }
 
 function rowsOf(source: string, streams: ReadonlyMap<string, Stream>): RowsByTable {
-  const merged = new Map<string, OutRow>()
+  const merged = new Map<string, StoredRow>()
   const keys = new Map(tables.map((table) => [table.name, upsertKeys(table)]))
   for (const [, stream] of [...streams].sort(([a], [b]) => (a < b ? -1 : 1)))
-    for (const out of analyse(stream)) {
-      const key = keys.get(out.table)!.map((name) => String(out.row[name]))
-      merged.set(JSON.stringify([out.table, ...key]), out)
+    for (const { table, row } of analyse(stream)) {
+      const { run = stream.envelope.stream } = stream.envelope
+      const key = keys.get(table)!.map((name) => String(row[name]))
+      merged.set(JSON.stringify([table, run, ...key]), { table, row, run })
     }
   return computedRows([...merged.values()], source)
 }

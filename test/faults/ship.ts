@@ -10,6 +10,8 @@ export interface ShippingOrder {
   readonly partitions: number
   readonly capture: string
   readonly source: string
+  /** Each start is a recording of its own, as a collector's is; else it ships the same one again. */
+  readonly ownRun: boolean
   readonly sources: number
   readonly speed: number
   readonly messageBytes: number
@@ -17,13 +19,14 @@ export interface ShippingOrder {
 
 if (process.argv[1] === import.meta.filename) {
   const order = JSON.parse(process.argv[2]!) as ShippingOrder
-  const { brokers, prefix, partitions, capture, source, sources, speed, messageBytes } = order
+  const { brokers, prefix, partitions, capture, source, ownRun, sources, speed, messageBytes } = order
   const topics = topicNames(prefix)
   const transport = new KafkaTransport({ brokers, clientId: 'ship', onWarning: () => undefined })
   await transport.ensureTopics(topicSpecs(topics, partitions, 86_400_000))
   const producer = await transport.producer()
   const opened = await openCapture(capture)
-  const named = { ...opened, names: { ...opened.names, source } }
+  const run = ownRun ? undefined : opened.run
+  const named = { ...opened, run, names: { ...opened.names, source } }
   await replay(named, producer, { topics, sources, speed, messageBytes })
   await producer.close()
   process.exit(0)

@@ -139,6 +139,7 @@ export class World {
       ...{ partitions, sources, speed, messageBytes, capture, prefix },
       brokers: this.stack.kafka.brokers,
       source: `test/faults/${this.round}/2026`,
+      ownRun: this.round % 2 === 1,
     }
     const child = spawn(process.execPath, [shipPath, JSON.stringify(order)], { stdio: 'ignore' })
     this.shipper = child

@@ -4,6 +4,7 @@ import { packCheckpoint } from '../../src/pipeline/checkpoint.js'
 import { newCounts } from '../../src/pipeline/counts.js'
 import { LoadingPartition } from '../../src/pipeline/loading.js'
 import { analyzeCapture, openCapture } from '../../src/pipeline/offline.js'
+import type { OfflineSource } from '../../src/pipeline/offlineSource.js'
 import { mostWaitingBytes, Partition } from '../../src/pipeline/partition.js'
 import { replay } from '../../src/pipeline/replay.js'
 import { packageRoot } from '../../src/stack/paths.js'
@@ -31,17 +32,19 @@ describe('the runs of a partition', () => {
   const at = (offset: bigint) => ({ gotrace: offset, perf: offset })
   let shipped: InMessage[] = []
 
-  before(async () => {
+  before(async () => (shipped = await ship(await openCapture(capture))))
+
+  async function ship(opened: OfflineSource): Promise<InMessage[]> {
     const topics = topicNames()
-    const ship = { topics, sources: 1, speed: undefined, messageBytes: 300_000 }
+    const how = { topics, sources: 1, speed: undefined, messageBytes: 300_000 }
     const sent: OutMessage[] = []
-    await replay(await openCapture(capture), { send: (messages) => Promise.resolve(void sent.push(...messages)) }, ship)
+    await replay(opened, { send: (messages) => Promise.resolve(void sent.push(...messages)) }, how)
     // The trace comes last: until then all of perf's text waits.
     sent.sort((a, b) => Number(a.topic === topics.gotrace) - Number(b.topic === topics.gotrace))
-    shipped = await Promise.all(
+    return Promise.all(
       sent.map(({ key, headers, value }, at) => unpack({ offset: BigInt(at), key, headers, value: value! })),
     )
-  })
+  }
 
   function accept(partition: Partition, messages: readonly InMessage[]): void {
     for (const message of messages) {
@@ -59,8 +62,31 @@ describe('the runs of a partition', () => {
     assert.deepEqual(partition.waitingBytes, { gotrace: 0, perf: sizeBytes })
     accept(partition, shipped.slice(perf.length))
     const { rows } = await analyzeCapture(capture)
-    assert.deepEqual(partition.rows, rows)
+    const run = shipped[0]!.headers['run']!
+    assert.deepEqual(
+      partition.rows,
+      rows.map(({ table, row }) => ({ table, row, run })),
+    )
     assert.deepEqual(partition.waitingBytes, { gotrace: 0, perf: 0 })
+  })
+
+  it('name their rows after the capture, however often it is shipped, and after the stream where that is the recording', async () => {
+    const opened = () => openCapture(join(packageRoot(), 'test/captures/healthy'))
+    const partition = new Partition(0, options, new LoadingPartition(), at(0n), 0)
+    const taken = async (source: OfflineSource) => {
+      const messages = await ship(source)
+      accept(partition, messages)
+      const { rows } = partition
+      partition.rows = []
+      return { rows, stream: messages[0]!.headers['stream'] }
+    }
+    const first = await taken(await opened())
+    const second = await taken(await opened())
+    assert.notEqual(first.stream, second.stream)
+    assert.ok(first.rows.length > 0 && first.rows.every(({ run }) => run === '01795451030369-capture'))
+    assert.deepEqual(second.rows, first.rows)
+    const third = await taken({ ...(await opened()), run: undefined })
+    assert.deepEqual([...new Set(third.rows.map(({ run }) => run))], [third.stream])
   })
 
   it('are not read again after a restart once they are over', async () => {

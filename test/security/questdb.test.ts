@@ -50,7 +50,7 @@ describe('a QuestDB that does not let everybody in', function () {
   it('takes rows from one who knows the password', async () => {
     const writer = store(login(secured.questdbPassword), url)
     await writer.prepare()
-    assert.deepEqual(await writer.write([{ table: gcPausesTable.name, row }]), [])
+    assert.deepEqual(await writer.write([{ table: gcPausesTable.name, row, run: 'r' }]), [])
     const client = new pg.Client(pgUrl(secured.pgPassword))
     await client.connect()
     for (let found = 0; found === 0;) {
@@ -71,7 +71,7 @@ describe('a QuestDB that does not let everybody in', function () {
         message: /^QuestDB at http:\/\/127.* refused the login: check questdb\.username/,
       }
       await assert.rejects(stranger.prepare(), refused)
-      await assert.rejects(stranger.write([{ table: gcPausesTable.name, row }]), refused)
+      await assert.rejects(stranger.write([{ table: gcPausesTable.name, row, run: 'r' }]), refused)
     })
 
   it('answers alert rules over the PostgreSQL wire, and refuses a wrong password there in one sentence', async () => {
@@ -101,7 +101,7 @@ describe('a QuestDB that does not let everybody in', function () {
     const { port } = server.address() as AddressInfo
     const writer = store({ token: new Secret('T0;k=n') }, `http://127.0.0.1:${port}`)
     await writer.tend()
-    await writer.write([{ table: gcPausesTable.name, row }])
+    await writer.write([{ table: gcPausesTable.name, row, run: 'r' }])
     server.close()
     server.closeAllConnections()
     assert.deepEqual(shown, ['/exec Bearer T0;k=n', '/write Bearer T0;k=n'])

@@ -83,7 +83,7 @@ describe('dualtrace reprocess, into a QuestDB behind TLS that wants a login', fu
     const asExpected = async () => {
       for (const source of sources)
         assert.deepEqual(
-          withoutLag(await storedRows(secured.stack.questdb.url, source, { authorization })),
+          withoutLag(await storedRows(secured.stack.questdb.url, source, { headers: { authorization } })),
           withoutLag(computedRows(rows, source)),
         )
     }

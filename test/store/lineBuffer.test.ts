@@ -21,13 +21,15 @@ const table: Table = {
   ttlDays: 30,
 }
 const tableRows = new TableRows(table)
+const run = '00001795451030369-capture'
 const options = new SenderOptions('http::addr=127.0.0.1:1;protocol_version=2;auto_flush=off;init_buf_size=64;')
 
 /** What a sender of QuestDB's client has in its buffer when it is told the rows one call after the other. */
 async function sentByClient(rows: readonly Row[]): Promise<Buffer> {
   const sender = new Sender(options)
   for (const row of rows) {
-    sender.table('lines').symbol('source', row.source).symbol('service', row.service).symbol('host', row.host)
+    sender.table('lines').symbol('source', row.source).symbol('run', run)
+    sender.symbol('service', row.service).symbol('host', row.host)
     for (const name of ['kind', 'from']) if (row[name] !== null) sender.symbol(name, row[name])
     if (row['note'] !== null) sender.stringColumn('note', row['note'] as string)
     if (row['count'] !== null) sender.intColumn('count', row['count'] as number)
@@ -41,7 +43,7 @@ async function sentByClient(rows: readonly Row[]): Promise<Buffer> {
 
 function written(rows: readonly Row[]): Buffer {
   const buffer = new LineBuffer(options)
-  for (const row of rows) tableRows.write(buffer, row)
+  for (const row of rows) tableRows.write(buffer, { table: 'lines', row, run })
   return buffer.toBufferNew()
 }
 

@@ -39,7 +39,11 @@ describe('a newer version of the tables on the real QuestDB', function () {
   const store = (table: Table) => new QuestdbStore({ url, tables: [table], onRetry: () => undefined })
 
   async function write(table: Table, ...rows: Row[]) {
-    assert.deepEqual(await store(table).write(rows.map((one) => ({ table: table.name, row: one }))), [])
+    await writeRun('run', table, ...rows)
+  }
+
+  async function writeRun(run: string, table: Table, ...rows: Row[]) {
+    assert.deepEqual(await store(table).write(rows.map((one) => ({ table: table.name, row: one, run }))), [])
   }
 
   async function applied(name: string) {
@@ -64,6 +68,39 @@ describe('a newer version of the tables on the real QuestDB', function () {
       ['b', 4, 1, 'y'],
       ['c', 5, null, null],
     ])
+  })
+
+  it('keeps rows of two runs of a source apart, and those of a table that had no runs', async () => {
+    const table: Table = { ...older, name: 'without_runs' }
+    await querySql(
+      url,
+      'CREATE TABLE without_runs (ts TIMESTAMP_NS, source SYMBOL, service SYMBOL, host SYMBOL, kind SYMBOL, "count" LONG) TIMESTAMP(ts) ' +
+        'PARTITION BY DAY TTL 30 DAYS WAL DEDUP UPSERT KEYS(ts, source, kind)',
+    )
+    const { source } = names
+    await querySql(url, `INSERT INTO without_runs VALUES (1700000000000000000, '${source}', 'upgrade', 'test', 'a', 1)`)
+    await store(table).prepare()
+    await writeRun('1', table, row(1_700_000_000, { kind: 'a', count: 2 }))
+    await writeRun('2', table, row(1_700_000_000, { kind: 'a', count: 3 }))
+    await writeRun('1', table, row(1_700_000_000, { kind: 'a', count: 4 }))
+    await applied('without_runs')
+    const rows = async () => (await querySql(url, 'select run, "count" from without_runs order by "count"')).rows
+    assert.deepEqual(await rows(), [
+      [null, 1],
+      ['2', 3],
+      ['1', 4],
+    ])
+    // As docs/operations.md says for rows from before: once they have their run, the next writing replaces them.
+    await querySql(url, 'TRUNCATE TABLE without_runs')
+    await querySql(
+      url,
+      `INSERT INTO without_runs (ts, source, kind, "count") VALUES (1700000000000000000, '${source}', 'a', 1)`,
+    )
+    await applied('without_runs')
+    await querySql(url, `UPDATE without_runs SET run = '1' WHERE run IS NULL AND source = '${source}'`)
+    await writeRun('1', table, row(1_700_000_000, { kind: 'a', count: 5 }))
+    await applied('without_runs')
+    assert.deepEqual(await rows(), [['1', 5]])
   })
 
   it('is refused in one sentence when a column has changed its type', async () => {

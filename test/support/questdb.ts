@@ -7,7 +7,7 @@ import type { Row, Table, Value } from '../../src/measures/table.js'
 import { tables } from '../../src/measures/tables.js'
 import { startLocalStack } from '../../src/stack/local.js'
 import { freePorts } from '../../src/stack/ports.js'
-import { createTableSql } from '../../src/store/ddl.js'
+import { createTableSql, quoteName, storedColumns } from '../../src/store/ddl.js'
 
 export interface TestQuestdb {
   /** Address over the PostgreSQL wire, as Grafana uses it. */
@@ -48,6 +48,18 @@ export async function insertRows(client: pg.Client, table: Table, rows: readonly
     const values = columns.map(([name, value]) => literal(name, value)).join(', ')
     await client.query(`INSERT INTO "${table.name}" (${names}) VALUES (${values})`)
   }
+  await applied(client, table)
+}
+
+/** Writes all rows there are once more, as if another run of their sources had told the same. */
+export async function repeatRows(client: pg.Client, table: Table, run: string): Promise<void> {
+  const columns = storedColumns(table).flatMap(({ name }) => (name === 'run' ? [] : [quoteName(name)]))
+  const list = columns.join(', ')
+  await client.query(`INSERT INTO "${table.name}" (${list}, run) SELECT ${list}, '${run}' FROM "${table.name}"`)
+  await applied(client, table)
+}
+
+async function applied(client: pg.Client, table: Table): Promise<void> {
   const state = `SELECT writerTxn = sequencerTxn AS applied FROM wal_tables() WHERE name = '${table.name}'`
   while ((await client.query<{ applied: boolean }>(state)).rows[0]?.applied !== true) await sleep(20)
 }

@@ -4,6 +4,7 @@ import type { Row, Table, Value } from '../../src/measures/table.js'
 import { tables } from '../../src/measures/tables.js'
 import { quoteName, upsertKeys } from '../../src/store/ddl.js'
 import { querySql } from '../../src/store/sql.js'
+import type { StoredRow } from '../../src/store/store.js'
 
 /** Rows of every table, in an order that both sides share, so that one deepEqual compares them all. */
 export type RowsByTable = Record<string, Row[]>
@@ -12,21 +13,35 @@ type Headers = Readonly<Record<string, string>>
 
 const pageRows = 1000
 
+interface Asking {
+  readonly headers?: Headers
+  /** Tell of which run each row is: for sources that have more than one. */
+  readonly runs?: boolean
+}
+
 /** Every row of the source in QuestDB, with all columns, once its write-ahead log is applied. */
-export async function storedRows(url: string, source: string, headers: Headers = {}): Promise<RowsByTable> {
+export async function storedRows(
+  url: string,
+  source: string,
+  { headers = {}, runs = false }: Asking = {},
+): Promise<RowsByTable> {
   const found: RowsByTable = {}
   for (const table of tables) {
     await applied(url, table, headers)
-    found[table.name] = sorted(table, await tableRows(url, table, source, headers))
+    const rows = await tableRows(url, table, source, headers)
+    if (!runs) for (const row of rows) delete row['run']
+    found[table.name] = sorted(table, rows)
   }
   return found
 }
 
 /** The rows an analysis gave, as if they had been stored under another source. @throws Error when two share their key. */
-export function computedRows(rows: readonly OutRow[], source: string): RowsByTable {
+export function computedRows(rows: readonly (OutRow & Partial<StoredRow>)[], source: string): RowsByTable {
   const found: RowsByTable = {}
   for (const table of tables) {
-    const own = rows.filter((out) => out.table === table.name).map(({ row }) => complete(table, { ...row, source }))
+    const own = rows
+      .filter((out) => out.table === table.name)
+      .map(({ row, run }) => complete(table, { ...row, source, ...(run === undefined ? {} : { run }) }))
     const keys = own.map((row) => keyOf(table, row))
     const twice = keys.find((key, at) => keys.indexOf(key) !== at)
     if (twice !== undefined) throw new Error(`two rows of ${table.name} have the key ${twice}`)
@@ -46,6 +61,7 @@ async function tableRows(url: string, table: Table, source: string, headers: Hea
   const columns = [
     exact('ts'),
     'source',
+    'run',
     'service',
     'host',
     ...table.columns.map(({ name, type }) => (type === 'timestamp' ? exact(name) : quoteName(name))),
@@ -69,9 +85,9 @@ async function applied(url: string, table: Table, headers: Headers): Promise<voi
 
 /** A row with every column of its table: what is absent is null. */
 function complete(table: Table, row: Row): Row {
-  const { ts, source, service, host } = row
+  const { ts, source, service, host, run } = row
   const values: [string, Value][] = table.columns.map(({ name }) => [name, row[name] ?? null])
-  return { ts, source, service, host, ...Object.fromEntries(values) }
+  return { ts, source, service, host, ...(run === undefined ? {} : { run }), ...Object.fromEntries(values) }
 }
 
 function keyOf(table: Table, row: Row): string {

@@ -18,7 +18,7 @@ export interface DumpRunsOptions {
   readonly begin: () => ShippedRun
   /** What perf's text of a run begins with, and what is known of the rest; undefined: there is no perf. */
   readonly perf: { readonly opening: () => Promise<Uint8Array>; readonly memory: PerfMemory } | undefined
-  /** How long a run may still go on when its last dump ended at this instant of CLOCK_MONOTONIC, ns. */
+  /** For how long a dump may still come that overlaps one that ended at this instant of CLOCK_MONOTONIC, ns. */
   readonly openForMs: (toNs: bigint) => number
   /** Generations that were over before this are left out: ns on CLOCK_MONOTONIC. */
   readonly sinceNs: number
@@ -38,10 +38,6 @@ interface OpenRun {
 const lookEveryMs = 250
 /** perf's text begins so much before the trace: it is known then which thread is where when the trace begins. */
 const leadNs = 200_000_000n
-/** The longest time that a row is about; rows of two runs that are about the same time replace each other. */
-const longestRowMs = 60_000
-/** How far the wall time of two runs may differ. */
-const wallSlackMs = 1000
 
 /**
  * Ships the dumps of a flight recorder, each with perf's text of its time, which is remembered until a dump asks for it; nothing is shipped between
@@ -163,14 +159,6 @@ export class DumpRuns {
     await open.run.endAll()
     this.open = undefined
   }
-}
-
-/**
- * Until no dump that reaches back by `windowMs` can begin in the minute in which the last one ended: its run has rows of its own then.
- */
-export function apartAfterMs(windowMs: number, endedAtMs: number, nowMs: number): number {
-  const rowEndMs = (Math.floor(endedAtMs / longestRowMs) + 1) * longestRowMs
-  return rowEndMs + windowMs + wallSlackMs - nowMs
 }
 
 async function* generationsOf(file: TraceFile): AsyncIterable<Generation> {

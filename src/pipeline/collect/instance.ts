@@ -7,7 +7,7 @@ import type { Log } from '../log.js'
 import { newStreamId, type StreamIdentity, tracksHeader } from '../shipper.js'
 import type { CpuGovernor } from './governor.js'
 import { appearingFiles } from './appearingFiles.js'
-import { apartAfterMs, DumpRuns } from './dumpRuns.js'
+import { DumpRuns } from './dumpRuns.js'
 import { type DumpSource, type GoSource, goTraceOf } from './goSource.js'
 import { LiveRuns } from './liveRuns.js'
 import { PerfMemory } from './perfMemory.js'
@@ -111,10 +111,7 @@ function dumpRuns({ path, windowMs, memoryBytes }: DumpSource, { begin, stream, 
     perf: stream && { memory, opening: () => stream.openingText() },
     // As of other sources: what is older has no perf beside it, or was collected by an earlier collector.
     sinceNs: Number(process.hrtime.bigint()),
-    openForMs: (toNs) => {
-      const nowMs = Date.now()
-      return apartAfterMs(windowMs, nowMs - Number(process.hrtime.bigint() - toNs) / 1e6, nowMs)
-    },
+    openForMs: (toNs) => windowMs + noticedAfterMs - Number(process.hrtime.bigint() - toNs) / 1e6,
     ...{ status, log },
   })
   const shipGo = () => runs.shipGo(appearingFiles(path, Date.now(), signal))

@@ -5,10 +5,10 @@ import type { SavedAnalysis } from '../../analysis/analysis.js'
 import { readArchivedCapture } from '../../archive/catalog.js'
 import { replaceFile } from '../../archive/durable.js'
 import { UserError } from '../../errors.js'
-import type { OutRow } from '../../measures/measure.js'
 import { tables } from '../../measures/tables.js'
 import { fromPlain } from '../../store/login.js'
 import { QuestdbStore } from '../../store/questdb.js'
+import type { StoredRow } from '../../store/store.js'
 import { type Assignment, type FromWorker, statePath, type WorkerSettings } from './protocol.js'
 import { recomputeRun } from './run.js'
 
@@ -37,7 +37,8 @@ async function work(assignment: Assignment): Promise<FromWorker> {
   const path = statePath(job, assignment)
   const before = await readState(path)
   const rejected: string[] = []
-  let pending: OutRow[] = []
+  const run = captures[0]?.manifest.archive.run ?? stream
+  let pending: StoredRow[] = []
   let rows = before?.rows ?? 0
   let untoldBytes = 0
   let stateMs = performance.now()
@@ -55,7 +56,7 @@ async function work(assignment: Assignment): Promise<FromWorker> {
       range,
       saved: before?.saved,
       onRows: async (more) => {
-        for (const row of more) pending.push(row)
+        for (const { table, row } of more) pending.push({ table, row, run })
         if (pending.length >= rowsPerWrite) await write()
       },
       wantsState: () => performance.now() - stateMs >= checkpointEveryMs,

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { Ev } from '../../../src/gotrace/index.js'
-import { apartAfterMs, DumpRuns } from '../../../src/pipeline/collect/dumpRuns.js'
+import { DumpRuns } from '../../../src/pipeline/collect/dumpRuns.js'
 import { PerfMemory } from '../../../src/pipeline/collect/perfMemory.js'
 import type { TraceFile } from '../../../src/pipeline/collect/traceFiles.js'
 import { GoTraceWriter } from '../../support/goTraceWriter.js'
@@ -138,11 +138,5 @@ describe('the dumps of a flight recorder', () => {
     const [run] = await bench.end()
     assert.deepEqual(run!.gotrace, dumpOf(2, 3))
     assert.equal(bench.status.gotrace.failures, 3)
-  })
-
-  it('keep a run open until no later dump can begin in the minute in which it ended', () => {
-    const minute = 60_000
-    assert.equal(apartAfterMs(20_000, 5 * minute, 5 * minute), minute + 21_000)
-    assert.equal(apartAfterMs(20_000, 5 * minute - 1, 5 * minute + 1), 20_999)
   })
 })
