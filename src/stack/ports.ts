@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 import { UserError } from '../errors.js'
 
@@ -28,11 +29,14 @@ export async function requireFree(ports: StackPorts): Promise<void> {
   }
 }
 
-/** Ports that are free now, chosen by the kernel. */
+/** Linux takes a connection's own port from 32768 on: a server below that finds its port free again when it is started once more. */
+const [lowestPort, belowPort] = [20_000, 32_768]
+
+/** Ports that are free now, chosen at random. */
 export async function freePorts(): Promise<StackPorts> {
-  const servers = await Promise.all(Object.keys(defaultPorts).map(() => listen(0)))
-  const [kafka, kafkaController, questdbHttp, questdbPg, questdbMin] = servers.map((server) => server.port)
-  await Promise.all(servers.map((server) => server.close()))
+  const found = new Set<number>()
+  while (found.size < Object.keys(defaultPorts).length) found.add(await freePort())
+  const [kafka, kafkaController, questdbHttp, questdbPg, questdbMin] = found
   return {
     kafka: kafka!,
     kafkaController: kafkaController!,
@@ -42,23 +46,18 @@ export async function freePorts(): Promise<StackPorts> {
   }
 }
 
-async function isFree(port: number): Promise<boolean> {
-  try {
-    await (await listen(port)).close()
-    return true
-  } catch {
-    return false
+/** A port that is free now, chosen at random. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(lowestPort, belowPort)
+    if (await isFree(port)) return port
   }
 }
 
-async function listen(port: number): Promise<{ port: number; close: () => Promise<void> }> {
-  return new Promise((resolve, reject) => {
+async function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer()
-    server.once('error', reject)
-    server.listen(port, '127.0.0.1', () => {
-      const address = server.address()
-      const close = () => new Promise<void>((done) => void server.close(() => done()))
-      resolve({ port: typeof address === 'object' && address !== null ? address.port : port, close })
-    })
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
   })
 }

@@ -9,6 +9,7 @@ import { openLivePerf } from '../../src/capture/livePerf.js'
 import { record, type RecordOptions, type RecordResult } from '../../src/capture/record.js'
 import { defaultSyscalls } from '../../src/perf/command.js'
 import { PerfKind, PerfScriptReader } from '../../src/perf/index.js'
+import { freePort } from '../../src/stack/ports.js'
 import { requireGo, requirePerf } from '../support/requirements.js'
 import { buildWorkload, type RunningWorkload, startWorkload } from '../support/workloads.js'
 
@@ -97,7 +98,7 @@ describe('record', () => {
   })
 
   it('waits until the pprof endpoint of a command answers', async () => {
-    const port = String(20_000 + (process.pid % 20_000))
+    const port = String(await freePort())
     const target = { command: [executable, '-duration', '20s', '-port', port] }
     const { manifest, missing } = await recording({ target, traceUrl: `http://127.0.0.1:${port}`, durationMs: 700 })
     assert.deepEqual(missing, [])

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openGoTrace } from '../../src/capture/goTrace.js'
 import { openInput } from '../../src/capture/input.js'
@@ -13,6 +13,7 @@ import { defaultSyscalls, perfRecordArgs } from '../../src/perf/command.js'
 import { PerfScriptReader } from '../../src/perf/index.js'
 import { analyzeCapture, analyzeOffline, openFiles, type OfflineResult } from '../../src/pipeline/offline.js'
 import { renderTerminal } from '../../src/report/terminal.js'
+import { builtPrograms } from '../support/builtPrograms.js'
 import { recordWorkload } from '../support/recording.js'
 import { requireGo, requirePerf, requireToolchain } from '../support/requirements.js'
 import { buildWorkload, startWorkload } from '../support/workloads.js'
@@ -127,8 +128,7 @@ function classesOf({ rows }: OfflineResult): Map<string, number> {
 }
 
 function buildTids(toolchain: string): string {
-  const output = resolve('.dualtrace/workloads', toolchain, 'tids')
-  mkdirSync(resolve('.dualtrace/workloads', toolchain), { recursive: true })
+  const output = join(builtPrograms('workloads'), `tids-${toolchain}`)
   const env = { ...process.env, GOFLAGS: '', GOTOOLCHAIN: toolchain }
   const args = ['build', '-trimpath', '-modfile=go1.18.mod', '-o', output, './tids']
   execFileSync('go', args, { cwd: 'test/workloads', env, stdio: 'pipe' })

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import { Secret } from '../../src/secret.js'
-import { freePorts } from '../../src/stack/ports.js'
+import { freePort } from '../../src/stack/ports.js'
 import { packageRoot } from '../../src/stack/paths.js'
 import { KafkaTransport } from '../../src/transport/kafka.js'
 import { topicNames } from '../../src/transport/topics.js'
@@ -103,7 +103,7 @@ describe('secrets', function () {
   })
 
   it('let a normalizer, which refuses what is wrong, do its work', async () => {
-    const { kafka: port } = await freePorts()
+    const port = await freePort()
     const running = new NormalizerProcess(normalizer({ DUALTRACE_STATUS_PORT: String(port) }))
     await running.said('normalizing')
     const replayed = await runCli(['replay', healthy, '--topic-prefix', prefix], { env: kafka() })
@@ -173,7 +173,7 @@ describe('secrets', function () {
     })
 
   it('are not told while Kafka is away', async () => {
-    const { kafka: port } = await freePorts()
+    const port = await freePort()
     const running = new NormalizerProcess(normalizer({ DUALTRACE_KAFKA: `127.0.0.1:${port}` }))
     await running.said('does not answer')
     await running.stop()

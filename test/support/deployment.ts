@@ -1,11 +1,12 @@
 import { openCapture } from '../../src/pipeline/offline.js'
 import { replay } from '../../src/pipeline/replay.js'
 import type { LocalStack } from '../../src/stack/local.js'
+import { freePort } from '../../src/stack/ports.js'
 import { KafkaTransport } from '../../src/transport/kafka.js'
 import { topicNames, type Topics, topicSpecs } from '../../src/transport/topics.js'
 import type { OutMessage, Producer } from '../../src/transport/transport.js'
 import { NormalizerProcess } from './normalizer.js'
-import { freePort, metricsOn, statusPage } from './statusPage.js'
+import { metricsOn, statusPage } from './statusPage.js'
 
 export interface Shipping {
   readonly messageBytes: number

@@ -1,5 +1,5 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { freePort } from './statusPage.js'
+import { freePort } from '../../src/stack/ports.js'
 
 /** A way to a server's port that can be shut: then it refuses, and what is under way breaks off. */
 export class Gate {

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type LocalStack, startLocalStack } from '../../src/stack/local.js'
-import { freePorts } from '../../src/stack/ports.js'
+import { freePort, freePorts } from '../../src/stack/ports.js'
 import { type Certificates, makeCertificates } from './certificates.js'
+import { endWithProcess } from './endWithProcess.js'
 
 /** A real Kafka and QuestDB that let nobody in without a login; every password is random. */
 export interface SecuredStack {
@@ -23,7 +24,7 @@ let started: Promise<SecuredStack> | undefined
 /** A login that may do nothing; `alice`, and whoever comes with a certificate or over the open listener, may everything. */
 export const limitedUser = 'limited'
 
-/** Started once for all tests of a run, and stopped after the last. */
+/** Started once in each process that runs tests. */
 export function securedStack(): Promise<SecuredStack> {
   started ??= start()
   return started
@@ -34,9 +35,11 @@ export const randomSecret = (name: string) => `${name};%41=${randomBytes(9).toSt
 
 async function start(): Promise<SecuredStack> {
   const dir = mkdtempSync(join(tmpdir(), 'dualtrace-secured-'))
+  const stackDir = join(dir, 'stack')
+  endWithProcess(stackDir, dir)
   const certificates = makeCertificates(dir)
   const ports = await freePorts()
-  const { kafka: login, kafkaController: clear, questdbHttp: mutual } = await freePorts()
+  const [login, clear, mutual] = [await freePort(), await freePort(), await freePort()]
   const [kafkaPassword, questdbPassword, pgPassword] = ['kafka', 'questdb', 'pg'].map((name) => randomSecret(name))
   const scram = (mechanism: string, user = 'alice') => `${mechanism}=[name=${user},password=${kafkaPassword!}]`
   const jaas = (module: string, user = '') => `org.apache.kafka.common.security.${module} required${user};`
@@ -48,7 +51,7 @@ async function start(): Promise<SecuredStack> {
   })
   const stack = await startLocalStack({
     ports,
-    dir: join(dir, 'stack'),
+    dir: stackDir,
     kafka: {
       listeners: [
         { name: 'LOGIN', protocol: 'SASL_SSL', port: login },
@@ -76,10 +79,6 @@ async function start(): Promise<SecuredStack> {
       'pg.password': pgPassword!,
     },
   })
-  stop = async () => {
-    await stack.stop()
-    rmSync(dir, { recursive: true, force: true })
-  }
   const at = (port: number) => `127.0.0.1:${port}`
   return {
     stack,
@@ -91,10 +90,3 @@ async function start(): Promise<SecuredStack> {
     pgPassword: pgPassword!,
   }
 }
-
-let stop: () => Promise<void> = () => Promise.resolve()
-
-after(async () => {
-  await started?.catch(() => undefined)
-  await stop()
-})

@@ -1,16 +1,3 @@
-import { createServer } from 'node:net'
-
-/** A port on the loopback that nobody uses now. */
-export async function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
-}
-
 /** A page of a pipeline's status server, such as /readyz. */
 export async function statusPage(port: number, path: string): Promise<{ status: number; text: string }> {
   const response = await fetch(`http://127.0.0.1:${port}${path}`)

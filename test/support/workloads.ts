@@ -1,8 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { z } from 'zod'
+import { builtPrograms } from './builtPrograms.js'
 
 export type WorkloadName =
   | 'stw'
@@ -17,15 +17,15 @@ export type WorkloadName =
   | 'worked'
   | 'dumps'
 
-const source = 'test/workloads'
-const built = '.dualtrace/workloads'
+const built = new Map<string, string>()
 
-/** Builds a workload (Go's build cache makes the second time cheap) and returns the path of its executable. */
-export function buildWorkload(name: WorkloadName, toolchain?: string): string {
-  const output = resolve(built, toolchain ?? 'default', name)
-  mkdirSync(built, { recursive: true })
-  const env = { ...process.env, ...(toolchain === undefined ? {} : { GOTOOLCHAIN: toolchain }) }
-  execFileSync('go', ['build', '-trimpath', '-o', output, `./${name}`], { cwd: source, env, stdio: 'pipe' })
+/** Builds a workload, once in each process that runs tests, and returns the path of its executable. */
+export function buildWorkload(name: WorkloadName): string {
+  const known = built.get(name)
+  if (known !== undefined) return known
+  const output = join(builtPrograms('workloads'), name)
+  execFileSync('go', ['build', '-trimpath', '-o', output, `./${name}`], { cwd: 'test/workloads', stdio: 'pipe' })
+  built.set(name, output)
   return output
 }
 

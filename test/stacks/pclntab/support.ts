@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
+import { builtPrograms } from '../../support/builtPrograms.js'
 
 export interface Build {
   readonly toolchain: string
@@ -15,7 +15,6 @@ export interface Build {
 }
 
 const source = 'test/stacks/oracle'
-const built = '.dualtrace/oracle'
 
 /** Older versions do not know every flag that a machine may have set for all of them. */
 export const plainGoFlags = { GOFLAGS: '-mod=mod' }
@@ -29,10 +28,9 @@ export function buildOracle(program: 'self' | 'gosym' | 'busy' | 'generic', buil
     ...(textAddress === undefined ? [] : [`-T=0x${textAddress}`]),
   ].join(' ')
   const name = [program, toolchain, mode, arch ?? '', flags.replaceAll(/[^0-9a-z]/g, '')].join('-')
-  const output = resolve(built, name)
+  const output = join(builtPrograms('oracle'), name)
   // A module of its own, as the language version of the others is from before type parameters.
   const own = program === 'generic'
-  mkdirSync(built, { recursive: true })
   const env = {
     ...process.env,
     ...plainGoFlags,
