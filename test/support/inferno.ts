@@ -5,13 +5,22 @@ import { resolve } from 'node:path'
 export const infernoVersion = '0.12.8'
 const root = resolve('.dualtrace/peers', `inferno-${infernoVersion}`)
 
-/** Path of inferno-collapse-perf, which Cargo builds the first time: about a minute. */
+/** Path of inferno-collapse-perf, which Cargo builds the first time, the quickest way: what it folds here is small. */
 export function installInferno(): string {
   const program = `${root}/bin/inferno-collapse-perf`
   if (!existsSync(program)) {
     const install = ['install', '--quiet', '--locked', '--version', infernoVersion, '--root', root]
-    const wanted = ['inferno', '--bin', 'inferno-collapse-perf']
-    execFileSync('cargo', [...install, ...wanted], { stdio: ['ignore', 'inherit', 'inherit'] })
+    const wanted = [
+      '--debug',
+      '--no-default-features',
+      '--features',
+      'cli',
+      'inferno',
+      '--bin',
+      'inferno-collapse-perf',
+    ]
+    const env = { ...process.env, CARGO_PROFILE_DEV_DEBUG: '0' }
+    execFileSync('cargo', [...install, ...wanted], { env, stdio: ['ignore', 'inherit', 'inherit'] })
   }
   return program
 }
