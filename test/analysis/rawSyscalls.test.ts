@@ -111,7 +111,7 @@ describe('a service recorded with raw_syscalls:sys_exit', function () {
 
   it('has the netpoll delays and the check of the clocks that sys_exit_epoll_pwait gives', async () => {
     const data = join(directory, 'perf.data')
-    const workload = await startWorkload(buildWorkload('netpoll'), ['-duration', '60s'])
+    const workload = await startWorkload(buildWorkload('netpoll'), ['-duration', '5m'])
     let gotrace: Uint8Array
     try {
       const events = ['raw_syscalls:sys_exit', 'syscalls:sys_exit_epoll_pwait', 'sched:sched_switch']

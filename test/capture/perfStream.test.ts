@@ -33,7 +33,7 @@ describe('the perf stream of a process', () => {
   })
 
   async function open(name: WorkloadName, args: readonly string[], options: Partial<PerfStreamOptions> = {}) {
-    workload = await startWorkload(buildWorkload(name), ['-duration', '100s', ...args])
+    workload = await startWorkload(buildWorkload(name), ['-duration', '5m', ...args])
     return new PerfStream({
       pid: workload.pid,
       frequencyHz: 99,

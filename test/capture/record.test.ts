@@ -47,7 +47,7 @@ describe('record', () => {
   }
 
   it('records both tracks of a running process by pid', async () => {
-    workload = await startWorkload(executable, ['-duration', '20s'])
+    workload = await startWorkload(executable, ['-duration', '5m'])
     const { directory, missing, manifest } = await recording({
       target: { pid: workload.pid },
       traceUrl: workload.pprof,
@@ -74,7 +74,7 @@ describe('record', () => {
   })
 
   it('sees wake-ups made by others, and none twice', async () => {
-    workload = await startWorkload(executable, ['-duration', '20s'])
+    workload = await startWorkload(executable, ['-duration', '5m'])
     const { directory, manifest } = await recording({ target: { pid: workload.pid } })
     assert.deepEqual(manifest.perf?.notes, [])
     const perf = await readPerf(openInput(join(directory, manifest.perf.file)).then((input) => input.chunks))
@@ -99,7 +99,7 @@ describe('record', () => {
 
   it('waits until the pprof endpoint of a command answers', async () => {
     const port = String(await freePort())
-    const target = { command: [executable, '-duration', '20s', '-port', port] }
+    const target = { command: [executable, '-duration', '5m', '-port', port] }
     const { manifest, missing } = await recording({ target, traceUrl: `http://127.0.0.1:${port}`, durationMs: 700 })
     assert.deepEqual(missing, [])
     assert.match(manifest.recorded?.go ?? '', /^go 1\.\d+$/)
@@ -115,7 +115,7 @@ describe('record', () => {
   })
 
   it('ends early when told to, with a whole trace', async () => {
-    workload = await startWorkload(executable, ['-duration', '30s'])
+    workload = await startWorkload(executable, ['-duration', '5m'])
     const interrupt = new AbortController()
     void sleep(1500).then(() => interrupt.abort())
     const target = { pid: workload.pid }
@@ -136,20 +136,20 @@ describe('record', () => {
   })
 
   it('keeps perf.data when asked', async () => {
-    workload = await startWorkload(executable, ['-duration', '20s'])
+    workload = await startWorkload(executable, ['-duration', '5m'])
     const { directory } = await recording({ target: { pid: workload.pid }, durationMs: 200, keepPerfData: true })
     await access(join(directory, 'perf.data'))
   })
 
   it('leaves nothing behind when the pprof endpoint is not there', async () => {
-    workload = await startWorkload(executable, ['-duration', '20s'])
+    workload = await startWorkload(executable, ['-duration', '5m'])
     const wrong = new URL('/nothing/here', workload.pprof).href
     await assert.rejects(recording({ target: { pid: workload.pid }, traceUrl: wrong }), /answered 404/)
     assert.deepEqual(await readdir(folder), [])
   })
 
   it('streams perf text live, and what it had is delivered after the stop', async () => {
-    workload = await startWorkload(executable, ['-duration', '20s'])
+    workload = await startWorkload(executable, ['-duration', '5m'])
     const live = await openLivePerf({ pid: workload.pid })
     void sleep(1000).then(() => live.stop())
     const perf = await readPerf(Promise.resolve(live.text))

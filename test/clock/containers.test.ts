@@ -35,7 +35,7 @@ describe('a process in a pid namespace of its own, perf outside', function () {
     requirePerf(this)
     requireNamespaces(this)
     folder = await mkdtemp(join(tmpdir(), 'dualtrace-containers-'))
-    workload = await startWorkload('unshare', inNamespace(buildWorkload('rpc'), '-duration', '60s'))
+    workload = await startWorkload('unshare', inNamespace(buildWorkload('rpc'), '-duration', '5m'))
     assert.equal(workload.pid, 1)
     pid = await processInside(workload.process.pid!)
   })

@@ -33,7 +33,7 @@ describe('a recording by perf on its own clock', function () {
   })
 
   it('is joined, with the classes of a recording on CLOCK_MONOTONIC that was made at the same time', async () => {
-    const workload = await startWorkload(buildWorkload('rpc'), ['-duration', '20s'])
+    const workload = await startWorkload(buildWorkload('rpc'), ['-duration', '5m'])
     const recordings = ['monotonic', 'own'].map((name) => {
       const options = { frequencyHz: 99, syscalls: defaultSyscalls, wakeupsElsewhere: [], bufferBytes: 4 << 20 }
       const args = perfRecordArgs({ ...options, pid: workload.pid, output: join(folder, `${name}.data`) })

@@ -74,7 +74,7 @@ describe('system calls, against perf trace -s', function () {
 
   it('are as many, with as many errors and as much time, for every name', async () => {
     const data = join(directory, 'syscalls.data')
-    const workload = await startWorkload(buildWorkload('rpc'), ['-duration', '60s'])
+    const workload = await startWorkload(buildWorkload('rpc'), ['-duration', '5m'])
     try {
       const events = ['-e', 'raw_syscalls:sys_enter', '-e', 'raw_syscalls:sys_exit']
       const args = ['record', '-q', '-k', 'CLOCK_MONOTONIC', '--sample-cpu', '-m', '16M', ...events, '-o', data]

@@ -87,7 +87,7 @@ describe('time on and off the CPU, against perf sched timehist', function () {
 
   it('is the same to the µs for every stay of a service’s threads on a CPU that both saw begin', async () => {
     const data = join(directory, 'all.data')
-    const workload = await startWorkload(buildWorkload('rpc'), ['-duration', '60s'])
+    const workload = await startWorkload(buildWorkload('rpc'), ['-duration', '5m'])
     try {
       const events = ['-e', 'sched:sched_switch', '-e', 'sched:sched_waking', '--switch-events']
       const args = ['record', '-q', '-a', '-k', 'CLOCK_MONOTONIC', '--sample-cpu', '-m', '16M', ...events, '-o', data]

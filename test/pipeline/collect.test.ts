@@ -69,7 +69,7 @@ describe('a collector that is left running', function () {
   }
 
   async function startService(...more: string[]): Promise<RunningWorkload> {
-    workload = await startWorkload(executable, ['-duration', '110s', '-socket', socket(), ...more])
+    workload = await startWorkload(executable, ['-duration', '5m', '-socket', socket(), ...more])
     return workload
   }
 

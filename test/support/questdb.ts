@@ -35,19 +35,17 @@ export async function startTestQuestdb(): Promise<TestQuestdb> {
   }
 }
 
-/** Writes rows and waits until queries see them: QuestDB applies its write-ahead log in the background. */
+/** Writes rows, which have the same columns, and waits until queries see them: QuestDB applies its write-ahead log in the background. */
 export async function insertRows(client: pg.Client, table: Table, rows: readonly Row[]): Promise<void> {
   const types = new Map(table.columns.map(({ name, type }) => [name, type]))
   const literal = (name: string, value: Value) =>
     name === 'ts' || (types.get(name) === 'timestamp' && value !== null)
       ? `cast(${String(value)} AS TIMESTAMP_NS)`
       : sqlLiteral(value)
-  for (const row of rows) {
-    const columns = Object.entries(row)
-    const names = columns.map(([name]) => `"${name}"`).join(', ')
-    const values = columns.map(([name, value]) => literal(name, value)).join(', ')
-    await client.query(`INSERT INTO "${table.name}" (${names}) VALUES (${values})`)
-  }
+  const names = Object.keys(rows[0]!)
+  const values = rows.map((row) => `(${names.map((name) => literal(name, row[name]!)).join(', ')})`)
+  const columns = names.map((name) => `"${name}"`).join(', ')
+  await client.query(`INSERT INTO "${table.name}" (${columns}) VALUES ${values.join(', ')}`)
   await applied(client, table)
 }
 

@@ -14,8 +14,7 @@ export async function recordWorkload(
   durationMs: number,
 ): Promise<Readonly<Record<string, number>>> {
   // It ends by itself should nobody end it.
-  const untilMs = durationMs + 20_000
-  const workload = await startWorkload(executable, ['-duration', `${untilMs}ms`, ...args])
+  const workload = await startWorkload(executable, ['-duration', '5m', ...args])
   try {
     await record({
       target: { pid: workload.pid },

@@ -66,6 +66,7 @@ describe('the dumps of a flight recorder', () => {
         while (outbox.status.gotrace.traces < before + files.length) await sleep(5)
       },
       tell: (text: string) => perf.give(Buffer.from(text)),
+      told: () => perf.drained(),
       runs: () => outbox.runs(),
       status: outbox.status,
       end: async () => {
@@ -117,12 +118,12 @@ describe('the dumps of a flight recorder', () => {
   it('have a LOST record where perf’s text between two of one run has been forgotten, and are counted when it begins too late', async () => {
     const bench = start({ memory: new PerfMemory(1000, 1 << 20) })
     for (let ms = 0; ms < 5000; ms += 100) bench.tell(record(ms))
-    await sleep(50)
+    await bench.told()
     await bench.dump(fileOf('a', dumpOf(1, 2, 3, 4, 5)))
     assert.equal(bench.status.gotrace.uncovered, 1)
     while (!bench.runs()[0]!.perf.includes('1004.800000000')) await sleep(5)
     for (let ms = 5000; ms < 9000; ms += 100) bench.tell(record(ms))
-    await sleep(50)
+    await bench.told()
     await bench.dump(fileOf('b', dumpOf(5, 6, 7, 8, 9)))
     const [run] = await bench.end()
     assert.match(run!.perf, /1004\.800000000: [^\n]+\nperf +0\/0 +1004\.899999999: PERF_RECORD_LOST lost 1\n/)

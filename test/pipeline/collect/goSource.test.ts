@@ -155,7 +155,7 @@ describe('the Go side of a collector', () => {
 
   it('measures the gap between two traces of the pprof endpoint', async function () {
     requireGo(this)
-    workload = await startWorkload(buildWorkload('rpc'), ['-duration', '20s'])
+    workload = await startWorkload(buildWorkload('rpc'), ['-duration', '5m'])
     const over = new AbortController()
     const status = newInputStatus('test').gotrace
     const chunks = traceWindows(workload.pprof, 1000, over.signal, log, status)

@@ -65,7 +65,7 @@ describe('a collector whose Go source comes and goes', function () {
   }
 
   it('reads the pprof endpoint again when it has not answered for longer than a track may be silent, and loses nothing of perf', async () => {
-    workload = await startWorkload(buildWorkload('rpc'), ['-duration', '110s'])
+    workload = await startWorkload(buildWorkload('rpc'), ['-duration', '5m'])
     const { port, pathname } = new URL(workload.pprof)
     const gate = await Gate.open(Number(port))
     try {
@@ -124,7 +124,7 @@ describe('a collector whose Go source comes and goes', function () {
   it('ships each dump of a flight recorder with perf’s text of its time, and what two dumps share once', async () => {
     const dumps = join(folder, 'dumps')
     mkdirSync(dumps)
-    workload = await startWorkload(buildWorkload('dumps'), ['-duration', '110s', '-directory', dumps])
+    workload = await startWorkload(buildWorkload('dumps'), ['-duration', '5m', '-directory', dumps])
     const { pid } = workload
     const { own, normalizer } = start('sources2', pid, {
       DUALTRACE_TRACE_DUMPS: dumps,
