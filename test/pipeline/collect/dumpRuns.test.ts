@@ -61,9 +61,8 @@ describe('the dumps of a flight recorder', () => {
     const jobs = Promise.all([runs.shipGo(dumps.read()), runs.shipPerf(perf.read())])
     return {
       dump: async (...files: TraceFile[]) => {
-        const before = outbox.status.gotrace.traces
         dumps.give(files)
-        while (outbox.status.gotrace.traces < before + files.length) await sleep(5)
+        await dumps.drained()
       },
       tell: (text: string) => perf.give(Buffer.from(text)),
       told: () => perf.drained(),
