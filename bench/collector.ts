@@ -9,12 +9,16 @@ import { freePorts } from '../src/stack/ports.js'
 import { CollectorProcess } from '../test/support/collector.js'
 import { buildWorkload, startWorkload } from '../test/support/workloads.js'
 import type { Bench } from './bench.js'
+import { watchRss } from './stream/process.js'
 
-const measuredS = 20
+const measuredS = Number(process.env['DUALTRACE_COLLECTOR_SECONDS'] ?? 20)
 const settleS = 8
 const rate = 50_000
 
-/** What collecting a service that makes 50,000 system calls a second costs, into a real Kafka: the collector itself, and perf. */
+/**
+ * What collecting a service that makes 50,000 system calls a second costs, into a real Kafka: the collector itself, and perf, and the collector's memory.
+ * DUALTRACE_COLLECTOR_SECONDS says for how long (20).
+ */
 export const bench: Bench = {
   name: 'collector',
   async run() {
@@ -45,7 +49,7 @@ async function measure(brokers: readonly string[], dir: string): Promise<void> {
     await sleep(settleS * 1000)
     const before = await used(collector.pid!)
     const statusBefore = statusOf(collector)
-    await sleep(measuredS * 1000)
+    const memory = await watchRss(collector.pid!, measuredS)
     const after = await used(collector.pid!)
     const status = statusOf(collector)
     const percent = (ms: number) => `${(ms / measuredS / 10).toFixed(1)} %`
@@ -58,7 +62,7 @@ async function measure(brokers: readonly string[], dir: string): Promise<void> {
         `  collector besides perf ${percent(after.ownMs - before.ownMs)}, perf record ${percent(after.recordMs - before.recordMs)}, ` +
         `perf script ${percent(after.scriptMs - before.scriptMs)}\n` +
         `  ${(perfMB / measuredS).toFixed(1)} MB/s of perf text, ${(traceMB / measuredS).toFixed(1)} MB/s of Go trace, ` +
-        `${perf.lostEvents} events lost by perf, ${shedMessages} messages left out, ${(spooledBytes / 1e6).toFixed(1)} MB spooled\n`,
+        `${perf.lostEvents} events lost by perf, ${shedMessages} messages left out, ${(spooledBytes / 1e6).toFixed(1)} MB spooled\n  ${memory}\n`,
     )
     const { syscalls } = await workload.induced
     process.stdout.write(`  the service made ${(syscalls! / seconds).toFixed(0)} system calls per second\n`)

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { median } from '../bench.js'
 
 /** Clock ticks of /proc are hundredths of a second on every Linux we know. */
 const ticksPerSecond = 100
@@ -15,4 +17,16 @@ export function rssMiB(pid: number): { now: number; peak: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   const kib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)![1])
   return { now: kib('VmRSS') / 1024, peak: kib('VmHWM') / 1024 }
+}
+
+/** Watches the memory of a process for so long. @returns the median of each quarter of that time, and the peak, as text */
+export async function watchRss(pid: number, seconds: number): Promise<string> {
+  const samples: number[] = []
+  for (const endMs = Date.now() + seconds * 1000; Date.now() < endMs;) {
+    await sleep(1000)
+    samples.push(rssMiB(pid).now)
+  }
+  const quarter = Math.floor(samples.length / 4)
+  const quarters = [0, 1, 2, 3].map((n) => median(samples.slice(n * quarter, (n + 1) * quarter)).toFixed(0))
+  return `RSS by quarter ${quarters.join(', ')} MiB, peak ${rssMiB(pid).peak.toFixed(0)} MiB`
 }

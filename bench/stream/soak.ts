@@ -1,9 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { openCapture } from '../../src/pipeline/offline.js'
 import { replay } from '../../src/pipeline/replay.js'
 import type { Site } from './site.js'
-import { median } from '../bench.js'
-import { cpuSeconds, rssMiB } from './process.js'
+import { cpuSeconds, watchRss } from './process.js'
 
 export interface SoakOptions {
   readonly sources: number
@@ -29,20 +27,13 @@ export async function soak(site: Site, capture: string, { sources, seconds, spee
       bytes += (await replay(named, producer, options)).bytes
     }
   })
-  const samples: number[] = []
-  while (Date.now() - startMs < seconds * 1000) {
-    await sleep(1000)
-    samples.push(rssMiB(normalizer.pid!).now)
-  }
+  const memory = await watchRss(normalizer.pid!, seconds)
   over.abort()
   await shipping
   const lag = (await deployment.metrics()).get('dualtrace_lag_ms{track="perf"}')
-  const quarter = Math.floor(samples.length / 4)
-  const quarters = [0, 1, 2, 3].map((n) => median(samples.slice(n * quarter, (n + 1) * quarter)).toFixed(0))
   const elapsedS = (Date.now() - startMs) / 1000
   const busy = ((cpuSeconds(normalizer.pid!) - cpuBefore) / elapsedS) * 100
   say(
-    `soak: ${sources} sources for ${elapsedS.toFixed(0)} s at ${(bytes / 1e6 / elapsedS).toFixed(1)} MB/s (${busy.toFixed(0)} % of one CPU, lag ${lag ?? '?'} ms): ` +
-      `RSS by quarter ${quarters.join(', ')} MiB, peak ${rssMiB(normalizer.pid!).peak.toFixed(0)} MiB`,
+    `soak: ${sources} sources for ${elapsedS.toFixed(0)} s at ${(bytes / 1e6 / elapsedS).toFixed(1)} MB/s (${busy.toFixed(0)} % of one CPU, lag ${lag ?? '?'} ms): ${memory}`,
   )
 }
