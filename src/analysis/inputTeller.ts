@@ -12,6 +12,7 @@ const clockStepNs = 10_000_000n
 
 /** What was read of a track in the current second and has not been told; `atNs`: a moment of it. */
 interface Untold {
+  readonly track: Track
   atNs: number
   events: number
   bytes: number
@@ -34,7 +35,9 @@ export interface InputTellerOptions {
 export class InputTeller {
   private readonly counting: readonly Pick<Required<InputListener>, 'input'>[]
   private readonly problems: Readonly<Record<Track, PendingProblems>>
-  private readonly untold: Readonly<Record<Track, Untold>> = { gotrace: nothing(), perf: nothing() }
+  // Two fields, as one of them is looked up for every event.
+  private readonly untoldGo = nothing('gotrace')
+  private readonly untoldPerf = nothing('perf')
 
   constructor(private readonly options: InputTellerOptions) {
     const { go, perf, problems, told } = options
@@ -49,7 +52,7 @@ export class InputTeller {
     const { progress } = this.options
     progress.goEvents++
     if (atNs > progress.lastGoNs) progress.lastGoNs = atNs
-    this.count('gotrace', atNs, 0, 0)
+    this.count(this.untoldGo, atNs, 0, 0)
   }
 
   perfRecord(atNs: number, late: boolean, shippedAtMs: number | undefined): void {
@@ -57,7 +60,7 @@ export class InputTeller {
     const { record, header } = perf
     this.tellProblems('perf', atNs)
     progress.perfRecords++
-    this.count('perf', atNs, record.bytes, late ? 1 : 0)
+    this.count(this.untoldPerf, atNs, record.bytes, late ? 1 : 0)
     const { detail } = header
     if (detail !== 'full') for (const listener of told) listener.thinned?.(atNs, detail)
     if (record.kind === PerfKind.Lost || record.kind === PerfKind.LostSamples) {
@@ -85,11 +88,11 @@ export class InputTeller {
 
   /** Tells what has been counted: before its second may be written, and before the state is saved. */
   tell(): void {
-    for (const track of ['gotrace', 'perf'] as const) {
-      const { atNs, events, bytes, late } = this.untold[track]
+    for (const untold of [this.untoldGo, this.untoldPerf]) {
+      const { track, atNs, events, bytes, late } = untold
       if (events === 0) continue
       for (const listener of this.counting) listener.input(track, atNs, events, bytes, late)
-      Object.assign(this.untold[track], nothing())
+      untold.events = untold.bytes = untold.late = 0
     }
   }
 
@@ -110,14 +113,13 @@ export class InputTeller {
     }
   }
 
-  private count(track: Track, atNs: number, bytes: number, late: number): void {
+  private count(untold: Untold, atNs: number, bytes: number, late: number): void {
     const { gated, progress } = this.options
     // A late one belongs to a second before.
     if (gated || !(atNs < progress.boundaryNs && atNs >= this.secondStartNs)) {
-      for (const listener of this.counting) listener.input(track, atNs, 1, bytes, late)
+      for (const listener of this.counting) listener.input(untold.track, atNs, 1, bytes, late)
       return
     }
-    const untold = this.untold[track]
     untold.atNs = atNs
     untold.events++
     untold.bytes += bytes
@@ -169,8 +171,8 @@ export class InputTeller {
   }
 }
 
-function nothing(): Untold {
-  return { atNs: NaN, events: 0, bytes: 0, late: 0 }
+function nothing(track: Track): Untold {
+  return { track, atNs: NaN, events: 0, bytes: 0, late: 0 }
 }
 
 function wantsInput(listener: InputListener): listener is InputListener & Pick<Required<InputListener>, 'input'> {
