@@ -10,7 +10,7 @@ import type { StopTheWorldTracker } from './stopTheWorld.js'
 const schedSwitch = 'sched:sched_switch'
 
 /** What a record's event means to the timeline; decided once per event name. */
-const Role = { Other: 0, Switch: 1, Wake: 2, SyscallExit: 3, CpuSample: 4 } as const
+const Role = { Other: 0, Switch: 1, Wake: 2, SyscallExit: 3, CpuSample: 4, SwitchStack: 5 } as const
 
 function roleOf(name: string): number {
   switch (name) {
@@ -25,6 +25,9 @@ function roleOf(name: string): number {
     case 'cycles':
     case 'cpu-cycles':
       return Role.CpuSample
+    case 'context-switches':
+    case 'cs':
+      return Role.SwitchStack
     default:
       return mayEndPoll(name) ? Role.SyscallExit : Role.Other
   }
@@ -53,10 +56,10 @@ export class PerfTrack {
     if (record.cpu >= 0) state.lastOfCpuNs[record.cpu] = atNs
   }
 
-  /** A sample's thread is on a CPU: also the first thing we may learn of a thread. Not so at a switch or a wake-up. */
+  /** A sample's thread is on a CPU: also the first thing we may learn of a thread. Not so at a switch, behind it, or at a wake-up. */
   witness(record: PerfRecord, reader: PerfScriptReader, atNs: number): void {
     const role = this.roleOf(record, reader)
-    if (role === Role.Wake || role === Role.Switch) return
+    if (role === Role.Wake || role === Role.Switch || role === Role.SwitchStack) return
     const thread = this.perfThread(record.tid)
     if (thread.kernel !== Kernel.OnCpu && hearsSwitches(reader)) {
       if (thread.kernel !== Kernel.Unknown) this.core.missedSwitchIn(thread)
@@ -119,6 +122,7 @@ export class PerfTrack {
     const thread = this.perfThread(record.tid)
     if (record.isSampled) return this.refuse(role, reader, atNs)
     if (role === Role.Switch) return this.schedSwitch(record, reader, thread, atNs)
+    if (role === Role.SwitchStack) return this.switchStack(record, reader, thread)
     this.witness(record, reader, atNs)
     if (role === Role.SyscallExit) {
       const event = reader.syscallEvent
@@ -171,6 +175,12 @@ export class PerfTrack {
     }
     // Only of a thread that perf records by itself will we also hear when it leaves the CPU again.
     if (next?.seenByPerf === true) this.switchIn(next, record, SwitchTold.BySchedSwitch, atNs)
+  }
+
+  /** Where a thread left the CPU, told behind a switch that had no stack. */
+  private switchStack(record: PerfRecord, reader: PerfScriptReader, thread: Thread): void {
+    const isWanted = this.core.tellsThreadTime && thread.kernel > Kernel.OnCpu && thread.offStack === ''
+    if (isWanted) thread.offStack = joinPerfFrames(reader.stack(record.stackId))
   }
 
   private switchOut(thread: Thread, preempt: boolean, atNs: number): void {

@@ -23,8 +23,6 @@ let started: Promise<SecuredStack> | undefined
 
 /** A login that may do nothing; `alice`, and whoever comes with a certificate or over the open listener, may everything. */
 export const limitedUser = 'limited'
-/** Logins with the rights that a test gives them, and the password of all others. */
-export const roles = ['collectors', 'normalizers', 'archivers'] as const
 
 /** Started once in each process that runs tests. */
 export function securedStack(): Promise<SecuredStack> {
@@ -72,11 +70,7 @@ async function start(): Promise<SecuredStack> {
         'ssl.truststore.location': certificates.ca,
         'listener.name.mutual.ssl.client.auth': 'required',
       },
-      scramUsers: [
-        scram('SCRAM-SHA-256'),
-        scram('SCRAM-SHA-512'),
-        ...[limitedUser, ...roles].map((user) => scram('SCRAM-SHA-256', user)),
-      ],
+      scramUsers: [scram('SCRAM-SHA-256'), scram('SCRAM-SHA-512'), scram('SCRAM-SHA-256', limitedUser)],
     },
     questdb: {
       'http.user': 'writer',
