@@ -2,8 +2,8 @@ import type { CollectorStatus } from '../../src/pipeline/collect/status.js'
 import { PipelineProcess } from './pipelineProcess.js'
 
 export class CollectorProcess extends PipelineProcess {
-  constructor(env: Readonly<Record<string, string>>) {
-    super('collect', env)
+  constructor(env: Readonly<Record<string, string>>, pipeline = 'collect') {
+    super(pipeline, env)
   }
 
   /** The first state logged from now on that is as wanted. */

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { packageRoot } from '../../src/stack/paths.js'
 import { cliPath } from './cli.js'
 
-/** A `dualtrace run pipelines/NAME.yaml` in a process of its own, and what it logs. */
+/** A `dualtrace run` of a pipeline in a process of its own, and what it logs: of pipelines/NAME.yaml, or of /PATH.yaml. */
 export class PipelineProcess {
   readonly lines: string[] = []
   /** Its exit code, once all it logged has been read. */
@@ -17,7 +17,7 @@ export class PipelineProcess {
     private readonly name: string,
     env: Readonly<Record<string, string>>,
   ) {
-    this.child = spawn(process.execPath, [cliPath, 'run', join(packageRoot(), `pipelines/${name}.yaml`)], {
+    this.child = spawn(process.execPath, [cliPath, 'run', resolve(packageRoot(), 'pipelines', `${name}.yaml`)], {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'ignore', 'pipe'],
     })

@@ -1,19 +1,23 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Analysis } from '../../../src/analysis/analysis.js'
-import { generationSpan, GenerationSplitter } from '../../../src/gotrace/index.js'
+import { Ev, generationSpan, GenerationSplitter, traceHeader } from '../../../src/gotrace/index.js'
+import type { InputStatus } from '../../../src/pipeline/collect/status.js'
 import type { LocalStack } from '../../../src/stack/local.js'
 import type { Envelope } from '../../../src/transport/envelope.js'
 import { tracks } from '../../../src/transport/topics.js'
 import { CollectorProcess } from '../../support/collector.js'
 import { Gate } from '../../support/gate.js'
+import { GoTraceWriter } from '../../support/goTraceWriter.js'
 import { assertJoinedOn } from '../../support/joinedOn.js'
 import { NormalizerProcess } from '../../support/normalizer.js'
 import { perfTurns } from '../../support/perfTurns.js'
-import { readRawTopics, trackOf } from '../../support/rawTopics.js'
+import { type RawMessage, readRawTopics, trackOf } from '../../support/rawTopics.js'
 import { requireGo, requireJava, requirePerf } from '../../support/requirements.js'
 import { sharedStack } from '../../support/stack.js'
 import { computedRows, storedRows, withoutLag } from '../../support/storedRows.js'
@@ -45,7 +49,7 @@ describe('a collector whose Go source comes and goes', function () {
   })
 
   /** A collector of the process, and a normalizer of what it ships. */
-  function start(prefix: string, pid: number, env: Record<string, string>) {
+  function start(prefix: string, pid: number, env: Record<string, string>, pipeline = 'collect') {
     const both = { DUALTRACE_KAFKA: stack.kafka.brokers.join(','), DUALTRACE_TOPIC_PREFIX: `${prefix}.` }
     normalizer = new NormalizerProcess({
       ...both,
@@ -53,14 +57,13 @@ describe('a collector whose Go source comes and goes', function () {
       DUALTRACE_GROUP: prefix,
       DUALTRACE_LATENESS: `${latenessMs}ms`,
     })
-    collector = new CollectorProcess({
-      ...both,
+    const own = {
       DUALTRACE_PID: String(pid),
       DUALTRACE_SPOOL: join(folder, 'spool'),
       DUALTRACE_HOST: 'test',
       DUALTRACE_REPORT_EVERY: '1s',
-      ...env,
-    })
+    }
+    collector = new CollectorProcess({ ...both, ...own, ...env }, pipeline)
     return { own: collector, normalizer }
   }
 
@@ -106,18 +109,76 @@ describe('a collector whose Go source comes and goes', function () {
       await normalizer.said('the source has ended', streams.at(-1)!)
       await assertJoinedOn(normalizer, stack.questdb.url, source, backNs)
       // perf's text passes from one run to the next at one place, so both have rows of that second: all of them are there.
-      const expected = streams.flatMap((stream) => {
-        const [gotrace, perf] = tracks.map((track) => trackOf(messages, source, track, stream).bytes)
-        const { envelope } = messages.find((message) => message.envelope.stream === stream)!
-        return rowsOf(envelope, gotrace!, perf!).map(({ table, row }) => ({ table, row, run: stream }))
-      })
-      const stored = withoutLag(await storedRows(stack.questdb.url, source, { runs: true }))
-      assert.deepEqual(stored, withoutLag(computedRows(expected, source)))
+      const stored = await assertRowsOfRuns(messages, source, streams)
       const seconds = stored['pipeline_health']!.filter(({ track }) => track === 'perf').map(({ ts }) => ts)
       assert.ok(new Set(seconds).size < seconds.length)
       assert.equal(await normalizer.stop(), 0)
     } finally {
       await gate.shut()
+    }
+  })
+
+  /** What is stored is what the bytes of each run give by themselves. */
+  async function assertRowsOfRuns(messages: readonly RawMessage[], source: string, streams: readonly string[]) {
+    const expected = streams.flatMap((stream) => {
+      const [gotrace, perf] = tracks.map((track) => trackOf(messages, source, track, stream).bytes)
+      const { envelope } = messages.find((message) => message.envelope.stream === stream)!
+      return rowsOf(envelope, gotrace!, perf!).map(({ table, row }) => ({ table, row, run: stream }))
+    })
+    const stored = withoutLag(await storedRows(stack.questdb.url, source, { runs: true }))
+    assert.deepEqual(stored, withoutLag(computedRows(expected, source)))
+    return stored
+  }
+
+  it('begins a new run of both halves when a socket, a growing file or a directory goes on after a pause', async () => {
+    const [socketPath, filePath, directory] = ['socket', 'go.trace', 'parts'].map((name) => join(folder, name))
+    mkdirSync(directory!)
+    const services = ['socket', 'file', 'directory'].map((name) => ({ name, child: spawn('sleep', ['110']) }))
+    const places = [`traceSocket: ${socketPath!}`, `traceFile: ${filePath!}`, `traceDirectory: ${directory!}`]
+    const inputs = services.map(
+      ({ name, child }, at) =>
+        `  - process: { pid: ${child.pid!}, ${places[at]!}, awayAfter: 2s, host: test, service: ${name} }\n`,
+    )
+    const kafka = `{ brokers: '${stack.kafka.brokers.join(',')}', topicPrefix: sources3. }`
+    writeFileSync(
+      join(folder, 'three.yaml'),
+      `kind: collect\nkafka: ${kafka}\nreportEvery: 1s\ninputs:\n${inputs.join('')}`,
+    )
+    /** What the services say now; the generations of each make one trace. */
+    const tell = async (gen: number) => {
+      const writer = new GoTraceWriter(Number(process.hrtime.bigint()), Date.now() / 1000, gen)
+      writer.event(100, 0, Ev.ProcStatus, 0, 1)
+      const bytes = writer.bytes()
+      const whole = gen === 1 ? bytes : Buffer.concat([traceHeader('1.26'), bytes])
+      appendFileSync(filePath!, bytes)
+      writeFileSync(join(directory!, `trace-00000${gen}.trace`), whole)
+      await new Promise<void>((resolve) => connect(socketPath!).end(whole, resolve))
+    }
+    try {
+      const { own, normalizer } = start('sources3', 0, {}, join(folder, 'three'))
+      const all = (isWanted: (input: InputStatus) => boolean) => own.state((state) => state.inputs.every(isWanted))
+      // Nothing has come yet, so all are away; and then again.
+      await all(({ gotrace, perf }) => gotrace.absences === 1 && perf.bytes > 0)
+      await tell(1)
+      await all(({ gotrace }) => gotrace.generations === 1 && gotrace.absences === 2)
+      await tell(2)
+      await all(({ gotrace }) => gotrace.generations === 2)
+      for (const { child } of services) child.kill()
+      assert.equal(await own.exited, 0)
+      const messages = await readRawTopics(stack.kafka.brokers, 'sources3.')
+      const sources = new Set(messages.map(({ envelope }) => envelope.source))
+      assert.equal(sources.size, services.length)
+      for (const source of sources) {
+        const ofSource = messages.filter(({ envelope }) => envelope.source === source)
+        const streams = [...new Set(ofSource.map(({ envelope }) => envelope.stream))].sort()
+        for (const stream of streams) await normalizer.said('the source has ended', source, stream)
+        const told = streams.map((stream) => generationsOf(trackOf(messages, source, 'gotrace', stream).bytes))
+        assert.deepEqual([source, told], [source, [[], [1], [2]]])
+        await assertRowsOfRuns(messages, source, streams)
+      }
+      assert.equal(await normalizer.stop(), 0)
+    } finally {
+      for (const { child } of services) child.kill('SIGKILL')
     }
   })
 
@@ -162,6 +223,16 @@ describe('a collector whose Go source comes and goes', function () {
     assert.equal(await normalizer.stop(), 0)
   })
 })
+
+/** Numbers of the whole generations of a trace. */
+function generationsOf(trace: Uint8Array): number[] {
+  const splitter = new GenerationSplitter()
+  splitter.push(trace)
+  splitter.end()
+  const found: number[] = []
+  for (let next = splitter.next(); next !== undefined; next = splitter.next()) if (next.whole) found.push(next.gen)
+  return found
+}
 
 /** What is in any of the dumps of one recorder, once, and its time on CLOCK_MONOTONIC, ns. */
 function unionOf(dumps: readonly Buffer[]) {
