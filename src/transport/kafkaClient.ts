@@ -3,6 +3,7 @@ import kafkajs from 'kafkajs'
 import type { Kafka, LogEntry, SASLOptions } from 'kafkajs'
 import { readSmallFile } from '../settings.js'
 import './compression.js'
+import { notAllowed } from './refused.js'
 import type { KafkaSasl, KafkaSecurity, KafkaTls } from './security.js'
 
 export interface KafkaOptions extends KafkaSecurity {
@@ -27,7 +28,7 @@ export function kafkaClient(options: KafkaOptions): Kafka {
     ssl: tls === undefined ? false : tlsOptions(tls),
     ...(sasl === undefined ? {} : { sasl: saslOptions(sasl) }),
     logLevel: kafkajs.logLevel.WARN,
-    logCreator: () => (entry) => report(entry, options.onWarning),
+    logCreator: () => (entry) => report(entry, options),
     connectionTimeout: 3000,
     requestTimeout: 30_000,
     // Few and short: retryForever goes on where the client gives up, and says so.
@@ -36,11 +37,17 @@ export function kafkaClient(options: KafkaOptions): Kafka {
 }
 
 /** kafkajs wraps the reason of a failure; the innermost message says most. */
-function report({ log }: LogEntry, onWarning: (text: string) => void): void {
+function report({ log }: LogEntry, options: KafkaOptions): void {
   // ReliableProducer does what this warning wants.
   if (log.message.startsWith('Limiting retries for the idempotent producer')) return
   const detail: unknown = log['error']
-  onWarning(`Kafka: ${log.message}${typeof detail === 'string' && detail !== log.message ? ` (${detail})` : ''}`)
+  // Only here is it told: of a group that may not be read the error says that no coordinator was found.
+  if (typeof detail === 'string' && detail.startsWith('Not authorized to access'))
+    options.onWarning(notAllowed(detail, options))
+  else
+    options.onWarning(
+      `Kafka: ${log.message}${typeof detail === 'string' && detail !== log.message ? ` (${detail})` : ''}`,
+    )
 }
 
 function tlsOptions({ ca, certificate, key, serverName }: NonNullable<KafkaTls>): ConnectionOptions {

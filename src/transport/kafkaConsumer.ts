@@ -16,13 +16,18 @@ const fetchBytes = 1024 * 1024
 const portionBytes = 1024 * 1024
 /** A connection that does not close within so long is left to itself. */
 const closePatienceMs = 3000
+/** Between two starts after which nothing could be read; twice as long after each. */
+const firstRestartMs = 200
+const longestRestartMs = 5000
 
 /** A member of the group that comes back whatever happens to the broker or to the client. */
 export class GroupConsumer implements Consumer {
   private current: KafkaConsumer | undefined
   private memberId: string | undefined
   private held: readonly number[] = []
-  private stopping = false
+  private readonly over = new AbortController()
+  /** How often it has crashed since it last read something. */
+  private crashes = 0
   private restarting: Promise<void> = Promise.resolve()
 
   constructor(
@@ -38,7 +43,7 @@ export class GroupConsumer implements Consumer {
       this.options.onWarning(`cannot join group ${this.consume.group} (${error.message}); trying again in ${waitMs} ms`)
     }
     await retryForever({ onRetry, signal: this.options.signal }, async () => {
-      if (this.stopping) return
+      if (this.over.signal.aborted) return
       const consumer = this.create()
       try {
         await consumer.connect()
@@ -91,14 +96,14 @@ export class GroupConsumer implements Consumer {
 
   async restart(reason: string): Promise<void> {
     const stuck = this.current
-    if (stuck === undefined || this.stopping) return
+    if (stuck === undefined || this.over.signal.aborted) return
     this.options.onWarning(`the Kafka consumer starts again: ${reason}`)
     this.restarting = this.replace(stuck)
     await this.restarting
   }
 
   async stop(): Promise<void> {
-    this.stopping = true
+    this.over.abort()
     await this.restarting
     const { current } = this
     this.current = undefined
@@ -128,21 +133,26 @@ export class GroupConsumer implements Consumer {
       this.consume.onAssigned(partitions, this, continued)
     })
     consumer.on(consumer.events.FETCH, () => {
-      if (this.current === consumer) this.consume.onAnswer?.()
+      if (this.current !== consumer) return
+      this.crashes = 0
+      this.consume.onAnswer?.()
     })
     consumer.on(consumer.events.CRASH, ({ payload }) => {
-      if (this.stopping || consumer !== this.current) return
-      this.options.onWarning(`the Kafka consumer stopped (${payload.error.message}); it starts again`)
-      this.restarting = this.replace(consumer)
+      if (this.over.signal.aborted || consumer !== this.current) return
+      const waitMs = this.crashes === 0 ? 0 : Math.min(firstRestartMs * 2 ** (this.crashes - 1), longestRestartMs)
+      this.crashes++
+      this.options.onWarning(`the Kafka consumer stopped (${payload.error.message}); it starts again in ${waitMs} ms`)
+      this.restarting = this.replace(consumer, waitMs)
     })
     return consumer
   }
 
-  private async replace(old: KafkaConsumer): Promise<void> {
+  private async replace(old: KafkaConsumer, waitMs = 0): Promise<void> {
     // From here on nothing the old one delivers is taken.
     this.current = undefined
     await closed(old)
-    if (!this.stopping) await this.start()
+    await sleep(waitMs, undefined, { signal: this.over.signal }).catch(() => undefined)
+    await this.start()
   }
 
   private async deliver(from: KafkaConsumer, payload: EachBatchPayload): Promise<void> {

@@ -5,6 +5,11 @@ import type { KafkaOptions } from './kafkaClient.js'
 /** TLS alerts by which a broker refuses a client: it wants a certificate, or another one. */
 const clientRefused = /^ERR_SSL_.*ALERT.*(CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE)/
 
+/** The sentence for a login that may do too little. */
+export function notAllowed(what: string, { brokers, sasl }: Pick<KafkaOptions, 'brokers' | 'sasl'>): string {
+  return `Kafka at ${brokers.join(', ')} does not let ${sasl?.username ?? 'us'} do what is needed (${what}): give this login the rights that docs/operations.md lists`
+}
+
 /** The sentence for an error that trying again does not help, because one side does not trust the other or lets it do too little; undefined for all others. */
 export function refusal(error: unknown, { brokers, sasl, tls }: KafkaOptions): UserError | undefined {
   const at = `Kafka at ${brokers.join(', ')}`
@@ -18,10 +23,7 @@ export function refusal(error: unknown, { brokers, sasl, tls }: KafkaOptions): U
         : new UserError(
             `${at} refused the login of ${sasl?.username ?? 'nobody'} (${sasl?.mechanism ?? 'SASL'}): check kafka.sasl.username and password`,
           )
-    if (type.endsWith('_AUTHORIZATION_FAILED'))
-      return new UserError(
-        `${at} does not let ${sasl?.username ?? 'us'} do what is needed (${type}): give this login the rights that docs/operations.md lists`,
-      )
+    if (type.endsWith('_AUTHORIZATION_FAILED')) return new UserError(notAllowed(type, { brokers, sasl }))
     const reason = untrustedCertificate(inner)
     if (reason !== undefined)
       return new UserError(

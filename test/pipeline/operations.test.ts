@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { newArchiveCounts } from '../../src/pipeline/archive/archiver.js'
 import { archiverMetrics } from '../../src/pipeline/archive/metrics.js'
 import { collectorMetrics } from '../../src/pipeline/collect/metrics.js'
@@ -11,17 +9,7 @@ import { normalizerMetrics } from '../../src/pipeline/normalizerMetrics.js'
 import type { MetricDefinition } from '../../src/status/metrics.js'
 import { thresholdDefinitions } from '../../src/measures/thresholds.js'
 import { initialText } from '../../src/pipeline/thresholds.js'
-import { packageRoot } from '../../src/stack/paths.js'
-
-const text = readFileSync(join(packageRoot(), 'docs/operations.md'), 'utf8')
-
-/** Cells of the rows of the table whose heading begins so. */
-function table(heading: string): string[][] {
-  const lines = text.split('\n')
-  const start = lines.findIndex((line) => line.startsWith(heading)) + 2
-  const rows = lines.slice(start, lines.indexOf('', start))
-  return rows.map((line) => line.split('|').map((cell) => cell.trim().replaceAll('`', '')))
-}
+import { operationsTable } from '../support/operationsDoc.js'
 
 function cellsOf(metrics: readonly MetricDefinition[]): string[][] {
   return metrics.map(({ name, labels = [], help }) => [`dualtrace_${name}`, labels.join(', '), help])
@@ -35,7 +23,7 @@ describe('docs/operations.md', () => {
       supervisor: { unreadMessages: { gotrace: 0, perf: 0 } },
       wire: { sentPackedBytes: 0, sentBytes: 0, receivedPackedBytes: 0, receivedBytes: 0 },
     })
-    const told = table('| metric | labels | meaning | what it tells |').map((cells) => cells.slice(1, 4))
+    const told = operationsTable('| metric | labels | meaning | what it tells |').map((cells) => cells.slice(1, 4))
     assert.deepEqual(told, cellsOf(metrics))
   })
 
@@ -49,18 +37,18 @@ describe('docs/operations.md', () => {
     const wire = { sentPackedBytes: 0, sentBytes: 0, receivedPackedBytes: 0, receivedBytes: 0 }
     const archiver = { counts: newArchiveCounts(), pendingBytes: 0, partitionCount: 0, openRuns: 0 }
     assert.deepEqual(
-      table('| metric of a collector |').map((cells) => cells.slice(1, 4)),
+      operationsTable('| metric of a collector |').map((cells) => cells.slice(1, 4)),
       cellsOf(collectorMetrics(state, wire)),
     )
     assert.deepEqual(
-      table('| metric of an archiver |').map((cells) => cells.slice(1, 4)),
+      operationsTable('| metric of an archiver |').map((cells) => cells.slice(1, 4)),
       cellsOf(archiverMetrics(archiver)),
     )
   })
 
   it('tells every threshold, with its default and what happens from there on, and no other', () => {
     const own = Object.values(thresholdDefinitions).map((each) => [each.name, initialText(each), each.doc])
-    const told = table('| threshold |').map((cells) => cells.slice(1, 4))
+    const told = operationsTable('| threshold |').map((cells) => cells.slice(1, 4))
     assert.deepEqual(told, own)
   })
 
@@ -74,7 +62,7 @@ describe('docs/operations.md', () => {
       ...fields('inputs.gotrace', gotrace),
       ...fields('inputs.perf', perf),
     ]
-    const told = table('| field |').map(([, name]) => name!)
+    const told = operationsTable('| field |').map(([, name]) => name!)
     assert.deepEqual(told.sort(), own.sort())
   })
 })

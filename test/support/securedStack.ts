@@ -23,6 +23,8 @@ let started: Promise<SecuredStack> | undefined
 
 /** A login that may do nothing; `alice`, and whoever comes with a certificate or over the open listener, may everything. */
 export const limitedUser = 'limited'
+/** Logins with the rights that a test gives them, and the password of all others. */
+export const roles = ['collectors', 'normalizers', 'archivers'] as const
 
 /** Started once in each process that runs tests. */
 export function securedStack(): Promise<SecuredStack> {
@@ -70,7 +72,11 @@ async function start(): Promise<SecuredStack> {
         'ssl.truststore.location': certificates.ca,
         'listener.name.mutual.ssl.client.auth': 'required',
       },
-      scramUsers: [scram('SCRAM-SHA-256'), scram('SCRAM-SHA-512'), scram('SCRAM-SHA-256', limitedUser)],
+      scramUsers: [
+        scram('SCRAM-SHA-256'),
+        scram('SCRAM-SHA-512'),
+        ...[limitedUser, ...roles].map((user) => scram('SCRAM-SHA-256', user)),
+      ],
     },
     questdb: {
       'http.user': 'writer',

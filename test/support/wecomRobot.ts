@@ -31,8 +31,9 @@ export async function startWecomRobot(options: RobotOptions = {}): Promise<Wecom
   const robot = { taken: [] as string[], answered: [] as number[], next: [] as (number | string)[] }
   const takenMs: number[] = []
 
+  const isOurs = (path: URL) => path.pathname === '/cgi-bin/webhook/send' && path.searchParams.get('key') === key
   const judge = (path: URL, body: string): number => {
-    if (path.pathname !== '/cgi-bin/webhook/send' || path.searchParams.get('key') !== key) return 93000
+    if (!isOurs(path)) return 93000
     const message = Message.safeParse(JSON.parse(body))
     if (message.data?.msgtype !== 'markdown') return 40008
     const content = message.data.markdown?.content
@@ -48,12 +49,14 @@ export async function startWecomRobot(options: RobotOptions = {}): Promise<Wecom
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
-      const forced = robot.next.shift()
+      const path = new URL(request.url!, 'http://robot')
+      // Somebody who looks for an earlier server at this port takes no answer away.
+      const forced = isOurs(path) ? robot.next.shift() : undefined
       if (typeof forced === 'string') {
         response.writeHead(500).end(forced)
         return
       }
-      const errcode = forced ?? judge(new URL(request.url!, 'http://robot'), Buffer.concat(chunks).toString())
+      const errcode = forced ?? judge(path, Buffer.concat(chunks).toString())
       robot.answered.push(errcode)
       // The real one's texts quote the request, key and all.
       const errmsg = errcode === 0 ? 'ok' : `refused, hint: [${request.url!}], more info at error code ${errcode}`

@@ -66,7 +66,10 @@ async function sendPart(robot: Robot, content: string): Promise<boolean> {
         window.full(clock.nowMs())
         break
       case 'retry':
-        if (attempt + 1 < tries) await clock.sleep(1000 * 2 ** attempt)
+        if (attempt + 1 === tries) break
+        // The message may have been taken all the same: told twice is better than not at all.
+        note(`${problem}; the alert is sent again`)
+        await clock.sleep(1000 * 2 ** attempt)
     }
   }
   throw new UserError(`WeCom did not take the alert in ${tries} tries: ${problem}`)
