@@ -7,18 +7,12 @@ import { packageRoot } from '../../src/stack/paths.js'
 import { freePorts } from '../../src/stack/ports.js'
 import { topicNames, type Topics } from '../../src/transport/topics.js'
 import { NormalizerProcess } from '../support/normalizer.js'
+import { useQuickServers } from '../support/quickServers.js'
 import type { ShippingOrder } from './ship.js'
 
 const shipPath = join(import.meta.dirname, 'ship.js')
 const prefix = 'faults.'
 const capture = join(packageRoot(), 'test/captures/stw-netpoll')
-
-/** QuestDB reserves 16 MiB for every column it writes: on a small disk that alone would fill it. */
-const questdbPages = {
-  QDB_CAIRO_WRITER_DATA_APPEND_PAGE_SIZE: '262144',
-  QDB_CAIRO_WAL_WRITER_DATA_APPEND_PAGE_SIZE: '262144',
-  QDB_CAIRO_WAL_WRITER_EVENT_APPEND_PAGE_SIZE: '65536',
-}
 
 export interface WorldOptions {
   readonly partitions: number
@@ -58,7 +52,8 @@ export class World {
       const mounting = ['-t', 'tmpfs', '-o', `size=${options.questdbDiskBytes}`, 'tmpfs', join(dir, 'questdb')]
       if (spawnSync('mount', mounting).status !== 0) throw new Error('cannot mount a tmpfs')
     }
-    if (options.questdbDiskBytes !== undefined) Object.assign(process.env, questdbPages)
+    // With the usual steps a column that is written would alone fill a small disk.
+    useQuickServers()
     const stack = await startLocalStack({ ports: await freePorts(), dir })
     const world = new World(dir, stack, options)
     for (let n = 0; n < options.normalizers; n++) world.startNormalizer(n)

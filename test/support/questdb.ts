@@ -8,6 +8,7 @@ import { tables } from '../../src/measures/tables.js'
 import { startLocalStack } from '../../src/stack/local.js'
 import { freePorts } from '../../src/stack/ports.js'
 import { createTableSql, quoteName, storedColumns } from '../../src/store/ddl.js'
+import { useQuickServers } from './quickServers.js'
 
 export interface TestQuestdb {
   /** Address over the PostgreSQL wire, as Grafana uses it. */
@@ -18,6 +19,7 @@ export interface TestQuestdb {
 
 /** A real QuestDB on free ports, with every table there and empty. */
 export async function startTestQuestdb(): Promise<TestQuestdb> {
+  useQuickServers()
   const dir = await mkdtemp(join(tmpdir(), 'dualtrace-questdb-'))
   const stack = await startLocalStack({ ports: await freePorts(), dir, servers: ['questdb'] })
   const url = `postgres://admin:quest@127.0.0.1:${stack.questdb.pgPort}/qdb`

@@ -6,6 +6,7 @@ import { type LocalStack, startLocalStack } from '../../src/stack/local.js'
 import { freePort, freePorts } from '../../src/stack/ports.js'
 import { type Certificates, makeCertificates } from './certificates.js'
 import { endWithProcess } from './endWithProcess.js'
+import { useQuickServers } from './quickServers.js'
 
 /** A real Kafka and QuestDB that let nobody in without a login; every password is random. */
 export interface SecuredStack {
@@ -39,6 +40,7 @@ async function start(): Promise<SecuredStack> {
   const dir = mkdtempSync(join(tmpdir(), 'dualtrace-secured-'))
   const stackDir = join(dir, 'stack')
   endWithProcess(stackDir, dir)
+  useQuickServers()
   const certificates = makeCertificates(dir)
   const ports = await freePorts()
   const [login, clear, mutual] = [await freePort(), await freePort(), await freePort()]

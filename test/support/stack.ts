@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type LocalStack, startLocalStack } from '../../src/stack/local.js'
 import { freePorts } from '../../src/stack/ports.js'
 import { endWithProcess } from './endWithProcess.js'
+import { useQuickServers } from './quickServers.js'
 
 let started: Promise<LocalStack> | undefined
 
@@ -16,6 +17,7 @@ export function sharedStack(): Promise<LocalStack> {
 async function start(): Promise<LocalStack> {
   const dir = mkdtempSync(join(tmpdir(), 'dualtrace-stack-'))
   endWithProcess(dir)
+  useQuickServers()
   // Lets a test suspend a table, as a full disk would.
   process.env['QDB_DEV_MODE_ENABLED'] = 'true'
   return startLocalStack({ ports: await freePorts(), dir })

@@ -43,7 +43,8 @@ export function computedRows(rows: readonly (OutRow & Partial<StoredRow>)[], sou
       .filter((out) => out.table === table.name)
       .map(({ row, run }) => complete(table, { ...row, source, ...(run === undefined ? {} : { run }) }))
     const keys = own.map((row) => keyOf(table, row))
-    const twice = keys.find((key, at) => keys.indexOf(key) !== at)
+    const known = new Set<string>()
+    const twice = keys.find((key) => known.size === known.add(key).size)
     if (twice !== undefined) throw new Error(`two rows of ${table.name} have the key ${twice}`)
     found[table.name] = sorted(table, own)
   }
