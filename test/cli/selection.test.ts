@@ -4,9 +4,11 @@ import { DiagnoseResult } from '../../src/report/result.js'
 import { runCli } from '../support/cli.js'
 
 const demo = 'test/captures/stw-netpoll'
+/** A third of its bytes: for what asks nothing of them. */
+const healthy = 'test/captures/healthy'
 
 async function diagnose(...flags: string[]) {
-  const { code, stdout, stderr } = await runCli(['diagnose', demo, '--json', '-', ...flags])
+  const { code, stdout, stderr } = await runCli(['diagnose', healthy, '--json', '-', ...flags])
   assert.deepEqual([code, stderr], [0, ''])
   const { capture, tables, findings } = DiagnoseResult.parse(JSON.parse(stdout))
   return { windows: capture.windows, from: BigInt(capture.from!), tables: tables as Record<string, Row[]>, findings }
@@ -39,7 +41,7 @@ describe('dualtrace diagnose, on a part of a capture', () => {
   })
 
   it('says in the text what it is about', async () => {
-    const { stdout } = await runCli(['diagnose', demo, '--from', '+1s', '--to', '+1.5s'])
+    const { stdout } = await runCli(['diagnose', healthy, '--from', '+1s', '--to', '+1.5s'])
     assert.match(stdout, /^window {2}500 ms: \+1\.000000 s to \+1\.500000 s$/m)
   })
 
@@ -54,7 +56,7 @@ describe('dualtrace diagnose, on a part of a capture', () => {
       [['--goroutine', 'main'], /--goroutine main is no goroutine id/],
     ]
     for (const [args, says] of cases) {
-      const { code, stdout, stderr } = await runCli(['diagnose', demo, ...args])
+      const { code, stdout, stderr } = await runCli(['diagnose', healthy, ...args])
       assert.deepEqual([code, stdout, stderr.trimEnd().split('\n').length], [2, '', 1], stderr)
       assert.match(stderr, says)
     }

@@ -13,6 +13,11 @@ function cruise(...args: string[]) {
 }
 
 describe('the house', () => {
+  it('keeps to the rules of eslint and prettier', () => {
+    const { status, stdout, stderr } = spawnSync('npm', ['run', '--silent', 'lint'], { encoding: 'utf8' })
+    assert.equal(status, 0, `${stdout}${stderr}`)
+  }).timeout(600_000)
+
   it('lets data flow left to right: nobody imports what is not theirs', () => {
     const { status, stdout } = cruise('src')
     assert.equal(status, 0, stdout)
