@@ -58,6 +58,9 @@ export interface RecordOptions extends OutputOptions {
 export function perfRecordArgs(options: RecordOptions): string[] {
   const stacks = options.stacks ?? true
   const events = [
+    // With -D perf adds this one itself, without a name: it crashes when it then streams (tools/perf/util/synthetic-events.c takes the name's
+    // length), unless its header has named it, which has no room for more than 8000 ids of events, CPUs and threads.
+    ['-e', 'dummy:u'],
     ['-e', `cpu-clock/freq=${options.frequencyHz}${stacks ? ',call-graph=fp' : ''}/`],
     ['-e', `sched:sched_switch${stacks ? '/call-graph=fp/' : ''}`],
     ...options.syscalls.flatMap((name) => [

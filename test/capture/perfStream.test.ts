@@ -26,8 +26,9 @@ describe('the perf stream of a process', () => {
     over = new AbortController()
     notes.length = 0
   })
-  afterEach(async () => {
+  afterEach(async function () {
     over.abort()
+    if (this.currentTest?.isFailed() === true) process.stderr.write(`${notes.join('\n')}\n`)
     await workload?.stop()
     workload = undefined
   })
@@ -157,6 +158,17 @@ describe('the perf stream of a process', () => {
       active.filter((tid) => !recorded.has(tid)),
       [],
     )
+  })
+
+  it('attaches to a process with more threads than perf’s header of a stream has room for', async () => {
+    const stream = await open('threads', ['-threads', '120', '-every', '1ms'])
+    while ((await readdir(`/proc/${workload!.pid}/task`)).length < 120) await sleep(20)
+    const reading = read(stream)
+    await eventually(() => stream.pids.length > 0)
+    await sleep(500)
+    over.abort()
+    const { switches, problems } = await reading
+    assert.deepEqual([notes, [...problems], switches > 100], [[], [], true])
   })
 
   it('leaves out stacks, then system calls, when told to, and says so in the text', async () => {
