@@ -6,6 +6,7 @@ import { type LocalStack, startLocalStack } from '../../src/stack/local.js'
 import { packageRoot } from '../../src/stack/paths.js'
 import { freePorts } from '../../src/stack/ports.js'
 import { topicNames, type Topics } from '../../src/transport/topics.js'
+import { endWithProcess } from '../support/endWithProcess.js'
 import { NormalizerProcess } from '../support/normalizer.js'
 import { useQuickServers } from '../support/quickServers.js'
 import type { ShippingOrder } from './ship.js'
@@ -54,6 +55,7 @@ export class World {
     }
     // With the usual steps a column that is written would alone fill a small disk.
     useQuickServers()
+    endWithProcess(dir)
     const stack = await startLocalStack({ ports: await freePorts(), dir })
     const world = new World(dir, stack, options)
     for (let n = 0; n < options.normalizers; n++) world.startNormalizer(n)

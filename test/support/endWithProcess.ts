@@ -8,7 +8,11 @@ import { join } from 'node:path'
 export function endWithProcess(stackDir: string, dir = stackDir): void {
   process.once('exit', () => {
     for (const server of ['kafka', 'questdb']) kill(join(stackDir, `${server}.pid`))
-    rmSync(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
+    try {
+      rmSync(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
+    } catch {
+      // A file system is mounted there.
+    }
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
 }

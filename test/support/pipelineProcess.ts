@@ -4,6 +4,11 @@ import { createInterface } from 'node:readline'
 import { packageRoot } from '../../src/stack/paths.js'
 import { cliPath } from './cli.js'
 
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 /** A `dualtrace run` of a pipeline in a process of its own, and what it logs: of pipelines/NAME.yaml, or of /PATH.yaml. */
 export class PipelineProcess {
   readonly lines: string[] = []
@@ -21,12 +26,14 @@ export class PipelineProcess {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'ignore', 'pipe'],
     })
+    running.add(this.child)
     createInterface(this.child.stderr!).on('line', (line) => {
       this.lines.push(line)
       this.wake()
     })
     this.exited = new Promise((resolve) => this.child.once('close', (code) => resolve(code)))
     void this.exited.then(() => {
+      running.delete(this.child)
       this.isOver = true
       this.wake()
     })

@@ -8,6 +8,7 @@ import { tables } from '../../src/measures/tables.js'
 import { startLocalStack } from '../../src/stack/local.js'
 import { freePorts } from '../../src/stack/ports.js'
 import { createTableSql, quoteName, storedColumns } from '../../src/store/ddl.js'
+import { endWithProcess } from './endWithProcess.js'
 import { useQuickServers } from './quickServers.js'
 
 export interface TestQuestdb {
@@ -21,6 +22,7 @@ export interface TestQuestdb {
 export async function startTestQuestdb(): Promise<TestQuestdb> {
   useQuickServers()
   const dir = await mkdtemp(join(tmpdir(), 'dualtrace-questdb-'))
+  endWithProcess(dir)
   const stack = await startLocalStack({ ports: await freePorts(), dir, servers: ['questdb'] })
   const url = `postgres://admin:quest@127.0.0.1:${stack.questdb.pgPort}/qdb`
   const client = new pg.Client(url)
