@@ -19,6 +19,10 @@ const failures: readonly (readonly [pattern: RegExp, sentence: string])[] = [
     'perf could not get its ring buffers: raise kernel.perf_event_mlock_kb or give a smaller --buffer',
   ],
   [
+    /Too many events are opened|EMFILE|Too many open files/i,
+    'perf may not open enough files, one for each thread, event and CPU: raise the limit (ulimit -n, LimitNOFILE) or name fewer --syscalls',
+  ],
+  [
     /invalid or unsupported event|syntax error|unknown option/i,
     'this perf is too old for the events dualtrace needs: install perf 5.10 or newer',
   ],

@@ -18,6 +18,11 @@ const cases: readonly (readonly [situation: string, stderr: string, expected: Re
     "event syntax error: 'sched:sched_switch'\n  \\___ unknown tracepoint\n\nError:\tUnable to find debugfs/tracefs\nHint:\tIs the debugfs/tracefs filesystem mounted?\n",
     /mount tracefs/,
   ],
+  [
+    'the process has more threads than perf has files for',
+    "Error:\nToo many events are opened.\nProbably the maximum number of open file descriptors has been reached.\nHint: Try again after reducing the number of events.\nHint: Try increasing the limit with 'ulimit -n <limit>'\n",
+    /ulimit -n, LimitNOFILE/,
+  ],
   ['the process has gone', "Couldn't create thread/CPU maps: No such process\n", /process is gone/],
   ['something new happens', 'Error:\nthe moon is full\n', /perf record failed: Error: the moon is full/],
 ]
