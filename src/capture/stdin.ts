@@ -2,12 +2,15 @@ import { fstatSync, readSync } from 'node:fs'
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 
 const stdinFd = 0
-const chunkBytes = 1 << 18
+/** What a pipe holds on Linux. */
+const chunkBytes = 1 << 16
+/** With so much there is something to do while the other process fills the pipe again: to wait for more is time in which only one of both works. */
+const enoughBytes = chunkBytes / 2
 const retryMs = 1
 
 /**
- * Standard input in large chunks. A pipe is read without asking the event loop for each of its 64 KiB: whoever analyses what another process
- * writes at the same time has no time to lose. The loop turns once a chunk.
+ * Standard input. A pipe is read without asking the event loop, which turns once a chunk: whoever analyses what another process writes at the same time has
+ * no time to lose.
  */
 export function readStdin(): AsyncIterable<Uint8Array> {
   return fstatSync(stdinFd).isFIFO() ? readPipe() : process.stdin
@@ -17,7 +20,7 @@ async function* readPipe(): AsyncIterable<Uint8Array> {
   for (;;) {
     const chunk = Buffer.allocUnsafe(chunkBytes)
     let size = 0
-    while (size < chunkBytes) {
+    while (size < enoughBytes) {
       const bytes = readSome(chunk, size)
       if (bytes === 0) {
         if (size > 0) yield chunk.subarray(0, size)
@@ -27,7 +30,7 @@ async function* readPipe(): AsyncIterable<Uint8Array> {
       else await sleep(retryMs)
     }
     await setImmediate()
-    yield chunk
+    yield chunk.subarray(0, size)
   }
 }
 

@@ -187,9 +187,11 @@ function changeOf(once: readonly Shown[], twice: readonly Shown[], limit: number
       twice.length === Math.min(2 * once.length, limit) && [...texts(twice)].every((row) => known.has(row))
     return isEachTwice ? 'rows' : 'other'
   }
-  // What belongs to one point in time comes in any order.
+  // What is equal to the query's ORDER BY comes in any order. A column of numbers that is the same or doubled orders the rows alike.
   const inOrder = (rows: readonly Shown[]) =>
-    rows.map((row) => ({ row, name: nameOf(row) })).sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+    rows
+      .map((row) => ({ row, name: nameOf(row), numbers: Object.values(row).map(Number) }))
+      .sort((a, b) => compare(a.name, b.name) || firstDifference(a.numbers, b.numbers))
   const [before, after] = [inOrder(once), inOrder(twice)]
   const changes: string[] = before.flatMap(({ row }, at) =>
     Object.entries(row).map(([name, value]) => {
@@ -199,6 +201,15 @@ function changeOf(once: readonly Shown[], twice: readonly Shown[], limit: number
     }),
   )
   return ['other', 'sums'].find((change) => changes.includes(change)) ?? 'same'
+}
+
+function compare<T extends string | number>(a: T, b: T): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** Words and times are no numbers and differ from nothing. */
+function firstDifference(a: readonly number[], b: readonly number[]): number {
+  return a.map((value, at) => compare(value, b[at]!)).find((order) => order !== 0) ?? 0
 }
 
 /** What of a row is no number. */
