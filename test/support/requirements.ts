@@ -45,6 +45,12 @@ export function requireOpenssl(suite: Suite): void {
   need(suite, answers('openssl', ['version']), 'openssl is not installed')
 }
 
+/** Redis and MariaDB, which services have behind them. */
+export function requireDatabases(suite: Suite): void {
+  need(suite, answers('redis-server', ['--version']), 'Redis (redis-server) is not installed')
+  need(suite, answers('mariadbd', ['--no-defaults', '--version']), 'MariaDB (mariadbd) is not installed')
+}
+
 /** Cargo, to install the programs of others that results are held against. */
 export function requireCargo(suite: Suite): void {
   need(suite, answers('cargo', ['--version']), 'Cargo is not installed')
