@@ -4,7 +4,7 @@ import { createGunzip, type Gunzip } from 'node:zlib'
 const pieceBytes = 1 << 18
 
 /**
- * Unpacks gzip. Damage does not lose what was unpacked before it: the pieces end there and `onDamage` gets one sentence.
+ * Unpacks gzip, of which a piece is valid until the next one is asked for. Damage does not lose what was unpacked before it: the pieces end there and `onDamage` gets one sentence.
  * (A stream read by iteration throws away what it holds when an error comes; hence the listeners.)
  */
 export async function* gunzip(
@@ -55,7 +55,7 @@ async function feed(
 ): Promise<void> {
   for await (const piece of packed) {
     if (isOver()) return
-    if (!unpacker.write(piece)) await drained.passed()
+    if (!unpacker.write(Buffer.from(piece))) await drained.passed()
   }
   if (!isOver()) unpacker.end()
 }

@@ -11,7 +11,7 @@ export interface Input {
   /** As the user gave it, for messages. */
   readonly name: string
   readonly kind: Exclude<InputKind, 'gzip' | 'perf.data'>
-  /** Decompressed bytes (of perf.data: the text of `perf script`), in chunks of any size. */
+  /** Decompressed bytes (of perf.data: the text of `perf script`), in chunks of any size. A chunk is valid until the next one is asked for. */
   readonly chunks: AsyncIterable<Uint8Array>
   /** Size of the file on disk; undefined for stdin. */
   readonly sizeBytes: number | undefined
@@ -80,7 +80,7 @@ async function peek(stream: AsyncIterable<Uint8Array>): Promise<[Uint8Array, Asy
   while (size < sniffBytes) {
     const next = await iterator.next()
     if (next.done === true) break
-    first.push(next.value)
+    first.push(Buffer.from(next.value))
     size += next.value.length
   }
   const head = Buffer.concat(first)

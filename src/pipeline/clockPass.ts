@@ -138,8 +138,9 @@ class Rereadable {
   async nextHeld(): Promise<Uint8Array | undefined> {
     const next = await this.chunks.next()
     if (next.done === true) return undefined
-    this.held.push(next.value)
-    return next.value
+    const piece = Buffer.from(next.value)
+    this.held.push(piece)
+    return piece
   }
 
   /** The input as if nothing had been read. */
@@ -165,7 +166,7 @@ class Rereadable {
   async *rest(): AsyncIterable<Uint8Array> {
     const spool = this.input.name === '-' ? await this.openSpool() : undefined
     const keep = async (chunk: Uint8Array) => {
-      if (spool?.write(chunk) === false) await once(spool, 'drain')
+      if (spool?.write(Buffer.from(chunk)) === false) await once(spool, 'drain')
     }
     for (const chunk of this.held.splice(0)) await keep(chunk)
     for (;;) {

@@ -18,7 +18,7 @@ describe('standard input that is a pipe', () => {
     import { writeFileSync } from 'node:fs'
     import { readStdin } from '${new URL('../../src/capture/stdin.js', import.meta.url).href}'
     const chunks = []
-    for await (const chunk of readStdin()) chunks.push(chunk)
+    for await (const chunk of readStdin()) chunks.push(Buffer.from(chunk))
     writeFileSync(process.argv[1], Buffer.concat(chunks))`
 
   for (const pieceBytes of [1_000, 40_000, 65_536, 100_000])
