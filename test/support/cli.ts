@@ -14,7 +14,7 @@ export interface CliOptions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
   readonly uid?: number
-  /** Its standard input; empty by default. */
+  /** Its standard input, through a pipe as a shell makes it (node's own are sockets); empty by default. */
   readonly input?: Uint8Array
   /** Called once with the child, e.g. to signal it. */
   readonly started?: (child: ChildProcess) => void
@@ -23,7 +23,10 @@ export interface CliOptions {
 /** Runs `dualtrace ARG…` as a person would and waits for it. */
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   const { started, env, input, ...same } = options
-  const child = spawn(process.execPath, [cliPath, ...args], { ...same, env: { ...process.env, ...env } })
+  const command = [process.execPath, cliPath, ...args]
+  const piped = ['sh', '-c', 'cat | "$@"', 'sh', ...command]
+  const [program, ...rest] = input === undefined ? command : piped
+  const child = spawn(program!, rest, { ...same, env: { ...process.env, ...env } })
   // A command that does not read its input may be gone before all of it is written.
   child.stdin.on('error', () => undefined).end(input)
   started?.(child)
