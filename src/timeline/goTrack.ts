@@ -158,10 +158,10 @@ export class GoTrack {
     goroutine.tid = tid
     goroutine.stateSinceNs = atNs
     thread.goid = goid
-    for (const listener of this.core.ofStarts) listener.started(goroutine, runnableNs, atNs, kernelNs)
+    for (const { self, tell } of this.core.ofStarts) tell.call(self, goroutine, runnableNs, atNs, kernelNs)
     if (goroutine.ready !== undefined) {
       const delay = { goroutine, ready: goroutine.ready, runNs: atNs, runTid: tid, kernelNs }
-      for (const listener of this.core.listeners) listener.netpollDelay?.(delay)
+      for (const { self, tell } of this.core.ofNetpollDelays) tell.call(self, delay)
       goroutine.ready = undefined
     }
     thread.pollNs = NaN
@@ -212,7 +212,7 @@ export class GoTrack {
     // Only while perf is seen to record this thread, and returns of epoll_pwait, is a missing one a contradiction.
     if (thread.seenByPerf && !Number.isNaN(this.core.state.lastPollNs)) {
       const isExplained = thread.kernelChangedNs > thread.pollNs
-      for (const listener of this.core.listeners) listener.clockPair?.(atNs, residualNs, isExplained)
+      for (const { self, tell } of this.core.ofClockPairs) tell.call(self, atNs, residualNs, isExplained)
     }
     const { busyPs, totalPs, busyFuncs } = this.procs.load()
     return {

@@ -1,44 +1,52 @@
 import type { PerfScriptReader } from '../perf/index.js'
 import type { TimelineListener } from './model.js'
 
-type GoHearer = TimelineListener & Pick<Required<TimelineListener>, 'goEvent' | 'goTypes'>
-type PerfHearer = TimelineListener & Pick<Required<TimelineListener>, 'perfSample' | 'wantsPerfEvent'>
+/** A listener that wants to hear of one thing, and how it is told. */
+export interface Hearer<K extends keyof TimelineListener> {
+  readonly self: TimelineListener
+  readonly tell: NonNullable<TimelineListener[K]>
+}
+
+/**
+ * Those who want to hear of one thing. Telling them looks nothing up in the listeners themselves, of which no two have the same fields: the engine would search
+ * for the method each time.
+ */
+export function hearersOf<K extends keyof TimelineListener>(
+  listeners: readonly TimelineListener[],
+  what: K,
+): readonly Hearer<K>[] {
+  return listeners.flatMap((self) => {
+    const tell = self[what]
+    return tell === undefined ? [] : [{ self, tell }]
+  })
+}
 
 /** Who wants to hear of which raw event: looked up once per event, so that nobody else is asked. */
 export class Hearers {
   /** By Go event type. */
-  private readonly go: (readonly GoHearer[])[] = []
+  private readonly go: (readonly Hearer<'goEvent'>[])[] = []
   /** By the perf reader's event id, filled as events appear. */
-  private readonly perf: (readonly PerfHearer[])[] = []
-  private readonly perfHearers: readonly PerfHearer[]
+  private readonly perf: (readonly Hearer<'perfSample'>[])[] = []
 
-  constructor(listeners: readonly TimelineListener[]) {
-    const goHearers = listeners.filter((listener) => isGoHearer(listener))
-    const highestType = Math.max(0, ...goHearers.flatMap(({ goTypes }) => goTypes))
+  constructor(private readonly listeners: readonly TimelineListener[]) {
+    const highestType = Math.max(0, ...listeners.flatMap(({ goTypes }) => goTypes ?? []))
     for (let type = 0; type <= highestType; type++) {
-      this.go.push(goHearers.filter(({ goTypes }) => goTypes.includes(type)))
+      const wanting = listeners.filter(({ goTypes }) => goTypes?.includes(type))
+      this.go.push(hearersOf(wanting, 'goEvent'))
     }
-    this.perfHearers = listeners.filter((listener) => isPerfHearer(listener))
   }
 
-  ofGo(type: number): readonly GoHearer[] {
+  ofGo(type: number): readonly Hearer<'goEvent'>[] {
     return this.go[type] ?? nobody
   }
 
-  ofPerf(eventId: number, reader: PerfScriptReader): readonly PerfHearer[] {
+  ofPerf(eventId: number, reader: PerfScriptReader): readonly Hearer<'perfSample'>[] {
     const known = this.perf[eventId]
     if (known !== undefined) return known
     const name = reader.eventName(eventId)
-    return (this.perf[eventId] = this.perfHearers.filter((listener) => listener.wantsPerfEvent(name)))
+    const wanting = this.listeners.filter((listener) => listener.wantsPerfEvent?.(name))
+    return (this.perf[eventId] = hearersOf(wanting, 'perfSample'))
   }
 }
 
 const nobody: readonly never[] = []
-
-function isGoHearer(listener: TimelineListener): listener is GoHearer {
-  return listener.goEvent !== undefined && listener.goTypes !== undefined
-}
-
-function isPerfHearer(listener: TimelineListener): listener is PerfHearer {
-  return listener.perfSample !== undefined && listener.wantsPerfEvent !== undefined
-}

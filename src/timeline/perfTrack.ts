@@ -224,7 +224,7 @@ export class PerfTrack {
       const carried = thread.goid < 0 ? undefined : this.core.state.goroutines.get(thread.goid)
       const goroutine = carried?.state === GoState.Running ? carried : undefined
       const stretch = { thread, goroutine, fromNs: thread.kernelChangedNs, toNs: atNs, kernel: off }
-      for (const listener of this.core.listeners) listener.offCpu?.(stretch)
+      for (const { self, tell } of this.core.ofOffCpu) tell.call(self, stretch)
     }
     this.core.setKernel(thread, Kernel.OnCpu, atNs)
     thread.told = told
@@ -232,7 +232,7 @@ export class PerfTrack {
     thread.lastInNs = atNs
     thread.lastWakeNs = wantedNs
     if (!Number.isNaN(thread.wakeNs)) {
-      for (const listener of this.core.listeners) listener.switchedIn?.(thread, thread.wakeNs, atNs)
+      for (const { self, tell } of this.core.ofSwitchIns) tell.call(self, thread, thread.wakeNs, atNs)
     }
     thread.wakeNs = NaN
   }
@@ -250,7 +250,7 @@ export class PerfTrack {
     if (thread === undefined) return
     this.core.setKernel(thread, Kernel.Unknown, atNs)
     if (thread.goid < 0) this.core.dropThread(tid)
-    for (const listener of this.core.listeners) listener.threadEnded?.(tid)
+    for (const { self, tell } of this.core.ofThreadEnds) tell.call(self, tid)
   }
 
   private perfThread(tid: number): Thread {

@@ -2,6 +2,7 @@ import { ClassId, Kernel } from './classes.js'
 import type { Goroutine, KernelTotals, StopTheWorld, Thread, TimelineListener, TimelineView } from './model.js'
 import { GoState } from '../gotrace/index.js'
 import { holdsTimes } from './fractions.js'
+import { type Hearer, hearersOf } from './hearers.js'
 import { type Listed, takeListed } from './listed.js'
 import { type EndedStop, isUnstopped, visitParts } from './runnable.js'
 
@@ -90,31 +91,35 @@ holdsTimes(noTotals(), 'onNs', 'preemptedNs', 'asleepNs', 'diskNs', 'offNs', 'un
 /** Who told of a switch: bits of `Thread.told`. */
 export const SwitchTold = { BySchedSwitch: 1, ByRecord: 2 } as const
 
-/** What happens many times a second is told to those alone who want to hear of it. */
-type Hearing<K extends keyof TimelineListener> = TimelineListener & Pick<Required<TimelineListener>, K>
-
-function hears<K extends keyof TimelineListener>(listener: TimelineListener, what: K): listener is Hearing<K> {
-  return listener[what] !== undefined
-}
-
 /** State and the operations every event handler shares. */
 export class TimelineCore implements TimelineView {
   /** The thread asked for last. */
   private latest: Thread | undefined
-  private readonly ofSegments: readonly Hearing<'segment'>[]
-  private readonly ofWaitsSoFar: readonly Hearing<'waitSoFar'>[]
-  private readonly ofThreadTime: readonly Hearing<'threadTime'>[]
-  /** Who wants to hear that a goroutine starts to run. */
-  readonly ofStarts: readonly Hearing<'started'>[]
+  private readonly ofSegments: readonly Hearer<'segment'>[]
+  private readonly ofWaitsSoFar: readonly Hearer<'waitSoFar'>[]
+  private readonly ofThreadTime: readonly Hearer<'threadTime'>[]
+  readonly ofStarts: readonly Hearer<'started'>[]
+  readonly ofNetpollDelays: readonly Hearer<'netpollDelay'>[]
+  readonly ofClockPairs: readonly Hearer<'clockPair'>[]
+  readonly ofStops: readonly Hearer<'stopTheWorld'>[]
+  readonly ofOffCpu: readonly Hearer<'offCpu'>[]
+  readonly ofSwitchIns: readonly Hearer<'switchedIn'>[]
+  readonly ofThreadEnds: readonly Hearer<'threadEnded'>[]
 
   constructor(
     readonly state: TimelineState,
-    readonly listeners: readonly TimelineListener[],
+    listeners: readonly TimelineListener[],
   ) {
-    this.ofSegments = listeners.filter((each) => hears(each, 'segment'))
-    this.ofWaitsSoFar = listeners.filter((each) => hears(each, 'waitSoFar'))
-    this.ofThreadTime = listeners.filter((each) => hears(each, 'threadTime'))
-    this.ofStarts = listeners.filter((each) => hears(each, 'started'))
+    this.ofSegments = hearersOf(listeners, 'segment')
+    this.ofWaitsSoFar = hearersOf(listeners, 'waitSoFar')
+    this.ofThreadTime = hearersOf(listeners, 'threadTime')
+    this.ofStarts = hearersOf(listeners, 'started')
+    this.ofNetpollDelays = hearersOf(listeners, 'netpollDelay')
+    this.ofClockPairs = hearersOf(listeners, 'clockPair')
+    this.ofStops = hearersOf(listeners, 'stopTheWorld')
+    this.ofOffCpu = hearersOf(listeners, 'offCpu')
+    this.ofSwitchIns = hearersOf(listeners, 'switchedIn')
+    this.ofThreadEnds = hearersOf(listeners, 'threadEnded')
   }
 
   /** Somebody hears how threads spend their time. */
@@ -196,12 +201,12 @@ export class TimelineCore implements TimelineView {
 
   private tellSoFar(goroutine: Goroutine, fromNs: number, toNs: number, classId: number): void {
     if (toNs <= fromNs) return
-    for (const listener of this.ofWaitsSoFar) listener.waitSoFar(goroutine, fromNs, toNs, classId)
+    for (const { self, tell } of this.ofWaitsSoFar) tell.call(self, goroutine, fromNs, toNs, classId)
   }
 
   emit(goroutine: Goroutine, toNs: number, classId: number): void {
     if (toNs <= goroutine.openNs) return
-    for (const listener of this.ofSegments) listener.segment(goroutine, goroutine.openNs, toNs, classId)
+    for (const { self, tell } of this.ofSegments) tell.call(self, goroutine, goroutine.openNs, toNs, classId)
     goroutine.openNs = toNs
   }
 
@@ -266,7 +271,8 @@ export class TimelineCore implements TimelineView {
     const fromNs = thread.kernelSinceNs
     const ns = atNs - fromNs
     thread.kernelSinceNs = atNs
-    if (ns > 0) for (const listener of this.ofThreadTime) listener.threadTime(thread, fromNs, atNs, thread.kernel, this)
+    if (ns > 0)
+      for (const { self, tell } of this.ofThreadTime) tell.call(self, thread, fromNs, atNs, thread.kernel, this)
     const totals = thread.totals
     switch (thread.kernel) {
       case Kernel.OnCpu:

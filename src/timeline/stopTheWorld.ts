@@ -78,7 +78,7 @@ export class StopTheWorldTracker {
     open.stop.endNs = atNs
     open.stop.last = lastToStop(open)
     this.close(open, atNs)
-    for (const listener of this.core.listeners) listener.stopTheWorld?.(open.stop)
+    for (const { self, tell } of this.core.ofStops) tell.call(self, open.stop)
   }
 
   /** The trace ended inside a stop: how long it lasted is not known, so it is not reported. */

@@ -32,8 +32,8 @@ export class Timeline {
   /** The order that the trace's state machine finds may step back by some ns: then the event is applied now. */
   goEvent(event: GoEvent, reader: GoTraceReader, atNs: number): void {
     this.advance(atNs)
-    for (const listener of this.hearers.ofGo(event.type)) {
-      listener.goEvent(event, reader, this.state.nowNs, this.core)
+    for (const { self, tell } of this.hearers.ofGo(event.type)) {
+      tell.call(self, event, reader, this.state.nowNs, this.core)
     }
     this.go.apply(event, reader, this.state.nowNs)
   }
@@ -44,7 +44,7 @@ export class Timeline {
     if (record.kind === PerfKind.Sample && !record.isSampled) {
       const hearers = this.hearers.ofPerf(record.eventId, reader)
       if (hearers.length > 0) this.perf.witness(record, reader, this.state.nowNs)
-      for (const listener of hearers) listener.perfSample(record, reader, this.state.nowNs, this.core)
+      for (const { self, tell } of hearers) tell.call(self, record, reader, this.state.nowNs, this.core)
     }
     this.perf.apply(record, reader, this.state.nowNs)
     return late
