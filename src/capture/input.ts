@@ -1,9 +1,10 @@
-import { spawn } from 'node:child_process'
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { UserError } from '../errors.js'
 import { perfScriptArgs } from '../perf/command.js'
+import { findExecutable } from './executables.js'
 import { gunzip } from './gunzip.js'
+import { runPerfScript } from './perfProcess.js'
 import { type InputKind, sniff, sniffBytes } from './sniff.js'
 import { readStdin } from './stdin.js'
 
@@ -39,7 +40,7 @@ export async function openInput(path: string): Promise<Input> {
   if (kind === 'perf.data') {
     if (path === '-')
       throw new UserError('perf.data cannot be read from stdin: pipe the output of `perf script` instead')
-    return { name: path, kind: 'perf-script', chunks: runPerfScript(path), sizeBytes: undefined, readBytes: 0, damage }
+    return { name: path, kind: 'perf-script', chunks: perfDataText(path), sizeBytes: undefined, readBytes: 0, damage }
   }
   if (kind === 'gzip') throw new UserError(`${path} is compressed twice: unpack it once`)
   return {
@@ -95,22 +96,14 @@ async function peek(stream: AsyncIterable<Uint8Array>): Promise<[Uint8Array, Asy
   return [head, all()]
 }
 
-async function* runPerfScript(path: string): AsyncIterable<Uint8Array> {
-  const child = spawn('perf', perfScriptArgs(path), { stdio: ['ignore', 'pipe', 'pipe'] })
-  let stderr = ''
-  child.stderr.on('data', (chunk: Buffer) => (stderr = (stderr + chunk.toString()).slice(-2000)))
-  const exited = new Promise<number>((resolve, reject) => {
-    child.on('error', () => {
-      reject(
-        new UserError(
-          `${path} is a perf.data file and perf is not installed: install it, or give the output of perf script`,
-        ),
-      )
-    })
-    child.on('close', (code) => resolve(code ?? -1))
-  })
-  exited.catch(() => undefined)
-  for await (const chunk of child.stdout) yield chunk as Buffer
-  const code = await exited
-  if (code !== 0) throw new UserError(`perf script could not read ${path}: ${stderr.trim().split('\n').at(-1) ?? ''}`)
+/** @throws UserError when perf is missing or cannot read the file */
+async function* perfDataText(path: string): AsyncIterable<Uint8Array> {
+  if ((await findExecutable('perf')) === undefined) {
+    throw new UserError(
+      `${path} is a perf.data file and perf is not installed: install it, or give the output of perf script`,
+    )
+  }
+  const failed = (stderr: string) =>
+    new UserError(`perf script could not read ${path}: ${stderr.trim().split('\n').at(-1) ?? ''}`)
+  yield* runPerfScript(perfScriptArgs(path), undefined, failed)
 }

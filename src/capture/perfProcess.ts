@@ -47,6 +47,9 @@ const flushMs = 100
 const writeBytes = 4 << 10
 /** Text is read so often: in that time a busy process fills about half of what a socket holds. */
 const gatherMs = 3
+/** A perf script that reads a file has nobody who waits for a line: it fills most of what a socket holds in this time. */
+const gatherFileMs = 1
+const fileWriteBytes = 64 << 10
 /** … when it comes line by line. */
 const gatherLinesMs = 10
 /** perf writes out its buffers after SIGINT; a perf that takes longer than this is stuck. */
@@ -57,9 +60,8 @@ const stopTimeoutMs = 20_000
  * @throws UserError with one sentence when perf is missing, not permitted, or ends before it records.
  */
 export async function startPerfRecord(args: readonly string[], options: PerfRecordOptions = {}): Promise<PerfProcess> {
-  const canBuffer = (await findExecutable('stdbuf')) !== undefined
-  const isByLine = options.byLine === true && canBuffer
-  const buffering = canBuffer ? ['stdbuf', `--output=${isByLine ? 'L' : writeBytes}`] : []
+  const buffering = await bufferedBy(options.byLine === true ? 'L' : writeBytes)
+  const isByLine = options.byLine === true && buffering.length > 0
   const stdio: StdioOptions = ['ignore', options.scriptArgs === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', 'pipe']
   const leash = await leashed()
   const inlet = options.scriptArgs && (await openInlet(isByLine ? gatherLinesMs : gatherMs))
@@ -113,10 +115,25 @@ function keepFlowing(command: Duplex, ack: Duplex, exited: Promise<PerfExit>): v
   exited.then(end, end)
 }
 
-/** Runs `perf script` on a perf.data; its text is the iterable. Ends with a UserError when perf fails. */
-export function runPerfScript(args: readonly string[], cwd: string): AsyncIterable<Uint8Array> {
-  const script = spawnPerf(args, ['ignore', 'pipe', 'pipe'], cwd, [])
-  return readText(script, fromStart(script.stdout!))
+/**
+ * Runs `perf script` on a perf.data, from when its text is first asked for. A chunk is valid until the next one is asked for.
+ *
+ * @param failed the error for a perf that fails
+ */
+export async function* runPerfScript(
+  args: readonly string[],
+  cwd?: string,
+  failed: (stderr: string) => Error = perfFailure,
+): AsyncIterable<Uint8Array> {
+  const inlet = await openInlet(gatherFileMs)
+  const script = spawnPerf(args, ['ignore', inlet.theirs, 'pipe'], cwd, await bufferedBy(fileWriteBytes))
+  inlet.theirs.destroy()
+  yield* readText(script, inlet.chunks, inlet.close, failed)
+}
+
+/** A command line in front of perf's that has it write so many bytes at a time, or every line. Without GNU's stdbuf it is as perf likes. */
+async function bufferedBy(size: number | 'L'): Promise<readonly string[]> {
+  return (await findExecutable('stdbuf')) === undefined ? [] : ['stdbuf', `--output=${size}`]
 }
 
 /** Connects perf script to perf record directly, as a shell's pipe does. */
@@ -141,7 +158,8 @@ function spawnScript(
 function readText(
   script: ChildProcess,
   from: AsyncIterable<Uint8Array>,
-  close: () => void = () => undefined,
+  close: () => void,
+  failed: (stderr: string) => Error = perfFailure,
 ): AsyncIterable<Uint8Array> {
   const exited = watch(script)
   exited.catch(() => undefined)
@@ -151,7 +169,7 @@ function readText(
       const next = await chunks.next()
       if (next.done !== true) return next
       const { code, stderr } = await exited
-      if (code !== 0) throw perfFailure(stderr)
+      if (code !== 0) throw failed(stderr)
       return next
     },
     async return() {
@@ -162,12 +180,6 @@ function readText(
     },
   }
   return { [Symbol.asyncIterator]: () => text }
-}
-
-/** Begins to read at once: when a child ends, node throws away what of its output nobody has begun to read. */
-function fromStart(stdout: Readable): AsyncIterable<Uint8Array> {
-  stdout.on('readable', () => undefined)
-  return stdout as AsyncIterable<Uint8Array>
 }
 
 async function* nothing(): AsyncIterable<Uint8Array> {

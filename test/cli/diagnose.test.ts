@@ -86,6 +86,11 @@ describe('dualtrace diagnose', () => {
       ['an empty perf text', () => ['--trace', trace, '--perf', file('empty.perf', '')], /empty\.perf is empty/],
       ['a trace of a Go to come', () => ['--trace', file('new', 'go 1.99 trace\0\0\0')], /go 1\.99/],
       ['something else', () => ['--trace', file('noise', 'hello world')], /noise is of an unknown format/],
+      [
+        'a damaged perf.data',
+        () => ['--perf', file('bad.data', 'PERFILE2'.padEnd(1000, '?'))],
+        /perf script could not read .*bad\.data: \w|bad\.data is a perf\.data file and perf is not installed/,
+      ],
       ['a missing file', () => ['--trace', join(dir, 'nowhere')], /cannot open .*nowhere/],
       ['a directory that is no capture', () => [dir], /has no manifest\.json, so it is no capture/],
       ['an unknown threshold', () => [demo, '--threshold', 'gcPause=1ms'], /NAME one of netpollSpike \(10ms\), /],
