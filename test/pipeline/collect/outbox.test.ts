@@ -154,6 +154,8 @@ describe('the outbox of a collector', () => {
     await outbox.offer([message(10)])
     await outbox.close(never, 0)
     assert.deepEqual(door.taken, [0, 1, 2, 3, 4, 5, 6, 7, 8, 10])
+    // As the kernel did when the collector died.
+    await spool.close()
   })
 
   it('reads no further than damage in a segment, and goes on with the next one', async () => {
