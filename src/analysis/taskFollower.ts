@@ -1,7 +1,7 @@
 import { isIdCategory, type TaskLogs } from '../measures/taskLogs.js'
 import { newTrackerState, type OpenTask } from '../measures/taskState.js'
 import { TaskTracker } from '../measures/taskTracker.js'
-import { timeClasses } from '../timeline/classes.js'
+import { ClassId, timeClasses } from '../timeline/classes.js'
 import type { Goroutine, TimelineListener } from '../timeline/model.js'
 import type { Interval } from './selection.js'
 
@@ -9,6 +9,13 @@ import type { Interval } from './selection.js'
 const tasksKept = 10
 const piecesKept = 20_000
 const tasksNamed = 5
+/** Numbers kept of a piece. */
+const pieceNumbers = 5
+
+/** In these a goroutine's stack says where: in others it has moved on since it stopped. */
+const placed: ReadonlySet<number> = new Set([
+  ...[ClassId.net_wait, ClassId.sync_wait, ClassId.sleep, ClassId.syscall_cpu, ClassId.syscall_blocked],
+])
 
 /** A part of a goroutine's life while it worked for a task. */
 export interface FollowedPiece {
@@ -17,6 +24,15 @@ export interface FollowedPiece {
   toNs: number
   /** Time by class id. */
   readonly byClass: number[]
+  /** Where it waited, or made a system call, for longest without interruption; undefined when it did not, or that is not known. */
+  place: Place | undefined
+}
+
+export interface Place {
+  readonly classId: number
+  /** Functions, root first, joined by ';'. */
+  readonly stack: string
+  readonly ns: number
 }
 
 export interface FollowedTask {
@@ -38,7 +54,7 @@ export interface FollowedTask {
 }
 
 interface Collected {
-  /** goid, from, to, class id, and so on. */
+  /** goid, from, to, class id, number of the stack, and so on. */
   readonly pieces: number[]
   cut: number
   readonly functions: Map<number, string>
@@ -72,6 +88,8 @@ export class TaskFollower implements TimelineListener {
   /** A task that matches, but has no end in the trace. */
   unfinished: { readonly id: number; readonly type: string } | undefined
   private readonly open = new Map<number, Collected>()
+  /** Stack → its number; the first is none. */
+  private readonly stacks = new Map<string, number>([['', 0]])
   private readonly tracker: TaskTracker
 
   constructor(readonly wanted: string) {
@@ -96,14 +114,21 @@ export class TaskFollower implements TimelineListener {
 
   private piece(id: number, goroutine: Goroutine, fromNs: number, toNs: number, classId: number): void {
     const collected = this.collectedOf(id)
-    if (collected.pieces.length >= 4 * piecesKept) collected.cut++
-    else collected.pieces.push(goroutine.goid, fromNs, toNs, classId)
+    const { goid, waitStack } = goroutine
+    if (collected.pieces.length >= pieceNumbers * piecesKept) collected.cut++
+    else collected.pieces.push(goid, fromNs, toNs, classId, this.stackNumber(placed.has(classId) ? waitStack : ''))
     collected.functions.set(goroutine.goid, goroutine.startFunc)
     const intervals = collected.intervals.get(goroutine.goid)
     const last = intervals?.at(-1)
     if (intervals === undefined) collected.intervals.set(goroutine.goid, [{ fromNs, toNs }])
     else if (last!.toNs === fromNs) last!.toNs = toNs
     else intervals.push({ fromNs, toNs })
+  }
+
+  private stackNumber(stack: string): number {
+    let number = this.stacks.get(stack)
+    if (number === undefined) this.stacks.set(stack, (number = this.stacks.size))
+    return number
   }
 
   private collectedOf(id: number): Collected {
@@ -127,7 +152,7 @@ export class TaskFollower implements TimelineListener {
         ...{ id, type, beginNs, endNs },
         goids: [...goids],
         tasks: [id, ...collected.tasks],
-        pieces: piecesOf(collected.pieces),
+        pieces: piecesOf(collected.pieces, [...this.stacks.keys()]),
         piecesCut: collected.cut,
         functions: collected.functions,
         intervals: collected.intervals,
@@ -141,11 +166,15 @@ export class TaskFollower implements TimelineListener {
   }
 }
 
-function piecesOf(flat: readonly number[]): FollowedPiece[] {
+function piecesOf(flat: readonly number[], stacks: readonly string[]): FollowedPiece[] {
   const pieces: FollowedPiece[] = []
-  for (let i = 0; i < flat.length; i += 4) {
-    const [goid, fromNs, toNs, classId] = flat.slice(i, i + 4) as [number, number, number, number]
-    pieces.push({ goid, fromNs, toNs, byClass: timeClasses.map((_, id) => (id === classId ? toNs - fromNs : 0)) })
+  for (let i = 0; i < flat.length; i += pieceNumbers) {
+    const [goid, fromNs, toNs, classId, number] = flat.slice(i, i + pieceNumbers) as [
+      ...[number, number, number, number, number],
+    ]
+    const ns = toNs - fromNs
+    const place = number === 0 ? undefined : { classId, stack: stacks[number]!, ns }
+    pieces.push({ goid, fromNs, toNs, byClass: timeClasses.map((_, id) => (id === classId ? ns : 0)), place })
   }
   return pieces.sort((a, b) => a.fromNs - b.fromNs || a.goid - b.goid)
 }
@@ -162,6 +191,7 @@ export function mergePieces(pieces: readonly FollowedPiece[], smallNs: number): 
     if (last?.toNs === piece.fromNs && belongTogether(last, piece, smallNs)) {
       last.toNs = piece.toNs
       piece.byClass.forEach((ns, id) => (last.byClass[id]! += ns))
+      if ((piece.place?.ns ?? 0) > (last.place?.ns ?? 0)) last.place = piece.place
     } else {
       const copy = { ...piece, byClass: [...piece.byClass] }
       lastOf.set(piece.goid, copy)

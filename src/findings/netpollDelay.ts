@@ -2,7 +2,7 @@ import { netpollTotalNs } from '../measures/netpollSpikes.js'
 import { bucketAt, type Seconds, takeEnded } from '../measures/seconds.js'
 import type { NetworkReady } from '../timeline/model.js'
 import type { Detector, Finding } from './finding.js'
-import { formatCount, formatNs, innerFrames, nameGoroutine, shortFunc } from './units.js'
+import { callers, formatCount, formatNs, nameGoroutine, shortFunc } from './units.js'
 
 const framesShown = 4
 
@@ -112,7 +112,7 @@ function goSide(spike: Spike, readyToRunNs: number, allBusy: boolean): string[] 
     )
   }
   if (spike.waitStack !== '') {
-    lines.push(`it waited at ${innerFrames(spike.waitStack, framesShown)}`)
+    lines.push(`it waited at ${callers(spike.waitStack, framesShown)}`)
   }
   return lines
 }

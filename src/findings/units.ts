@@ -41,6 +41,16 @@ export function innerFrames(stack: string, count: number): string {
   return stack.split(';').slice(-count).reverse().map(shortFunc).join(' < ')
 }
 
+/** Packages of Go through which everybody waits or calls: who did is above them. */
+const throughAll = /^(?:runtime|sync|io|net|bufio|os|time|syscall|crypto\/tls|internal\/[\w/]+)\.[^/]*$/
+
+/** The same, from the innermost function on that is not one through which everybody waits. */
+export function callers(stack: string, count: number): string {
+  const frames = stack.split(';')
+  const last = frames.findLastIndex((frame) => !throughAll.test(frame))
+  return innerFrames(frames.slice(0, last < 0 ? undefined : last + 1).join(';'), count)
+}
+
 /** What to do when threads that want to run are kept off idle CPUs: nothing but a quota of their cgroup does that. */
 export const quotaStep =
   'CPUs were idle and the kernel did not let it run: the CPU quota of its cgroup was used up (cpu.stat: nr_throttled, throttled_usec); raise the limit, or set GOMAXPROCS to it'

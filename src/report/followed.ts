@@ -33,6 +33,8 @@ export const FollowedTaskResult = z.strictObject({
       class: z.enum(timeClasses),
       duration_ns: z.int(),
       other_ns: z.int(),
+      /** Where it waited or made a system call: functions, root first, joined by ';'. null = it did neither, or that is not known. */
+      stack: z.string().nullable(),
     }),
   ),
   /** Pieces at its end that were too many to keep. */
@@ -122,6 +124,7 @@ function timelineOf(task: FollowedTask): FollowedTaskResult['timeline'] {
       class: timeClasses[classId]!,
       duration_ns: durationNs,
       other_ns: durationNs - piece.byClass[classId]!,
+      stack: piece.place?.classId === classId ? piece.place.stack : null,
     }
   })
 }

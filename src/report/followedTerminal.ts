@@ -1,5 +1,5 @@
 import type picocolors from 'picocolors'
-import { formatCount, formatNs, formatShare, nameGoroutine } from '../findings/units.js'
+import { callers, formatCount, formatNs, formatShare, nameGoroutine } from '../findings/units.js'
 import { timeClassDocs, timeClasses, type TimeClass } from '../timeline/classes.js'
 import type { FollowedTaskResult } from './followed.js'
 import { onOneLine } from './visible.js'
@@ -9,6 +9,9 @@ type Colors = ReturnType<typeof picocolors.createColors>
 /** Lines shown of each list; the JSON result has all of them. */
 const piecesShown = 40
 const listed = 12
+/** Pieces of this share of the task say where they were, with so many functions. */
+const placedShare = 0.05
+const framesShown = 4
 
 /** Tasks that were asked for, for a person: where their time went, what each goroutine did when, what was logged, who woke whom. */
 export function followedSections(tasks: readonly FollowedTaskResult[], originNs: string, pc: Colors): string[][] {
@@ -57,7 +60,9 @@ function timeline(task: FollowedTaskResult, pc: Colors): string[] {
     ...pieces.map((piece) => {
       const other = piece.other_ns === 0 ? '' : pc.dim(`  with ${formatNs(piece.other_ns)} of other kinds`)
       const numbers = `${offset(piece.at_ns)}  ${formatNs(piece.duration_ns).padStart(8)}`
-      return `  ${numbers}  ${piece.class.padEnd(15)} ${nameGoroutine(piece.goroutine, piece.function)}${other}`
+      const isLong = piece.duration_ns >= task.duration_ns * placedShare
+      const place = isLong && piece.stack !== null ? `, at ${onOneLine(callers(piece.stack, framesShown))}` : ''
+      return `  ${numbers}  ${piece.class.padEnd(17)} ${nameGoroutine(piece.goroutine, piece.function)}${place}${other}`
     }),
   ]
 }
@@ -89,6 +94,7 @@ function absorb(last: Piece, next: Piece): void {
   const same = last.class === next.class
   const bestNs = same ? mainNs.last + mainNs.next : Math.max(mainNs.last, mainNs.next)
   if (!same && mainNs.next > mainNs.last) last.class = next.class
+  if (mainNs.next > mainNs.last) last.stack = next.stack
   last.duration_ns = durationNs
   last.other_ns = durationNs - bestNs
 }

@@ -89,6 +89,16 @@ describe('dualtrace diagnose --task-id', () => {
       [[7, 82e6, 2]],
     )
     assert.equal(followed![0]!.duration_ns, 82e6)
+    // Where each waited, and nothing where it stopped before it was runnable or ran.
+    assert.match(stdout, / 69\.0 ms +net_wait +goroutine 2 \(main\.load\), at main\.serve\n/)
+    const placed = followed![0]!.timeline.filter((piece) => piece.stack !== null)
+    assert.deepEqual(
+      placed.map((piece) => [piece.goroutine, piece.class, piece.stack]),
+      [
+        [1, 'sync_wait', 'main.serve;runtime.chanrecv1'],
+        [2, 'net_wait', 'main.serve;runtime.chanrecv1'],
+      ],
+    )
     assert.equal(capture.windows!.length, 1)
     assert.match(stdout, /Where the time of 2 selected goroutines went/)
     const graph = rows['flames']!.filter((row) => row['scope'] === 'blocked' && row['level'] === 0)
