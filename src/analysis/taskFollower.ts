@@ -9,12 +9,17 @@ import type { Interval } from './selection.js'
 const tasksKept = 10
 const piecesKept = 20_000
 const tasksNamed = 5
-/** Numbers kept of a piece. */
-const pieceNumbers = 5
+/** What is kept of a piece. */
+type FlatPiece = [goid: number, fromNs: number, toNs: number, classId: number, stack: number]
+const pieceNumbers = 5 satisfies FlatPiece['length']
 
 /** In these a goroutine's stack says where: in others it has moved on since it stopped. */
 const placed: ReadonlySet<number> = new Set([
-  ...[ClassId.net_wait, ClassId.sync_wait, ClassId.sleep, ClassId.syscall_cpu, ClassId.syscall_blocked],
+  ClassId.net_wait,
+  ClassId.sync_wait,
+  ClassId.sleep,
+  ClassId.syscall_cpu,
+  ClassId.syscall_blocked,
 ])
 
 /** A part of a goroutine's life while it worked for a task. */
@@ -54,7 +59,7 @@ export interface FollowedTask {
 }
 
 interface Collected {
-  /** goid, from, to, class id, number of the stack, and so on. */
+  /** The numbers of one piece after another's, see FlatPiece. */
   readonly pieces: number[]
   cut: number
   readonly functions: Map<number, string>
@@ -169,11 +174,9 @@ export class TaskFollower implements TimelineListener {
 function piecesOf(flat: readonly number[], stacks: readonly string[]): FollowedPiece[] {
   const pieces: FollowedPiece[] = []
   for (let i = 0; i < flat.length; i += pieceNumbers) {
-    const [goid, fromNs, toNs, classId, number] = flat.slice(i, i + pieceNumbers) as [
-      ...[number, number, number, number, number],
-    ]
+    const [goid, fromNs, toNs, classId, stack] = flat.slice(i, i + pieceNumbers) as FlatPiece
     const ns = toNs - fromNs
-    const place = number === 0 ? undefined : { classId, stack: stacks[number]!, ns }
+    const place = stack === 0 ? undefined : { classId, stack: stacks[stack]!, ns }
     pieces.push({ goid, fromNs, toNs, byClass: timeClasses.map((_, id) => (id === classId ? ns : 0)), place })
   }
   return pieces.sort((a, b) => a.fromNs - b.fromNs || a.goid - b.goid)
