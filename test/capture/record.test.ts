@@ -107,8 +107,9 @@ describe('record', () => {
   })
 
   it('keeps what there is when the process ends in the middle, and says so', async () => {
-    workload = await startWorkload(executable, ['-duration', '3s'])
-    const result = await recording({ target: { pid: workload.pid }, traceUrl: workload.pprof, durationMs: 15_000 })
+    // On a busy machine perf takes seconds to attach, and the trace begins behind that.
+    workload = await startWorkload(executable, ['-duration', '10s'])
+    const result = await recording({ target: { pid: workload.pid }, traceUrl: workload.pprof, durationMs: 30_000 })
     assert.match(result.missing[0] ?? '', new RegExp(`process ${workload.pid} ended .* into the recording`))
     const perf = await readPerf(openInput(join(result.directory, 'perf.script.gz')).then((input) => input.chunks))
     assertComplete(perf, workload.pid)
