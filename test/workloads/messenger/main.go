@@ -17,9 +17,7 @@ import (
 	"runtime/trace"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
-	"time"
 
 	_ "github.com/go-sql-driver/mysql" // registers "mysql"
 	"github.com/redis/go-redis/v9"
@@ -161,22 +159,12 @@ func (service *messenger) inbox(w http.ResponseWriter, request *http.Request) {
 
 func client(ctx context.Context) harness.Counts {
 	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = *clients
-	interval := time.Second * time.Duration(*clients) / time.Duration(*rate)
 	var failed atomic.Int64
-	var wait sync.WaitGroup
-	for i := range *clients {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			harness.Sleep(ctx, interval*time.Duration(i)/time.Duration(*clients))
-			for n := i; harness.Sleep(ctx, interval); n++ {
-				if err := ask(ctx, n); err != nil && ctx.Err() == nil {
-					failed.Add(1)
-				}
-			}
-		}()
-	}
-	wait.Wait()
+	harness.Load(ctx, *clients, *rate, func(n int) {
+		if err := ask(ctx, n); err != nil && ctx.Err() == nil {
+			failed.Add(1)
+		}
+	})
 	return harness.Counts{"failed": failed.Load()}
 }
 

@@ -14,7 +14,6 @@ import (
 	"runtime/trace"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -95,27 +94,16 @@ func (service *service) handleOrder(w http.ResponseWriter, request *http.Request
 
 func client(ctx context.Context) harness.Counts {
 	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = *clients
-	interval := time.Second * time.Duration(*clients) / time.Duration(*rate)
 	var late, failed atomic.Int64
-	var wait sync.WaitGroup
-	for i := range *clients {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			// Spread out, so that the requests do not come in packs.
-			harness.Sleep(ctx, interval*time.Duration(i)/time.Duration(*clients))
-			for harness.Sleep(ctx, interval) {
-				before := time.Now()
-				if err := post(ctx); err != nil && ctx.Err() == nil {
-					failed.Add(1)
-				}
-				if time.Since(before) > 10*time.Millisecond {
-					late.Add(1)
-				}
-			}
-		}()
-	}
-	wait.Wait()
+	harness.Load(ctx, *clients, *rate, func(int) {
+		before := time.Now()
+		if err := post(ctx); err != nil && ctx.Err() == nil {
+			failed.Add(1)
+		}
+		if time.Since(before) > 10*time.Millisecond {
+			late.Add(1)
+		}
+	})
 	return harness.Counts{"answersOver10ms": late.Load(), "failed": failed.Load()}
 }
 
