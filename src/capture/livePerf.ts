@@ -7,7 +7,7 @@ import { usableSyscalls } from './tracefs.js'
 
 export interface LivePerf {
   /**
-   * Text of `perf script`, header first, wake-ups of both perfs in the order of time. Ends after `stop` or with the process. A chunk is valid until
+   * Text of `perf script`, header first, what all perfs record in the order of time. Ends after `stop` or with the process. A chunk is valid until
    * the next one is asked for.
    */
   readonly text: AsyncIterable<Uint8Array>
@@ -54,15 +54,16 @@ export async function openLivePerf(options: LivePerfOptions): Promise<LivePerf> 
       syscalls,
       stacks: options.stacks,
     },
-    { main: '-', wakeups: '-', live: true },
+    { main: '-', calls: '-', wakeups: '-', live: true },
   )
   const attachedNs = process.hrtime.bigint()
   const started = (await threadIds(options.pid)).filter((tid) => !threadsBefore.has(tid))
   // The system-wide perf does not notice that the process has gone.
-  perf.main.exited.then(() => perf.stop()).catch(() => undefined)
+  perf.ended.then(() => perf.stop()).catch(() => undefined)
+  const all = [perf.main, perf.calls, perf.wakeups].filter((one) => one !== undefined)
   async function* text() {
     try {
-      yield* mergePerfTexts(perf.main.text, perf.wakeups?.text)
+      yield* mergePerfTexts(all.map((one) => one.text))
     } finally {
       await perf.stop()
     }
@@ -73,16 +74,15 @@ export async function openLivePerf(options: LivePerfOptions): Promise<LivePerf> 
       await perf.stop()
     },
     drop: () => {
-      perf.main.drop()
-      perf.wakeups?.drop()
+      for (const one of all) one.drop()
       perf.stop().catch(() => undefined)
     },
-    ended: perf.main.exited,
+    ended: perf.ended,
     wakeupsEnded: perf.wakeups?.exited ?? new Promise(() => undefined),
     attachedNs,
     startedMeanwhile: started.length,
     comms,
-    pids: [...perf.main.pids, ...(perf.wakeups?.pids ?? [])],
+    pids: all.flatMap(({ pids }) => pids),
     notes: [...notes, ...perf.notes],
   }
 }

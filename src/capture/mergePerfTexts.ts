@@ -1,14 +1,10 @@
 import { PerfTextMerger } from '../perf/index.js'
 
 /**
- * The texts of the two perf processes as one, in the order of time. Reads from each only what the merge needs next, so that a long
+ * The texts of the perf processes of a recording as one, in the order of time. Reads from each only what the merge needs next, so that a long
  * recording is never held in memory. Chunks of whole records come out, valid until the next one is asked for, as those that go in need to be.
  */
-export async function* mergePerfTexts(
-  main: AsyncIterable<Uint8Array>,
-  wakeups: AsyncIterable<Uint8Array> | undefined,
-): AsyncIterable<Uint8Array> {
-  const texts = wakeups === undefined ? [main] : [main, wakeups]
+export async function* mergePerfTexts(texts: readonly AsyncIterable<Uint8Array>[]): AsyncIterable<Uint8Array> {
   const merger = new PerfTextMerger(texts.length)
   const sources = texts.map((chunks) => chunks[Symbol.asyncIterator]())
   try {

@@ -14,8 +14,13 @@ export interface PerfExit {
   readonly stderr: string
 }
 
-/** A `perf record` that is recording. */
+/** A `perf record` that is ready to record. */
 export interface PerfProcess {
+  /**
+   * Starts to record, and returns once perf has acknowledged that its events are on.
+   * @throws UserError when perf has ended
+   */
+  enable(): Promise<void>
   /** perf record and, when `scriptArgs` were given, perf script. */
   readonly pids: readonly number[]
   /** What perf records, as text while it is recorded; only when `scriptArgs` were given. A chunk is valid until the next one is asked for. */
@@ -32,7 +37,7 @@ export interface PerfRecordOptions {
   readonly cwd?: string | undefined
   /** Arguments of a `perf script` that turns stdout of a recording to `-` into text. */
   readonly scriptArgs?: readonly string[] | undefined
-  /** Hands on every line at once instead of a few KiB of them: for a text with few lines that another one waits for. */
+  /** Hands on every line at once instead of a KiB of them: for a text with few lines that another one waits for. */
   readonly byLine?: boolean
 }
 
@@ -41,10 +46,10 @@ const keptStderrBytes = 8192
 /** How long perf's records may lie in its ring buffers when they are read live. */
 const flushMs = 100
 /**
- * Text comes in writes of so much. Larger ones would lie in perf script for longer: that of a quiet process (2 KB/s) in 16 KiB for 8 s, nearly
- * as long as a track may be silent before it is taken for over.
+ * Text comes in writes of so much. Larger ones would lie in perf script for longer: the system calls of a quiet process (0.5 KB/s) in 4 KiB for
+ * 8 s, nearly as long as a track may be silent before it is taken for over. 4 KiB would take 3 % less of perf script's CPU.
  */
-const writeBytes = 4 << 10
+const writeBytes = 1 << 10
 /** Text is read so often: in that time a busy process fills about half of what a socket holds. */
 const gatherMs = 3
 /** A perf script that reads a file has nobody who waits for a line: it fills most of what a socket holds in this time. */
@@ -56,8 +61,8 @@ const gatherLinesMs = 10
 const stopTimeoutMs = 20_000
 
 /**
- * Starts `perf record` (arguments from `perfRecordArgs` with `controlFds`) and returns once perf has acknowledged that its events are on.
- * @throws UserError with one sentence when perf is missing, not permitted, or ends before it records.
+ * Starts `perf record` (arguments from `perfRecordArgs` with `controlFds`) and returns once it has opened its events, all of them off.
+ * @throws UserError with one sentence when perf is missing, not permitted, or ends before that.
  */
 export async function startPerfRecord(args: readonly string[], options: PerfRecordOptions = {}): Promise<PerfProcess> {
   const buffering = await bufferedBy(options.byLine === true ? 'L' : writeBytes)
@@ -75,17 +80,23 @@ export async function startPerfRecord(args: readonly string[], options: PerfReco
   // perf going away closes the channel; `exited` tells why.
   command.on('error', () => undefined)
   ack.on('error', () => undefined)
-  const acknowledged = new Promise<'recording'>((resolve) => ack.once('data', () => resolve('recording')))
-  command.write('enable\n')
-  const first = await Promise.race([acknowledged, exited])
-  if (first !== 'recording') throw perfFailure(first.stderr)
-  if (options.scriptArgs !== undefined) keepFlowing(command, ack, exited)
+  const ask = async (what: 'ping' | 'enable') => {
+    const acknowledged = new Promise<'done'>((resolve) => ack.once('data', () => resolve('done')))
+    command.write(`${what}\n`)
+    const first = await Promise.race([acknowledged, exited])
+    if (first !== 'done') throw perfFailure(first.stderr)
+  }
+  await ask('ping')
+  const enable = async () => {
+    await ask('enable')
+    if (options.scriptArgs !== undefined) keepFlowing(command, ack, exited)
+  }
   const pids = [child.pid, script?.pid].filter((pid) => pid !== undefined)
   const drop = () => {
     script?.kill('SIGKILL')
     inlet?.close()
   }
-  return { pids, text, exited, stop: () => stop(child, exited), drop }
+  return { enable, pids, text, exited, stop: () => stop(child, exited), drop }
 }
 
 let leash: Promise<readonly string[]> | undefined

@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
-import { perfScriptArgs, perfWakeupScriptArgs } from '../perf/command.js'
+import { perfScriptArgs, perfBareScriptArgs } from '../perf/command.js'
 import { LostCounter } from './lostCounter.js'
 import { mergePerfTexts } from './mergePerfTexts.js'
 import { runPerfScript } from './perfProcess.js'
@@ -10,7 +10,8 @@ import { runPerfScript } from './perfProcess.js'
 export interface PerfTextOptions {
   readonly cwd: string
   readonly mainData: string
-  readonly wakeupData?: string
+  /** What has no stacks. */
+  readonly bareData: readonly string[]
   /** Replaces the host name in perf's header. */
   readonly host: string
   /** Gzipped text to write. */
@@ -27,12 +28,12 @@ export interface PerfTextResult {
 export async function writePerfText(options: PerfTextOptions): Promise<PerfTextResult> {
   const { cwd } = options
   const lost = new LostCounter()
-  const main = runPerfScript(perfScriptArgs(options.mainData), cwd)
-  const wakeups =
-    options.wakeupData === undefined ? undefined : runPerfScript(perfWakeupScriptArgs(options.wakeupData), cwd)
+  const texts = [perfScriptArgs(options.mainData), ...options.bareData.map(perfBareScriptArgs)].map((args) =>
+    runPerfScript(args, cwd),
+  )
   let perfVersion: string | undefined
   async function* text() {
-    for await (const chunk of nameHost(mergePerfTexts(main, wakeups), options.host)) {
+    for await (const chunk of nameHost(mergePerfTexts(texts), options.host)) {
       lost.push(chunk)
       perfVersion ??= /^# perf version : (.+)$/m.exec(Buffer.from(chunk.subarray(0, 4096)).toString('latin1'))?.[1]
       // The pipeline reads ahead.

@@ -54,7 +54,7 @@ interface Recording {
   readonly notes: string[]
 }
 
-const dataFiles = { main: 'main.data', wakeups: 'wakeups.data' } as const
+const dataFiles = { main: 'main.data', calls: 'calls.data', wakeups: 'wakeups.data' } as const
 
 /**
  * Records both tracks of a process into a capture directory. perf starts before the Go trace and ends after it.
@@ -99,7 +99,8 @@ async function recordBoth(recording: Recording): Promise<RecordResult> {
   const { frequencyHz, bufferBytes } = options
   const perf = await startPerfRecorder(
     { pid: target.pid, comms: target.comms, frequencyHz, syscalls, bufferBytes },
-    { ...dataFiles, cwd: scratch },
+    // Who wants to keep perf.data wants all of the process in it.
+    { ...dataFiles, calls: options.keepPerfData ? undefined : dataFiles.calls, cwd: scratch },
   )
   notes.push(...perf.notes)
   const clock = readClockPair()
@@ -134,7 +135,7 @@ async function recordTrace(
   const timer = new AbortController()
   // A trace through pprof started a moment after perf and has its own length: it says when the time is over.
   const timeIsOver = trace.done ?? sleep(durationMs, undefined, { signal: timer.signal }).catch(() => undefined)
-  await Promise.race([timeIsOver, target.exited, perf.main.exited, interrupted(signal)])
+  await Promise.race([timeIsOver, target.exited, perf.ended, interrupted(signal)])
   timer.abort()
   trace.finish()
   const lostTarget = 'pid' in options.target && signal?.aborted !== true && (await hasEnded(target))
@@ -163,7 +164,7 @@ async function keepPerf({ options, host, directory, scratch, notes }: Recording,
   const { lostEvents, perfVersion } = await writePerfText({
     cwd: scratch,
     mainData: dataFiles.main,
-    ...(perf.wakeups === undefined ? {} : { wakeupData: dataFiles.wakeups }),
+    bareData: [perf.calls && dataFiles.calls, perf.wakeups && dataFiles.wakeups].filter((file) => file !== undefined),
     host,
     output: join(directory, captureFiles.perf),
   })

@@ -40,38 +40,71 @@ interface OutputOptions {
   readonly control?: { readonly commandFd: number; readonly ackFd: number }
 }
 
-export interface RecordOptions extends OutputOptions {
+interface ProcessOptions extends OutputOptions {
   readonly pid: number
+}
+
+export interface StackOptions extends ProcessOptions {
   /** Samples per second of cpu-clock. */
   readonly frequencyHz: number
   /** Whether cpu-clock and sched_switch come with stacks; absent: they do. */
   readonly stacks?: boolean | undefined
+}
+
+export interface CallOptions extends ProcessOptions {
   readonly syscalls: readonly string[]
   /** Thread names whose wake-ups the system-wide perf records; wake-ups of these are left out here, so that none is seen twice. */
   readonly wakeupsElsewhere: readonly string[]
 }
 
+export type RecordOptions = StackOptions & CallOptions
+
 /**
- * `perf record` of one process. Stacks are taken on cpu-clock and sched_switch only. The frequency stands on cpu-clock alone: a global
- * `-F` would sample the tracepoints too. `--switch-events` gives the switch-in that sched_switch of a single process lacks.
+ * `perf record` of one process, all in one. Stacks are taken on cpu-clock and sched_switch only. The frequency stands on cpu-clock alone: a
+ * global `-F` would sample the tracepoints too. `--switch-events` gives the switch-in that sched_switch of a single process lacks.
  */
 export function perfRecordArgs(options: RecordOptions): string[] {
-  const stacks = options.stacks ?? true
-  const events = [
-    // With -D perf adds this one itself, without a name: it crashes when it then streams (tools/perf/util/synthetic-events.c takes the name's
-    // length), unless its header has named it, which has no room for more than 8000 ids of events, CPUs and threads.
-    ['-e', 'dummy:u'],
-    ['-e', `cpu-clock/freq=${options.frequencyHz}${stacks ? ',call-graph=fp' : ''}/`],
+  return [...processArgs(options), '--switch-events', ...stackEvents(options), ...callEvents(options)]
+}
+
+/** The same without what `perfCallsArgs` records. */
+export function perfStacksArgs(options: StackOptions): string[] {
+  return [...processArgs(options), '--switch-events', ...stackEvents(options)]
+}
+
+/**
+ * `perf record` of what has no stacks: system calls, and wake-ups that the process makes. Where some events have stacks, perf prints of all
+ * tracepoints where in the program they were; in a text of their own they take less than half.
+ */
+export function perfCallsArgs(options: CallOptions): string[] {
+  return [...processArgs(options), '--synth=task', ...callEvents(options)]
+}
+
+/** Go's threads sleep in these. */
+const sleeps = ['epoll_pwait', 'futex', 'nanosleep']
+
+/**
+ * Whether what has no stacks may have a perf of its own. Texts are merged by time, and one that is silent holds the others up: the calls
+ * must be those that a thread makes before it gives up its CPU.
+ */
+export function canSeparateCalls(syscalls: readonly string[]): boolean {
+  return sleeps.every((name) => syscalls.includes(name))
+}
+
+function stackEvents({ frequencyHz, stacks = true }: StackOptions): string[] {
+  return [
+    ['-e', `cpu-clock/freq=${frequencyHz}${stacks ? ',call-graph=fp' : ''}/`],
     ['-e', `sched:sched_switch${stacks ? '/call-graph=fp/' : ''}`],
-    ...options.syscalls.flatMap((name) => [
-      ['-e', `syscalls:sys_enter_${name}`],
-      ['-e', `syscalls:sys_exit_${name}`],
-    ]),
-    ['-e', 'sched:sched_waking'],
+  ].flat()
+}
+
+function callEvents({ syscalls, wakeupsElsewhere }: CallOptions): string[] {
+  return [
+    ...syscalls.flatMap((name) => ['-e', `syscalls:sys_enter_${name}`, '-e', `syscalls:sys_exit_${name}`]),
+    ...['-e', 'sched:sched_waking'],
     // A filter belongs to the event before it.
-    options.wakeupsElsewhere.length > 0 ? ['--filter', commFilter(options.wakeupsElsewhere, '!=', '&&')] : [],
+    ...(wakeupsElsewhere.length > 0 ? ['--filter', commFilter(wakeupsElsewhere, '!=', '&&')] : []),
   ]
-  return [...commonArgs(options), '--switch-events', ...events.flat(), '-p', String(options.pid)]
 }
 
 /**
@@ -82,6 +115,12 @@ export function perfWakeupArgs(options: OutputOptions & { readonly comms: readon
   const filter = commFilter(options.comms, '==', '||')
   // Only thread names are needed of other processes, not their mappings, which take long to list on a large host.
   return [...commonArgs(options), '--synth=task', '-a', '-e', 'sched:sched_waking', '--filter', filter]
+}
+
+function processArgs(options: ProcessOptions): string[] {
+  // With -D perf adds the dummy itself, without a name: it crashes when it then streams (tools/perf/util/synthetic-events.c takes the name's
+  // length), unless its header has named it, which has no room for more than 8000 ids of events, CPUs and threads.
+  return [...commonArgs(options), '-p', String(options.pid), '-e', 'dummy:u']
 }
 
 function commonArgs(options: OutputOptions): string[] {
@@ -121,7 +160,10 @@ export function perfScriptArgs(dataFile: string): string[] {
   ]
 }
 
-/** The same for the system-wide wake-ups: no header, no task events (they would list every process of the host), no stacks. */
-export function perfWakeupScriptArgs(dataFile: string): string[] {
-  return ['script', '--ns', '-F', 'comm,pid,tid,cpu,time,period,event,trace', '--show-lost-events', '-i', dataFile]
+/**
+ * The same for what has no stacks: no header, no task events (of the whole host they would list every process). Threads are named, and samples have
+ * their period, in the text beside it.
+ */
+export function perfBareScriptArgs(dataFile: string): string[] {
+  return ['script', '--ns', '-F', 'pid,tid,cpu,time,event,trace', '--show-lost-events', '-i', dataFile]
 }

@@ -29,7 +29,7 @@ describe('perf on its leash', () => {
     try {
       const line = (await once(createInterface({ input: reader.stdout }), 'line')) as [string]
       const pids = JSON.parse(line[0]) as number[]
-      assert.equal(pids.length, 4)
+      assert.equal(pids.length, 6)
       for (const pid of pids) assert.equal(readStat(pid)?.comm, 'perf')
       reader.kill('SIGKILL')
       const deadlineMs = Date.now() + 10_000

@@ -10,8 +10,8 @@ import { PerfKind, PerfScriptReader } from '../../src/perf/index.js'
 import { requireGo, requirePerf } from '../support/requirements.js'
 import { buildWorkload, type RunningWorkload, startWorkload, type WorkloadName } from '../support/workloads.js'
 
-/** perf record and perf script of the process, and of those who wake it. */
-const pidsOfOne = 4
+/** perf record and perf script of the process's switches, of its system calls, and of those who wake it. */
+const pidsOfOne = 6
 
 describe('the perf stream of a process', () => {
   let workload: RunningWorkload | undefined
@@ -113,32 +113,40 @@ describe('the perf stream of a process', () => {
     const gone = spawn('true')
     await once(gone, 'exit')
     const options = { pid: gone.pid!, comms: ['node', 'swapper/0', 'swapper/1'], frequencyHz: 99, syscalls: [] }
-    const starting = startPerfRecorder({ ...options, bufferBytes: 4 << 20 }, { main: '-', wakeups: '-', live: true })
+    const starting = startPerfRecorder(
+      { ...options, bufferBytes: 4 << 20 },
+      { main: '-', calls: '-', wakeups: '-', live: true },
+    )
     await assert.rejects(starting)
     while ((await perfsOfOurs()).length > 0) await sleep(20)
   })
 
-  it('starts a perf that was killed again, and marks the hole as lost', async () => {
-    const stream = await open('rpc', [])
-    const reading = read(stream)
-    await eventually(() => stream.pids.length > 0)
-    // One that a fresh perf was about to replace, for threads that started meanwhile, is not started again.
-    while (stream.counts.restarts === 0) {
-      await sleep(500)
-      const pids = stream.pids
-      if (pids.length !== pidsOfOne) continue
-      process.kill(pids[0]!, 'SIGKILL')
-      await eventually(() => !stream.pids.includes(pids[0]!))
-      await sleep(1500)
-    }
-    await sleep(1000)
-    over.abort()
-    const seen = await reading
-    assert.ok(seen.lost > 0)
-    assert.equal(stream.counts.lostEvents, seen.lost)
-    assert.ok(seen.switchesAfterLoss > 0)
-    assert.deepEqual([...seen.problems], [])
-  })
+  for (const [name, place] of [
+    ['switches', 0],
+    ['system calls', 2],
+  ] as const) {
+    it(`starts again when the perf of the ${name} was killed, and marks the hole as lost`, async () => {
+      const stream = await open('rpc', [])
+      const reading = read(stream)
+      await eventually(() => stream.pids.length > 0)
+      // One that a fresh perf was about to replace, for threads that started meanwhile, is not started again.
+      while (stream.counts.restarts === 0) {
+        await sleep(500)
+        const pids = stream.pids
+        if (pids.length !== pidsOfOne) continue
+        process.kill(pids[place]!, 'SIGKILL')
+        await eventually(() => !stream.pids.includes(pids[place]!))
+        await sleep(1500)
+      }
+      await sleep(1000)
+      over.abort()
+      const seen = await reading
+      assert.ok(seen.lost > 0)
+      assert.equal(stream.counts.lostEvents, seen.lost)
+      assert.ok(seen.switchesAfterLoss > 0)
+      assert.deepEqual([...seen.problems], [])
+    })
+  }
 
   it('records threads that start while perf attaches', async () => {
     const stream = await open('threads', ['-threads', '120', '-every', '5ms'])

@@ -62,7 +62,9 @@ describe('text of a recording', () => {
   it('puts the wake-ups between the records they belong to, behind one header', async () => {
     const wakeups = [2, 5].map((ns) => `swapper 0/0 [000]  1.00000000${ns}: 1 sched:sched_waking: comm=api pid=7\n`)
     const main = [1, 3, 9].map((ns) => `api 7/7 [000]  1.00000000${ns}: PERF_RECORD_SWITCH IN\n`)
-    const merged = await whole(mergePerfTexts(streamed(header + main.join(''), [50]), streamed(wakeups.join(''), [9])))
+    const merged = await whole(
+      mergePerfTexts([streamed(header + main.join(''), [50]), streamed(wakeups.join(''), [9])]),
+    )
     assert.equal(merged, header + [main[0], wakeups[0], main[1], wakeups[1], main[2]].join(''))
   })
 
@@ -81,7 +83,7 @@ describe('text of a recording', () => {
       seenAtFirstWakeup = taken
       yield await Promise.resolve(Buffer.from('x 0/0 [000]  1.000000500: 1 sched:sched_waking: comm=api pid=7\n'))
     }
-    await whole(mergePerfTexts(main(), wakeups()))
+    await whole(mergePerfTexts([main(), wakeups()]))
     assert.ok(seenAtFirstWakeup < 5)
   })
 })

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict'
-import { canFilterComm, defaultSyscalls, perfRecordArgs, perfWakeupArgs } from '../../src/perf/command.js'
+import {
+  canFilterComm,
+  canSeparateCalls,
+  defaultSyscalls,
+  perfCallsArgs,
+  perfRecordArgs,
+  perfStacksArgs,
+  perfWakeupArgs,
+} from '../../src/perf/command.js'
 
 const options = { pid: 42, output: 'main.data', bufferBytes: 4 << 20, frequencyHz: 99, syscalls: defaultSyscalls }
 
@@ -38,6 +46,21 @@ describe('perf command line', () => {
   it('puts the filter right behind sched_waking, the event it belongs to', () => {
     const args = perfRecordArgs({ ...options, wakeupsElsewhere: ['api'] })
     assert.equal(args[args.indexOf('--filter') - 1], 'sched:sched_waking')
+  })
+
+  it('records the same events with two perfs as with one, each once', () => {
+    const split = { ...options, wakeupsElsewhere: ['api'] }
+    const events = [perfStacksArgs(split), perfCallsArgs(split)].map((args) => valuesOf(args, '-e'))
+    const common = events[0]!.filter((event) => events[1]!.includes(event))
+    assert.deepEqual(common, ['dummy:u'])
+    assert.deepEqual(new Set(events.flat()), new Set(valuesOf(perfRecordArgs(split), '-e')))
+    assert.deepEqual(valuesOf(perfStacksArgs(split), '--filter'), [])
+    assert.deepEqual(valuesOf(perfCallsArgs(split), '--filter'), ['comm != "api"'])
+  })
+
+  it('leaves system calls with the rest when threads may sleep without making one of them', () => {
+    const lists = [defaultSyscalls, ['read', 'futex'], []]
+    assert.deepEqual(lists.map(canSeparateCalls), [true, false, false])
   })
 
   it('does not put a thread name with a quote into a filter, which has no escape for it', () => {
