@@ -1,6 +1,7 @@
 import { isSideband } from './body.js'
-import { Byte, spacesAhead } from './bytes.js'
+import { Byte, type ByteSource, spacesAhead } from './bytes.js'
 import { Head, parseHead } from './head.js'
+import type { HeadCache } from './headCache.js'
 
 /** What a whole line is, for those who cut text and do not read it. */
 export const LineKind = {
@@ -16,11 +17,31 @@ export type LineKind = (typeof LineKind)[keyof typeof LineKind]
 
 /** Kind of the line [start, end), newline excluded; `head` is filled for Sample and Sideband. */
 export function lineKind(bytes: Uint8Array, start: number, end: number, head: Head): LineKind {
-  const stop = end > start && bytes[end - 1] === Byte.return ? end - 1 : end
+  const stop = lineStop(bytes, start, end)
+  return headlessKind(bytes, start, stop) ?? headedKind(bytes, start, stop, head, parseHead(bytes, start, stop, head))
+}
+
+/** The same, faster where lines begin as those before them. */
+export function lineKindIn(source: ByteSource, heads: HeadCache, start: number, end: number, head: Head): LineKind {
+  const { bytes } = source
+  const stop = lineStop(bytes, start, end)
+  const known = headlessKind(bytes, start, stop)
+  return known ?? headedKind(bytes, start, stop, head, heads.read(source, start, stop, head))
+}
+
+function lineStop(bytes: Uint8Array, start: number, end: number): number {
+  return end > start && bytes[end - 1] === Byte.return ? end - 1 : end
+}
+
+/** undefined: it may have a head. */
+function headlessKind(bytes: Uint8Array, start: number, stop: number): LineKind | undefined {
   if (spacesAhead(bytes, start, stop) === stop) return LineKind.Blank
-  if (bytes[start] === Byte.tab) return LineKind.Other
+  return bytes[start] === Byte.tab ? LineKind.Other : undefined
+}
+
+function headedKind(bytes: Uint8Array, start: number, stop: number, head: Head, hasHead: boolean): LineKind {
   const isComment = bytes[start] === Byte.hash
-  if (!parseHead(bytes, start, stop, head)) return isComment ? LineKind.Comment : LineKind.Other
+  if (!hasHead) return isComment ? LineKind.Comment : LineKind.Other
   if (isComment && head.commEnd - start > 15) return LineKind.Comment
   return isSideband(bytes, head.bodyStart, stop) ? LineKind.Sideband : LineKind.Sample
 }

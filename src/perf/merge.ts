@@ -67,7 +67,7 @@ export class PerfTextMerger {
     for (let i = 0; i < this.inputs.length; i++) {
       const candidate = (this.last + i) % this.inputs.length
       const input = this.inputs[candidate]!
-      if (!input.peek()) {
+      if (!input.peekTime()) {
         if (input.over) continue
         return undefined
       }

@@ -184,17 +184,18 @@ describe('the perf stream of a process', () => {
     const details: Detail[] = []
     const reading = read(stream, details)
     for (const detail of ['noStacks', 'noSyscalls'] as const) {
-      await eventually(() => details.at(-1)!.switches > 0)
+      await eventually(() => details.at(-1)!.switches > 1)
       stream.setDetail(detail)
       // Not the next rotation, which may have begun before, for new threads.
       await eventually(() => details.at(-1)!.detail === detail)
       await sleep(700)
     }
-    await eventually(() => details.at(-1)!.switches > 0)
+    await eventually(() => details.at(-1)!.switches > 1)
     over.abort()
     const { outOfTurn } = await reading
     assert.deepEqual(
-      details.map(({ detail, stacks, syscalls, switches }) => [detail, stacks > 0, syscalls > 0, switches > 0]),
+      // The last record of a text is complete only when the next one comes, behind the comment.
+      details.map(({ detail, stacks, syscalls, switches }) => [detail, stacks > 1, syscalls > 1, switches > 1]),
       [
         ['full', true, true, true],
         ['noStacks', false, true, true],
