@@ -55,8 +55,9 @@ export class RowSink implements Sink {
   }
 
   row(table: Table, atNs: number, values: Readonly<Record<string, Value>>): void {
-    for (const hear of this.hearers.get(table) ?? []) hear(atNs, values)
-    if (this.comesOut(table)) this.add(table, { ts: this.wallNs(atNs), ...this.names, ...values })
+    this.tell(table, atNs, values)
+    if (this.comesOut(table))
+      this.rows.push({ table: table.name, row: { ts: this.wallNs(atNs), ...this.names, ...values } })
   }
 
   /** Calls for every row of a table, whether it comes out or not. */
@@ -77,12 +78,17 @@ export class RowSink implements Sink {
     return row
   }
 
-  add(table: Table, row: Row): void {
+  add(table: Table, atNs: number, row: Row): void {
+    this.tell(table, atNs, row)
     if (this.comesOut(table)) this.rows.push({ table: table.name, row })
   }
 
   wants(table: Table): boolean {
     return this.comesOut(table) || this.hearers.has(table)
+  }
+
+  private tell(table: Table, atNs: number, values: Readonly<Record<string, Value>>): void {
+    for (const hear of this.hearers.get(table) ?? []) hear(atNs, values)
   }
 
   private comesOut(table: Table): boolean {

@@ -35,7 +35,7 @@ export interface FindingReducer extends Reducer {
 /** Listens to the timeline or to the rows of measures and raises findings. Its state follows the rules of a reducer. */
 export interface Detector {
   readonly name: string
-  /** Tables whose rows it hears, of those that are written by `Sink.row`. Their measures are made even when nobody else wants them. */
+  /** Tables whose rows it hears. Their measures are made even when nobody else wants them. */
   readonly hears?: readonly Table[]
   create(raise: (finding: Finding) => void, thresholds: Thresholds, sink: Sink, saved: unknown): FindingReducer
 }

@@ -5,6 +5,7 @@ import { lateWakeup } from './lateWakeup.js'
 import { netpollDelay } from './netpollDelay.js'
 import { runQueueDelay } from './runQueueDelay.js'
 import { slowSyscalls } from './slowSyscalls.js'
+import { slowTasks } from './slowTasks.js'
 import { stopTheWorld } from './stopTheWorld.js'
 import { syscallErrors } from './syscallErrors.js'
 
@@ -18,4 +19,5 @@ export const detectors: readonly Detector[] = [
   runQueueDelay,
   syscallErrors,
   slowSyscalls,
+  slowTasks,
 ]

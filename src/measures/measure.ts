@@ -17,7 +17,7 @@ export interface Sink {
   row(table: Table, atNs: number, values: Readonly<Record<string, Value>>): void
   /** The same for rows of which there are very many: a row at a moment of the axis with nulls in its columns, to be filled and given to `add`. */
   newRow(table: Table, atNs: number): Row
-  add(table: Table, row: Row): void
+  add(table: Table, atNs: number, row: Row): void
   /** Whether somebody wants the rows of this table: if not, they need not be made. */
   wants(table: Table): boolean
   /** How the tracks are joined, as known now. */

@@ -17,6 +17,18 @@ export interface OpenTask {
   readonly logs: TaskLogs
   /** Goroutines that have worked for it, in order of appearance. */
   readonly goids: Set<number>
+  /** The longest wait of one of them meanwhile in each class, of those that somebody keeps. */
+  readonly longestWaits: TaskWait[]
+}
+
+export interface TaskWait {
+  readonly goid: number
+  /** Function the goroutine was started with. */
+  readonly func: string
+  readonly ns: number
+  readonly classId: number
+  /** Functions, root first, joined by ';'. */
+  readonly stack: string
 }
 
 export interface OpenRegion {

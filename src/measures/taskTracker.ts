@@ -8,6 +8,8 @@ import { addPiece, countTo, newTaskTime } from './taskTime.js'
 const openTasksKept = 20_000
 const ancestorsFollowed = 32
 const goroutinesRemembered = 1000
+/** Waits while a handler works for the client to hang up: no part of the request, though the handler starts it by reading the body. Source: net/http. */
+const watcher = 'net/http.(*connReader).backgroundRead'
 /** Where nobody asks for a region's times. */
 const noTimesKept: readonly number[] = []
 
@@ -65,7 +67,7 @@ export class TaskTracker implements TimelineListener {
         return this.log(event, reader, atNs)
       case Ev.GoCreate:
       case Ev.GoCreateBlocked:
-        return this.create(event.goid, event.args[0]!, atNs)
+        return this.create(event, reader, atNs)
       default:
         return this.destroy(event.goid, atNs, view)
     }
@@ -133,6 +135,7 @@ export class TaskTracker implements TimelineListener {
       time: newTaskTime(atNs),
       logs: noLogs(),
       goids: new Set(),
+      longestWaits: [],
     })
     const work = this.workOf(event.goid)
     work.began.push(id)
@@ -217,10 +220,11 @@ export class TaskTracker implements TimelineListener {
     if (region !== undefined) addLog(region.logs, log)
   }
 
-  private create(creator: number, goid: number, atNs: number): void {
+  private create(event: GoEvent, reader: GoTraceReader, atNs: number): void {
     const { tasks, works } = this.state
-    const task = tasks.get(works.get(creator)?.task ?? -1)
-    if (task === undefined) return
+    const task = tasks.get(works.get(event.goid)?.task ?? -1)
+    if (task === undefined || reader.stack(event.args[1]!)[0]?.func === watcher) return
+    const goid = event.args[0]!
     const work = newWork(task.chain)
     works.set(goid, work)
     this.enter(goid, work, task.id, atNs)

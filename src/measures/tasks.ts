@@ -1,9 +1,10 @@
+import { ClassId, type TimeClass, timeClasses } from '../timeline/classes.js'
 import { classColumns, setClasses } from './classColumns.js'
 import type { Measure } from './measure.js'
 import { bucketAt, type Seconds, takeEnded } from './seconds.js'
 import type { Column, Table } from './table.js'
 import { firstId, logsText } from './taskLogs.js'
-import { newTrackerState, type TrackerState } from './taskState.js'
+import { newTrackerState, type OpenTask, type TaskWait, type TrackerState } from './taskState.js'
 import { type Annotation, TaskTracker, type TrackerHooks } from './taskTracker.js'
 
 const goroutinesShown = 16
@@ -41,6 +42,11 @@ export const tasksTable: Table = {
     { name: 'unattended_ns', type: 'long', doc: 'no goroutine worked for it, ns' },
     { name: 'goroutine_ns', type: 'long', doc: 'time its goroutines worked for it, summed over goroutines, ns' },
     { name: 'cpu_ns', type: 'long', doc: 'of which known to be on a CPU, ns' },
+    {
+      name: 'longest_wait',
+      type: 'text',
+      doc: 'JSON: the longest wait of a goroutine that worked for it, in the class that took most of its time if that is one of waiting, {goroutine, function, class, ns, stack}, functions root first; null when it was shorter than a quarter of the threshold slowTask',
+    },
     ...logColumns,
   ],
   keys: ['task'],
@@ -76,6 +82,23 @@ export const unfinishedTasksTable: Table = {
   ttlDays: 30,
 }
 
+/** What `longest_wait` holds. */
+export interface LongestWait {
+  readonly goroutine: number
+  readonly function: string
+  readonly class: TimeClass
+  readonly ns: number
+  readonly stack: string
+}
+
+/** Classes in which a goroutine stays where its stack says. */
+const waits: ReadonlySet<number> = new Set([
+  ClassId.net_wait,
+  ClassId.sync_wait,
+  ClassId.sleep,
+  ClassId.syscall_blocked,
+])
+
 interface Unfinished {
   beganBefore: number
   notEnded: number
@@ -93,7 +116,7 @@ export const tasks: Measure = {
   name: 'tasks',
   tables: [tasksTable, regionsTable, unfinishedTasksTable],
   cutsLives: true,
-  create(sink, _thresholds, saved) {
+  create(sink, { slowTaskNs }, saved) {
     const state = (saved ?? {
       tracker: newTrackerState(),
       unfinished: { task: new Map(), region: new Map() },
@@ -118,9 +141,15 @@ export const tasks: Measure = {
         row['unattended_ns'] = time.unattendedNs
         row['goroutine_ns'] = time.goroutineNs
         row['cpu_ns'] = time.cpuNs
+        row['longest_wait'] = waitText(task)
         row['logs'] = logsText(logs, task.beginNs)
         row['logs_cut'] = logs.cut
-        sink.add(tasksTable, row)
+        sink.add(tasksTable, task.beginNs, row)
+      },
+      piece(task, { goid, startFunc, waitStack }, fromNs, toNs, classId) {
+        const ns = toNs - fromNs
+        if (ns * 4 >= slowTaskNs && waits.has(classId))
+          noteWait(task, { goid, func: startFunc, ns, classId, stack: waitStack })
       },
       beganBefore: (what, atNs) => count(what, atNs).beganBefore++,
       notEnded: (what, atNs) => count(what, atNs).notEnded++,
@@ -137,7 +166,7 @@ export const tasks: Measure = {
         setClasses(row, byClass)
         row['logs'] = logsText(region.logs, region.beginNs)
         row['logs_cut'] = region.logs.cut
-        sink.add(regionsTable, row)
+        sink.add(regionsTable, region.beginNs, row)
       }
     }
     const tracker = new TaskTracker(state.tracker, hooks)
@@ -162,6 +191,22 @@ export const tasks: Measure = {
       },
     }
   },
+}
+
+function noteWait({ longestWaits }: OpenTask, wait: TaskWait): void {
+  const at = longestWaits.findIndex(({ classId }) => classId === wait.classId)
+  if (at < 0) longestWaits.push(wait)
+  else if (wait.ns > longestWaits[at]!.ns) longestWaits[at] = wait
+}
+
+function waitText({ longestWaits, time }: OpenTask): string | null {
+  if (longestWaits.length === 0) return null
+  const mainClass = time.byClass.indexOf(Math.max(...time.byClass))
+  const wait =
+    longestWaits.find(({ classId }) => classId === mainClass) ?? longestWaits.reduce((a, b) => (b.ns > a.ns ? b : a))
+  const { goid, func, classId, ns, stack } = wait
+  const told: LongestWait = { goroutine: goid, function: func, class: timeClasses[classId]!, ns, stack }
+  return JSON.stringify(told)
 }
 
 /** JSON list of the first of them. */

@@ -91,11 +91,23 @@ export const thresholdDefinitions = {
     initial: 100e6,
     doc: 'a system call that should return soon and takes so long is a finding',
   },
+  slowTaskNs: {
+    name: 'slowTask',
+    unit: 'ns',
+    initial: 200e6,
+    doc: 'a user task (trace.NewTask) that takes so long is a finding …',
+  },
+  slowTaskFactor: {
+    name: 'slowTaskFactor',
+    unit: 'factor',
+    initial: 5,
+    doc: '… when it also takes so many times as long as tasks of its type usually do',
+  },
   criticalFactor: {
     name: 'criticalFactor',
     unit: 'factor',
     initial: 10,
-    doc: 'what lasts so many times its threshold (netpollSpike, stopTheWorld, syscallWakeup, slowSyscall) is critical',
+    doc: 'what lasts so many times its threshold (netpollSpike, stopTheWorld, syscallWakeup, slowSyscall, slowTask) is critical',
   },
   criticalShare: {
     name: 'criticalShare',

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Finding } from '../../src/findings/finding.js'
 import type { Row } from '../../src/measures/table.js'
 import { analyzeCapture } from '../../src/pipeline/offline.js'
 import { type Database, databaseArgs, type Databases, startDatabases } from '../support/databases.js'
@@ -31,6 +32,7 @@ async function stall({ pid }: Database): Promise<Stall> {
 describe('a service in front of Redis and MariaDB, recorded while one of them stalls', function () {
   let databases: Databases
   let rows: (table: string) => Row[]
+  let findings: readonly Finding[]
   const stalls: { redis: Stall[]; mariadb: Stall[] } = { redis: [], mariadb: [] }
   let counted: Readonly<Record<string, number>>
 
@@ -54,6 +56,7 @@ describe('a service in front of Redis and MariaDB, recorded while one of them st
       await stalled
       const result = await analyzeCapture(out)
       assert.equal(result.summary.clock.method, 'monotonic')
+      findings = result.findings
       rows = (table) => result.rows.filter((each) => each.table === table).map(({ row }) => row)
     } finally {
       await rm(out, { recursive: true, force: true })
@@ -97,6 +100,16 @@ describe('a service in front of Redis and MariaDB, recorded while one of them st
       const inClient = blocked.filter((row) => frames.get(row['stack_id'])?.includes(client))
       const waitedMs = inClient.reduce((sum, row) => sum + Number(row['ns']), 0) / 1e6
       assert.ok(waitedMs > stalls[name].length * stallMs * 0.8, `${waitedMs} ms`)
+    })
+
+    it(`finds the requests that ${name} made slow, and says which client they waited in`, () => {
+      const found = findings.filter(
+        ({ detector, facts }) => detector === 'slow_tasks' && String(facts['stack']).includes(client),
+      )
+      assert.ok(found.length > 0, JSON.stringify(findings.map(({ title, go }) => [title, go])))
+      // Behind them others wait for a free connection of its pool.
+      assert.ok(found.some(({ facts }) => facts['class'] === 'net_wait'))
+      for (const { title, facts } of found) assert.ok(Number(facts['max_ns']) > 5 * Number(facts['usual_ns']), title)
     })
   }
 })

@@ -9,18 +9,19 @@ interface Checkpoint {
   readonly rowsBefore: readonly OutRow[]
 }
 
-/** Fed bit by bit, because a checkpoint is offered only where an analysis waits for more. */
-const chunkBytes = 20_000
-
 /** Rows of an analysis of whole streams, or of what follows a checkpoint. */
 export function analyzedRows(streams: Streams, saved?: SavedAnalysis): OutRow[] {
   return analyzedWithCheckpoints(streams, saved).rows
 }
 
-/** The same with every checkpoint that it offers, and the rows before each. */
+/**
+ * The same with every checkpoint that it offers, and the rows before each.
+ * @param chunkBytes fed bit by bit, because a checkpoint is offered only where an analysis waits for more
+ */
 export function analyzedWithCheckpoints(
   streams: Streams,
   from?: SavedAnalysis,
+  chunkBytes = 20_000,
 ): { rows: OutRow[]; checkpoints: Checkpoint[] } {
   const tracks = { gotrace: streams.gotrace !== undefined, perf: streams.perf !== undefined }
   const analysis = new Analysis({ source: 'h/svc/99/0', service: 'svc', host: 'h', tracks }, from)

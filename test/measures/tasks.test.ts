@@ -199,6 +199,29 @@ describe('tasks, regions, wake chains and goroutines, resumed from a checkpoint'
   }
 })
 
+describe('the goroutine of net/http that waits for the client to hang up', () => {
+  it('does not work for the task in which its handler read the body', () => {
+    const w = new GoTraceWriter(startSeconds * 1e9, wallSeconds)
+    const event = (us: number, type: number, ...args: number[]) => w.event(100, us * 1e3, type, ...args)
+    event(0.001, Ev.ProcStatus, 0, 1)
+    event(0.002, Ev.GoStatus, 1, 100, 2)
+    event(10, Ev.UserTaskBegin, 7, 0, w.string('request'), 0)
+    event(20, Ev.GoCreate, 3, w.stack('net/http.(*connReader).backgroundRead'), w.stack('main.serve'))
+    event(30, Ev.GoBlock, w.string('sync'), w.stack('sync.(*Mutex).Lock', 'main.serve'))
+    event(40, Ev.GoStart, 3, 1)
+    event(50, Ev.GoBlock, w.string('network'), 0)
+    event(60, Ev.ProcStop)
+    w.event(101, 5e3, Ev.ProcStatus, 1, 1)
+    w.event(101, 5.1e3, Ev.GoStatus, 2, 101, 2)
+    w.event(101, 190e3, Ev.GoUnblock, 1, 1, 0)
+    event(195, Ev.ProcStart, 0, 1)
+    event(200, Ev.GoStart, 1, 2)
+    event(210, Ev.UserTaskEnd, 7, 0)
+    const [row] = rowsOf(analyzedRows({ gotrace: w.bytes() }), 'tasks')
+    assert.deepEqual([row!['goroutines'], parts(row!)], ['[1]', { unknown: 30, sync_wait: 160, sched_wait: 10 }])
+  })
+})
+
 describe('a hole in the trace', () => {
   const us = 1e3
   /** Generations of 1 ms in which goroutine 1 runs on thread 100; `events` come after 10 µs. */
