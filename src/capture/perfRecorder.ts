@@ -67,7 +67,7 @@ export async function startPerfRecorder(options: PerfOptions, outputs: PerfOutpu
   const mainArgs = (isSplit ? perfStacksArgs : perfRecordArgs)({ ...callOptions, output: outputs.main })
   const starting = [
     startPerfRecord(mainArgs, { cwd: outputs.cwd, scriptArgs: outputs.live ? perfScriptArgs('-') : undefined }),
-    ...(isSplit ? [startBare(perfCallsArgs({ ...callOptions, output: outputs.calls! }), outputs)] : []),
+    ...(isSplit ? [startBare(perfCallsArgs({ ...callOptions, output: outputs.calls }), outputs)] : []),
   ]
   const started = (await Promise.allSettled(starting))
     .filter((one) => one.status === 'fulfilled')
