@@ -93,6 +93,11 @@ export class PerfRecord {
     return this.stack?.finish() ?? 0
   }
 
+  /** A name was printed. */
+  get hasComm(): boolean {
+    return this.commEnd > this.commStart
+  }
+
   get comm(): string {
     return this.texts.text(this.source, this.commStart, this.commEnd)
   }

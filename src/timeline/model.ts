@@ -75,7 +75,7 @@ export interface Thread {
   lastSeenNs: number
   /** Which records told the kernel state it is in: SwitchTold bits. */
   told: number
-  /** Last wake-up not yet followed by a switch-in. */
+  /** First wake-up not yet followed by a switch-in; NaN = none yet, -Infinity = it may have been lost. */
   wakeNs: number
   /**
    * The current stay on a CPU: since when it had wanted to (its wake-up or, preempted between two goroutines, the preemption), and the

@@ -38,6 +38,9 @@ function mayEndPoll(eventName: string): boolean {
   return event?.half === 'exit' && (event.name === undefined || isPoll(event.name))
 }
 
+/** Of a thread off the CPU: when it was woken first is not known, as wake-ups were lost. */
+const wakeLost = -Infinity
+
 /** Applies perf's records to the timeline. Only called when both tracks are on one clock. */
 export class PerfTrack {
   /** Role by event id of the reader, filled as events appear. */
@@ -53,7 +56,12 @@ export class PerfTrack {
     if (state.listed.tids.size > 0) watchListed(this.core, record, atNs)
     this.applyKind(record, reader, atNs)
     state.lastPerfNs = atNs
-    if (record.cpu >= 0) state.lastOfCpuNs[record.cpu] = atNs
+    if (record.cpu >= 0 && !this.isApart(record)) state.lastOfCpuNs[record.cpu] = atNs
+  }
+
+  /** The record comes from a perf beside the one that records switches. */
+  private isApart(record: PerfRecord): boolean {
+    return !record.hasComm && this.core.state.switchesNamed
   }
 
   /** A sample's thread is on a CPU: also the first thing we may learn of a thread. Not so at a switch, behind it, or at a wake-up. */
@@ -69,21 +77,41 @@ export class PerfTrack {
     this.see(thread, record, atNs)
   }
 
+  /** perf lost records. */
+  lose(record: PerfRecord, atNs: number): void {
+    if (this.isApart(record)) this.loseWakeUps()
+    else this.loseSwitches(record.cpu, record.tid, atNs)
+  }
+
+  /** Records are missing before the one that comes next: which, and of which CPU, nobody knows. */
+  miss(atNs: number): void {
+    this.loseSwitches(-1, -1, atNs)
+  }
+
   /**
-   * Records were lost. The kernel says so when it can write again: what is missing lies between the CPU's last record and this one (checked:
+   * The kernel says that it lost something when it can write again: what is missing lies between the CPU's last record and this one (checked:
    * of 10,520 such records each had the time of the record after it; Linux, kernel/events/ring_buffer.c). Who is known to be on another CPU is still there.
    */
-  lose(record: Pick<PerfRecord, 'cpu' | 'tid'>, atNs: number): void {
+  private loseSwitches(cpu: number, tid: number, atNs: number): void {
     const { state } = this.core
-    const fromNs = (record.cpu < 0 ? state.lastPerfNs : state.lastOfCpuNs[record.cpu]) ?? -Infinity
+    const fromNs = (cpu < 0 ? state.lastPerfNs : state.lastOfCpuNs[cpu]) ?? -Infinity
     for (const thread of state.threads.values()) {
-      const elsewhere =
-        thread.kernel === Kernel.OnCpu && thread.cpu >= 0 && record.cpu >= 0 && thread.cpu !== record.cpu
-      if (elsewhere && thread.tid !== record.tid) continue
+      const elsewhere = thread.kernel === Kernel.OnCpu && thread.cpu >= 0 && cpu >= 0 && thread.cpu !== cpu
+      if (elsewhere && thread.tid !== tid) continue
       if (thread.kernel !== Kernel.Unknown) this.core.doubt(thread, Number.isNaN(fromNs) ? -Infinity : fromNs)
       this.forgetThread(thread, atNs)
     }
     state.listed.tids.clear()
+  }
+
+  /** No switch was lost, but wake-ups and returns of epoll_pwait may have been. */
+  private loseWakeUps(): void {
+    const { state } = this.core
+    for (const thread of state.threads.values()) {
+      if (Number.isNaN(thread.wakeNs)) thread.wakeNs = wakeLost
+      thread.pollNs = NaN
+    }
+    state.lastPollNs = NaN
   }
 
   private applyKind(record: PerfRecord, reader: PerfScriptReader, atNs: number): void {
@@ -91,6 +119,7 @@ export class PerfTrack {
       case PerfKind.Sample:
         return this.sample(record, reader, atNs)
       case PerfKind.SwitchIn:
+        if (record.hasComm) this.core.state.switchesNamed = true
         return this.switchIn(this.perfThread(record.tid), record, SwitchTold.ByRecord, atNs)
       case PerfKind.SwitchOut:
         return this.switchOut(this.perfThread(record.tid), record.preempt, atNs)
@@ -219,7 +248,8 @@ export class PerfTrack {
       this.core.doubt(thread, thread.lastSeenNs)
     }
     const off = thread.kernel
-    const wantedNs = off === Kernel.Preempted && thread.goid < 0 ? thread.kernelChangedNs : thread.wakeNs
+    const wakeNs = thread.wakeNs === wakeLost ? NaN : thread.wakeNs
+    const wantedNs = off === Kernel.Preempted && thread.goid < 0 ? thread.kernelChangedNs : wakeNs
     if (off !== Kernel.Unknown) {
       const carried = thread.goid < 0 ? undefined : this.core.state.goroutines.get(thread.goid)
       const goroutine = carried?.state === GoState.Running ? carried : undefined
@@ -231,8 +261,8 @@ export class PerfTrack {
     this.see(thread, record, atNs)
     thread.lastInNs = atNs
     thread.lastWakeNs = wantedNs
-    if (!Number.isNaN(thread.wakeNs)) {
-      for (const { self, tell } of this.core.ofSwitchIns) tell.call(self, thread, thread.wakeNs, atNs)
+    if (!Number.isNaN(wakeNs)) {
+      for (const { self, tell } of this.core.ofSwitchIns) tell.call(self, thread, wakeNs, atNs)
     }
     thread.wakeNs = NaN
   }

@@ -50,7 +50,9 @@ export interface TimelineState {
   missedSwitchIns: number
   /** sched_switch was found to be sampled: leaving a CPU is known from SWITCH records alone. */
   switchesRefused: boolean
-  /** Time of perf's last record by CPU. */
+  /** Switches come with the name of their thread: records without one are of a perf that records no switches. */
+  switchesNamed: boolean
+  /** Time of the last record by CPU of the perf that records switches. */
   lastOfCpuNs: number[]
   listed: Listed
 }
@@ -73,6 +75,7 @@ export function newTimelineState(): TimelineState {
     commonThreads: 0,
     missedSwitchIns: 0,
     switchesRefused: false,
+    switchesNamed: false,
     lastOfCpuNs: [],
     listed: { tids: new Set(), sinceNs: NaN, sampled: false, known: false },
   }

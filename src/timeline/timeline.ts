@@ -73,7 +73,7 @@ export class Timeline {
 
   /** Records of perf are missing before the one that comes next: which, and of which CPU, nobody knows. */
   missPerf(): void {
-    this.perf.lose({ cpu: -1, tid: -1 }, this.state.nowNs)
+    this.perf.miss(this.state.nowNs)
   }
 
   /** Threads that perf lists as existing when it begins. */

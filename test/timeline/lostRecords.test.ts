@@ -110,32 +110,69 @@ for (const name of ['healthy', 'stw-netpoll']) {
       assert.equal(told.missedSwitchIns, 0, 'the whole capture misses nothing')
     })
 
+    const isCall = ({ text }: Block) => / syscalls:sys_| sched:sched_waking: /.test(text.slice(0, text.indexOf('\n')))
+    /** As two perfs record it: what has no stacks comes without a name. */
+    const split = () =>
+      blocks.map((block) =>
+        isCall(block) ? { ...block, text: block.text.replace(/^.*? (\d+\/\d+ +\[\d+\] +[\d.]+: +)\d+ /, '$1') } : block,
+      )
+
     const textOf = (list: readonly Block[]) => list.map(({ text }) => text).join('\n') + '\n'
     const lost = (block: Block, count: number) =>
       ` perf 1/1 [${String(block.cpu).padStart(3, '0')}] ${block.printedAt}: PERF_RECORD_LOST lost ${count}`
 
-    /** Takes every record of `ms` out and says so where the kernel would: in front of the next record of each CPU. */
-    function withoutWindow(fromSeconds: number, ms: number): string {
+    /** Takes every record of `ms` out, of those of `from`, and says so where the kernel would: in front of the next one of each CPU. */
+    function withoutWindow(
+      fromSeconds: number,
+      ms: number,
+      list = blocks,
+      from: (block: Block) => boolean = () => true,
+    ): string {
       const inside = (block: Block) => block.at >= fromSeconds && block.at < fromSeconds + ms / 1e3
       const told = new Set<number>()
       return textOf(
-        blocks.flatMap((block) => {
+        list.flatMap((block) => {
+          if (!from(block)) return [block]
           if (inside(block)) return []
           if (!(block.at >= fromSeconds) || told.has(block.cpu)) return [block]
           told.add(block.cpu)
-          return [{ ...block, text: lost(block, 10) }, block]
+          const said = lost(block, 10)
+          return [{ ...block, text: isCall(block) && list !== blocks ? said.replace(' perf ', ' ') : said }, block]
         }),
       )
     }
 
-    it('knows nothing of the threads in a window that was lost, and all the rest as before', () => {
+    /** Some moments of the capture, in seconds. */
+    function moments(): number[] {
       const choose = chooser(7)
-      const timed = blocks.filter(({ at }) => !Number.isNaN(at))
-      for (let round = 0; round < 3; round++) {
-        const fromSeconds = timed[choose(timed.length - timed.length / 4) + timed.length / 8]?.at ?? timed[99]!.at
-        const found = changes(whole, piecesOf(trace, withoutWindow(fromSeconds, 20)).pieces)
-        assert.ok(found.length > 0, 'something was on the threads')
-        for (const change of found) assert.equal(change.after, ClassId.unknown, describeChange(change))
+      // Not before the perf of the process began.
+      const begun = blocks.findIndex(({ text }) => text.includes('PERF_RECORD_SWITCH'))
+      const timed = blocks.slice(begun).filter(({ at }) => !Number.isNaN(at))
+      const some = () => timed[choose(timed.length - timed.length / 4) + timed.length / 8]?.at ?? timed[99]!.at
+      return [some(), some(), some()]
+    }
+
+    it('knows nothing of the threads in a window that was lost, and all the rest as before', () => {
+      for (const fromSeconds of moments()) assertUnknown(piecesOf(trace, withoutWindow(fromSeconds, 20)))
+    })
+
+    it('takes switches alone that were lost, of two perfs, for unknown', () => {
+      const all = split()
+      assert.deepEqual(changes(whole, piecesOf(trace, textOf(all)).pieces), [])
+      for (const fromSeconds of moments())
+        assertUnknown(
+          piecesOf(
+            trace,
+            withoutWindow(fromSeconds, 20, all, (block) => !isCall(block)),
+          ),
+        )
+    })
+
+    it('knows all of them when only system calls and wake-ups were lost, of two perfs', () => {
+      for (const fromSeconds of moments()) {
+        const text = withoutWindow(fromSeconds, 20, split(), isCall)
+        assert.match(text, /\n 1\/1 \[\d+\] [\d.]+: PERF_RECORD_LOST lost 10\n/)
+        assert.deepEqual(changes(whole, piecesOf(trace, text).pieces).map(describeChange), [])
       }
     })
 
