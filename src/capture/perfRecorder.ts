@@ -76,7 +76,8 @@ export async function startPerfRecorder(options: PerfOptions, outputs: PerfOutpu
   try {
     // What fails is thrown now that all can be stopped.
     const [main, calls] = await Promise.all(starting)
-    // Calls of a time without switches would seem never to sleep: the first to begin is the last to end.
+    // Calls of a time without switches would seem never to sleep: the first to begin is the last to end. What came before all had begun is for the
+    // caller to leave out, or network unblocks of a busy start would miss their epoll_pwait.
     await wakeups?.enable()
     await main!.enable()
     await calls?.enable()

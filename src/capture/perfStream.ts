@@ -234,7 +234,8 @@ export class PerfStream {
       if (!isFirst) this.lastPauseMs = pauseMs
       try {
         const detail = this.level
-        return this.begin(await this.open(detail), detail, 0n)
+        const perf = await this.open(detail)
+        return this.begin(perf, detail, perf.attachedNs)
       } catch (error) {
         this.counts.failedStarts++
         if (!isFirst) pauseMs = longer(pauseMs)

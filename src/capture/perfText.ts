@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { perfScriptArgs, perfBareScriptArgs } from '../perf/command.js'
+import { RecordGate } from '../perf/index.js'
 import { LostCounter } from './lostCounter.js'
 import { mergePerfTexts } from './mergePerfTexts.js'
 import { runPerfScript } from './perfProcess.js'
@@ -14,6 +15,8 @@ export interface PerfTextOptions {
   readonly bareData: readonly string[]
   /** Replaces the host name in perf's header. */
   readonly host: string
+  /** All perfs recorded from here on, ns on their clock: records of before are left out. */
+  readonly fromNs: bigint
   /** Gzipped text to write. */
   readonly output: string
 }
@@ -33,7 +36,8 @@ export async function writePerfText(options: PerfTextOptions): Promise<PerfTextR
   )
   let perfVersion: string | undefined
   async function* text() {
-    for await (const chunk of nameHost(mergePerfTexts(texts), options.host)) {
+    const whole = since(options.fromNs, mergePerfTexts(texts))
+    for await (const chunk of nameHost(whole, options.host)) {
       lost.push(chunk)
       perfVersion ??= /^# perf version : (.+)$/m.exec(Buffer.from(chunk.subarray(0, 4096)).toString('latin1'))?.[1]
       // The pipeline reads ahead.
@@ -42,6 +46,15 @@ export async function writePerfText(options: PerfTextOptions): Promise<PerfTextR
   }
   await pipeline(Readable.from(text()), createGzip({ level: 9 }), createWriteStream(options.output))
   return { lostEvents: lost.lostEvents, perfVersion }
+}
+
+async function* since(fromNs: bigint, wholeRecords: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  const gate = new RecordGate(fromNs, 0n, true)
+  for await (const chunk of wholeRecords) {
+    const through = gate.push(chunk)
+    if (through.length > 0) yield through
+  }
+  yield gate.end()
 }
 
 const hash = 0x23

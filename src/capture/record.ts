@@ -102,6 +102,7 @@ async function recordBoth(recording: Recording): Promise<RecordResult> {
     // Who wants to keep perf.data wants all of the process in it.
     { ...dataFiles, calls: options.keepPerfData ? undefined : dataFiles.calls, cwd: scratch },
   )
+  const attachedNs = process.hrtime.bigint()
   notes.push(...perf.notes)
   const clock = readClockPair()
   const over = new AbortController()
@@ -114,7 +115,7 @@ async function recordBoth(recording: Recording): Promise<RecordResult> {
     await watch.ended
     await perf.stop()
   }
-  const { lostEvents, perfVersion } = await keepPerf(recording, perf)
+  const { lostEvents, perfVersion } = await keepPerf(recording, perf, attachedNs)
   const manifest = describe(recording, { clock, traced, threads: watch.take(), lostEvents, perfVersion })
   await writeManifest(recording.directory, manifest)
   for (const note of notes) options.note(`note: ${note}`)
@@ -159,13 +160,18 @@ function interrupted(signal: AbortSignal | undefined): Promise<void> {
   })
 }
 
-async function keepPerf({ options, host, directory, scratch, notes }: Recording, perf: PerfRecorder) {
+async function keepPerf(
+  { options, host, directory, scratch, notes }: Recording,
+  perf: PerfRecorder,
+  attachedNs: bigint,
+) {
   options.note('reading what perf recorded')
   const { lostEvents, perfVersion } = await writePerfText({
     cwd: scratch,
     mainData: dataFiles.main,
     bareData: [perf.calls && dataFiles.calls, perf.wakeups && dataFiles.wakeups].filter((file) => file !== undefined),
     host,
+    fromNs: attachedNs,
     output: join(directory, captureFiles.perf),
   })
   if (lostEvents > 0)

@@ -69,6 +69,8 @@ export class PerfTrack {
     const role = this.roleOf(record, reader)
     if (role === Role.Wake || role === Role.Switch || role === Role.SwitchStack) return
     const thread = this.perfThread(record.tid)
+    // Who records no switches may know a thread whose switches are not recorded.
+    if (thread.kernel === Kernel.Unknown && this.isApart(record)) return
     if (thread.kernel !== Kernel.OnCpu && hearsSwitches(reader)) {
       if (thread.kernel !== Kernel.Unknown) this.core.missedSwitchIn(thread)
       this.core.setKernel(thread, Kernel.OnCpu, atNs)
