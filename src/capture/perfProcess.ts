@@ -80,13 +80,14 @@ export async function startPerfRecord(args: readonly string[], options: PerfReco
   // perf going away closes the channel; `exited` tells why.
   command.on('error', () => undefined)
   ack.on('error', () => undefined)
-  const ask = async (what: 'ping' | 'enable') => {
+  const ask = async (what: 'disable' | 'enable') => {
     const acknowledged = new Promise<'done'>((resolve) => ack.once('data', () => resolve('done')))
     command.write(`${what}\n`)
     const first = await Promise.race([acknowledged, exited])
     if (first !== 'done') throw perfFailure(first.stderr)
   }
-  await ask('ping')
+  // They are off: it is the acknowledgement that counts, and older perfs know no other command for it.
+  await ask('disable')
   const enable = async () => {
     await ask('enable')
     if (options.scriptArgs !== undefined) keepFlowing(command, ack, exited)

@@ -77,7 +77,7 @@ export function perfStacksArgs(options: StackOptions): string[] {
  * tracepoints where in the program they were; in a text of their own they take less than half.
  */
 export function perfCallsArgs(options: CallOptions): string[] {
-  return [...processArgs(options), '--synth=task', ...callEvents(options)]
+  return [...processArgs(options), ...callEvents(options)]
 }
 
 /** Go's threads sleep in these. */
