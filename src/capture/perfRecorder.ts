@@ -1,4 +1,5 @@
 import {
+  type CallOptions,
   canFilterComm,
   canSeparateCalls,
   perfBareScriptArgs,
@@ -10,6 +11,7 @@ import {
 } from '../perf/command.js'
 import { UserError } from '../errors.js'
 import { controlFds, type PerfExit, type PerfProcess, startPerfRecord } from './perfProcess.js'
+import { threadIds } from './proc.js'
 
 export interface PerfOptions {
   readonly pid: number
@@ -58,24 +60,11 @@ const maximumComms = 16
 export async function startPerfRecorder(options: PerfOptions, outputs: PerfOutputs): Promise<PerfRecorder> {
   const notes: string[] = []
   const wakeups = await startWakeups(options, outputs, notes)
-  const callOptions = {
-    ...options,
-    control: controlFds,
-    wakeupsElsewhere: wakeups === undefined ? [] : filterable(options.comms),
-  }
-  const isSplit = outputs.calls !== undefined && canSeparateCalls(options.syscalls)
-  const mainArgs = (isSplit ? perfStacksArgs : perfRecordArgs)({ ...callOptions, output: outputs.main })
-  const starting = [
-    startPerfRecord(mainArgs, { cwd: outputs.cwd, scriptArgs: outputs.live ? perfScriptArgs('-') : undefined }),
-    ...(isSplit ? [startBare(perfCallsArgs({ ...callOptions, output: outputs.calls }), outputs)] : []),
-  ]
-  const started = (await Promise.allSettled(starting))
-    .filter((one) => one.status === 'fulfilled')
-    .map(({ value }) => value)
-  const all = [...started, ...(wakeups === undefined ? [] : [wakeups])]
+  const wakeupsElsewhere = wakeups === undefined ? [] : filterable(options.comms)
+  let ofProcess: PerfProcess[] = []
   try {
-    // What fails is thrown now that all can be stopped.
-    const [main, calls] = await Promise.all(starting)
+    ofProcess = await startOnProcess({ ...options, control: controlFds, wakeupsElsewhere }, outputs)
+    const [main, calls] = ofProcess
     // Calls of a time without switches would seem never to sleep: the first to begin is the last to end. What came before all had begun is for the
     // caller to leave out, or network unblocks of a busy start would miss their epoll_pwait.
     await wakeups?.enable()
@@ -85,12 +74,46 @@ export async function startPerfRecorder(options: PerfOptions, outputs: PerfOutpu
       await calls?.stop()
       await Promise.all([main!.stop(), wakeups?.stop()])
     }
-    return { main: main!, calls, wakeups, notes, ended: Promise.race(started.map(({ exited }) => exited)), stop }
+    return { main: main!, calls, wakeups, notes, ended: Promise.race(ofProcess.map(({ exited }) => exited)), stop }
   } catch (error) {
-    for (const perf of all) perf.drop()
-    await Promise.all(all.map((perf) => perf.stop()))
+    await end([...ofProcess, ...(wakeups === undefined ? [] : [wakeups])])
     throw error
   }
+}
+
+/** Threads that start while two perfs attach may be known to one of them only: then both attach again, so often. */
+const splitAttempts = 5
+
+/** Opens the perf of the process, and that of its calls where there is one: both know the same threads. */
+async function startOnProcess(
+  options: PerfOptions & Pick<CallOptions, 'wakeupsElsewhere' | 'control'>,
+  outputs: PerfOutputs,
+): Promise<PerfProcess[]> {
+  const start = (args: readonly string[]) =>
+    startPerfRecord(args, { cwd: outputs.cwd, scriptArgs: outputs.live ? perfScriptArgs('-') : undefined })
+  const { main, calls } = outputs
+  if (calls !== undefined && canSeparateCalls(options.syscalls)) {
+    for (let attempt = 0; attempt < splitAttempts; attempt++) {
+      const before = new Set(await threadIds(options.pid))
+      const starting = [
+        start(perfStacksArgs({ ...options, output: main })),
+        startBare(perfCallsArgs({ ...options, output: calls }), outputs),
+      ]
+      const settled = await Promise.allSettled(starting)
+      const started = settled.filter((one) => one.status === 'fulfilled').map(({ value }) => value)
+      const areSame = (await threadIds(options.pid)).every((tid) => before.has(tid))
+      if (areSame && started.length === starting.length) return started
+      await end(started)
+      // Throws what has failed.
+      await Promise.all(starting)
+    }
+  }
+  return [await start(perfRecordArgs({ ...options, output: main }))]
+}
+
+async function end(perfs: readonly PerfProcess[]): Promise<void> {
+  for (const perf of perfs) perf.drop()
+  await Promise.all(perfs.map((perf) => perf.stop()))
 }
 
 function startBare(args: readonly string[], { cwd, live }: PerfOutputs, byLine = false): Promise<PerfProcess> {
