@@ -18,6 +18,9 @@ import { recordWorkload } from '../support/recording.js'
 import { requireGo, requirePerf, requireToolchain } from '../support/requirements.js'
 import { buildWorkload, startWorkload } from '../support/workloads.js'
 
+/** A recording on a quiet machine has more. */
+const leastConfidence = 0.7
+
 let folder = ''
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'dualtrace-clock-'))
@@ -81,7 +84,7 @@ describe('a trace of Go 1.21 or older', function () {
       const out = join(folder, toolchain)
       const { summary } = await recordJoinable(buildTids(toolchain), out)
       assert.equal(summary.clock.method, 'inferred', summary.clock.reason)
-      assert.ok(summary.clock.confidence! > 0.6 && summary.clock.confidence! <= 1)
+      assert.ok(summary.clock.confidence! > leastConfidence)
       assert.equal(summary.wallSource, 'perf')
       // perf begins first, so its first record, by its own reading of the wall clock, is where the capture begins.
       const begunNs = await firstRecordWallNs(join(out, 'perf.script.gz'))
@@ -103,14 +106,15 @@ describe('a trace of Go 1.21 or older', function () {
 })
 
 /**
- * Records until the two tracks are joined, three times at most: an old trace counts the ticks of the CPU, and a virtual machine that stands still
+ * Records until the two tracks are joined for certain, three times at most: an old trace counts the ticks of the CPU, and a virtual machine that stands still
  * for a moment leaves it with ticks that no steady clock fits. Such a recording is refused, and rightly.
  */
 async function recordJoinable(executable: string, out: string): Promise<OfflineResult> {
   for (let left = 2; ; left--) {
     await recordWorkload(executable, [], out, 2000)
     const result = await analyzeCapture(out)
-    if (result.summary.clock.joined || left === 0) return result
+    const { joined, confidence = 0 } = result.summary.clock
+    if ((joined && confidence > leastConfidence) || left === 0) return result
     await rm(out, { recursive: true })
   }
 }
