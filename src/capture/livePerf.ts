@@ -1,7 +1,6 @@
 import { defaultSyscalls } from '../perf/command.js'
 import { mergePerfTexts } from './mergePerfTexts.js'
 import { type PerfOptions, startPerfRecorder } from './perfRecorder.js'
-import { threadIds } from './proc.js'
 import { attach } from './target.js'
 import { usableSyscalls } from './tracefs.js'
 
@@ -40,7 +39,6 @@ export const defaultBufferBytes = 4 << 20
  * @throws UserError when perf is missing or not permitted, or there is no such process.
  */
 export async function openLivePerf(options: LivePerfOptions): Promise<LivePerf> {
-  const threadsBefore = new Set(await threadIds(options.pid))
   const target = await attach(options.pid)
   await target.release()
   const comms = options.comms ?? target.comms
@@ -57,13 +55,11 @@ export async function openLivePerf(options: LivePerfOptions): Promise<LivePerf> 
     { main: '-', calls: '-', wakeups: '-', live: true },
   )
   const attachedNs = process.hrtime.bigint()
-  const started = (await threadIds(options.pid)).filter((tid) => !threadsBefore.has(tid))
   // The system-wide perf does not notice that the process has gone.
   perf.ended.then(() => perf.stop()).catch(() => undefined)
-  const all = [perf.main, perf.calls, perf.wakeups].filter((one) => one !== undefined)
   async function* text() {
     try {
-      yield* mergePerfTexts(all.map((one) => one.text))
+      yield* mergePerfTexts(perf.perfs.map((one) => one.text))
     } finally {
       await perf.stop()
     }
@@ -74,15 +70,15 @@ export async function openLivePerf(options: LivePerfOptions): Promise<LivePerf> 
       await perf.stop()
     },
     drop: () => {
-      for (const one of all) one.drop()
+      for (const one of perf.perfs) one.drop()
       perf.stop().catch(() => undefined)
     },
     ended: perf.ended,
     wakeupsEnded: perf.wakeups?.exited ?? new Promise(() => undefined),
     attachedNs,
-    startedMeanwhile: started.length,
+    startedMeanwhile: perf.startedMeanwhile,
     comms,
-    pids: all.flatMap(({ pids }) => pids),
+    pids: perf.perfs.flatMap(({ pids }) => pids),
     notes: [...notes, ...perf.notes],
   }
 }

@@ -25,11 +25,14 @@ export interface PerfOptions {
 
 /** The perf processes of one recording. */
 export interface PerfRecorder {
-  readonly main: PerfProcess
-  /** System calls, and wake-ups made by the process; undefined when `main` records them. */
-  readonly calls: PerfProcess | undefined
+  /** All of them: of the process, of its system calls where they are apart, and of the host. */
+  readonly perfs: readonly PerfProcess[]
+  /** System calls, and wake-ups made by the process, have a perf of their own. */
+  readonly hasCalls: boolean
   /** Wake-ups from outside the process; undefined when they could not be had, and `notes` says why. */
   readonly wakeups: PerfProcess | undefined
+  /** Threads that started while perf attached: whether it records them is not known. */
+  readonly startedMeanwhile: number
   readonly notes: readonly string[]
   /** Settles when one of those that record the process ends. */
   readonly ended: Promise<PerfExit>
@@ -61,9 +64,13 @@ export async function startPerfRecorder(options: PerfOptions, outputs: PerfOutpu
   const notes: string[] = []
   const wakeups = await startWakeups(options, outputs, notes)
   const wakeupsElsewhere = wakeups === undefined ? [] : filterable(options.comms)
-  let ofProcess: PerfProcess[] = []
+  const perfs = wakeups === undefined ? [] : [wakeups]
   try {
-    ofProcess = await startOnProcess({ ...options, control: controlFds, wakeupsElsewhere }, outputs)
+    const { ofProcess, startedMeanwhile } = await startOnProcess(
+      { ...options, control: controlFds, wakeupsElsewhere },
+      outputs,
+    )
+    perfs.unshift(...ofProcess)
     const [main, calls] = ofProcess
     // Calls of a time without switches would seem never to sleep: the first to begin is the last to end. What came before all had begun is for the
     // caller to leave out, or network unblocks of a busy start would miss their epoll_pwait.
@@ -74,9 +81,10 @@ export async function startPerfRecorder(options: PerfOptions, outputs: PerfOutpu
       await calls?.stop()
       await Promise.all([main!.stop(), wakeups?.stop()])
     }
-    return { main: main!, calls, wakeups, notes, ended: Promise.race(ofProcess.map(({ exited }) => exited)), stop }
+    const ended = Promise.race(ofProcess.map(({ exited }) => exited))
+    return { perfs, hasCalls: calls !== undefined, wakeups, startedMeanwhile, notes, ended, stop }
   } catch (error) {
-    await end([...ofProcess, ...(wakeups === undefined ? [] : [wakeups])])
+    await end(perfs)
     throw error
   }
 }
@@ -88,27 +96,32 @@ const splitAttempts = 5
 async function startOnProcess(
   options: PerfOptions & Pick<CallOptions, 'wakeupsElsewhere' | 'control'>,
   outputs: PerfOutputs,
-): Promise<PerfProcess[]> {
+): Promise<{ readonly ofProcess: readonly PerfProcess[]; readonly startedMeanwhile: number }> {
+  const known = async () => new Set(await threadIds(options.pid))
+  const startedSince = async (before: ReadonlySet<string>) =>
+    (await threadIds(options.pid)).filter((tid) => !before.has(tid)).length
   const start = (args: readonly string[]) =>
     startPerfRecord(args, { cwd: outputs.cwd, scriptArgs: outputs.live ? perfScriptArgs('-') : undefined })
   const { main, calls } = outputs
   if (calls !== undefined && canSeparateCalls(options.syscalls)) {
     for (let attempt = 0; attempt < splitAttempts; attempt++) {
-      const before = new Set(await threadIds(options.pid))
+      const before = await known()
       const starting = [
         start(perfStacksArgs({ ...options, output: main })),
         startBare(perfCallsArgs({ ...options, output: calls }), outputs),
       ]
       const settled = await Promise.allSettled(starting)
       const started = settled.filter((one) => one.status === 'fulfilled').map(({ value }) => value)
-      const areSame = (await threadIds(options.pid)).every((tid) => before.has(tid))
-      if (areSame && started.length === starting.length) return started
+      if (started.length === starting.length && (await startedSince(before)) === 0)
+        return { ofProcess: started, startedMeanwhile: 0 }
       await end(started)
       // Throws what has failed.
       await Promise.all(starting)
     }
   }
-  return [await start(perfRecordArgs({ ...options, output: main }))]
+  const before = await known()
+  const ofProcess = [await start(perfRecordArgs({ ...options, output: main }))]
+  return { ofProcess, startedMeanwhile: await startedSince(before) }
 }
 
 async function end(perfs: readonly PerfProcess[]): Promise<void> {

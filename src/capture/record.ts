@@ -104,6 +104,8 @@ async function recordBoth(recording: Recording): Promise<RecordResult> {
   )
   const attachedNs = process.hrtime.bigint()
   notes.push(...perf.notes)
+  if (perf.startedMeanwhile > 0)
+    notes.push(`${perf.startedMeanwhile} threads started while perf attached; it may not record all of them`)
   const clock = readClockPair()
   const over = new AbortController()
   const watch = new ThreadWatch(target.pid, over.signal)
@@ -169,7 +171,7 @@ async function keepPerf(
   const { lostEvents, perfVersion } = await writePerfText({
     cwd: scratch,
     mainData: dataFiles.main,
-    bareData: [perf.calls && dataFiles.calls, perf.wakeups && dataFiles.wakeups].filter((file) => file !== undefined),
+    bareData: [...(perf.hasCalls ? [dataFiles.calls] : []), ...(perf.wakeups === undefined ? [] : [dataFiles.wakeups])],
     host,
     fromNs: attachedNs,
     output: join(directory, captureFiles.perf),

@@ -11,7 +11,7 @@ import { recordWorkload } from '../support/recording.js'
 import { requireDatabases, requireGo, requirePerf } from '../support/requirements.js'
 import { buildWorkload } from '../support/workloads.js'
 
-const stallMs = 300
+const stallMs = 600
 
 /** Wall time, ms since the epoch. */
 interface Stall {
@@ -43,17 +43,14 @@ describe('a service in front of Redis and MariaDB, recorded while one of them st
     databases = await startDatabases()
     const out = await mkdtemp(join(tmpdir(), 'dualtrace-live-'))
     try {
-      const recorded = recordWorkload(buildWorkload('messenger'), databaseArgs(databases), out, 6000)
-      const stalled = (async () => {
-        // perf attaches meanwhile.
-        await sleep(3000)
+      counted = await recordWorkload(buildWorkload('messenger'), databaseArgs(databases), out, 8000, async () => {
+        // So long it is served as usual.
+        await sleep(2500)
         for (const name of ['redis', 'mariadb', 'redis', 'mariadb'] as const) {
           stalls[name].push(await stall(databases[name]))
           await sleep(500)
         }
-      })()
-      counted = await recorded
-      await stalled
+      })
       const result = await analyzeCapture(out)
       assert.equal(result.summary.clock.method, 'monotonic')
       findings = result.findings

@@ -8,7 +8,10 @@ export async function assertJoinedOn(normalizer: NormalizerProcess, url: string,
     normalizer.lines.filter((line) => line.includes('silent')),
     [],
   )
-  const { time_classes: classes } = await storedRows(url, source)
+  const { time_classes: classes, clock_fits: fits, pipeline_health: health } = await storedRows(url, source)
   const joined = classes!.filter(({ ts, class: name }) => BigInt(ts) > sinceNs && name === 'on_cpu')
-  assert.ok(joined.length > 0, 'the join did not go on')
+  assert.ok(
+    joined.length > 0,
+    `the join did not go on after ${sinceNs}: ${JSON.stringify({ fits, health: health!.slice(-20) }, null, 1)}`,
+  )
 }
