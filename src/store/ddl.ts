@@ -46,7 +46,7 @@ export function createTableSql(table: Table): string {
   const columns = storedColumns(table).map((column) => `${quoteName(column.name)} ${column.sqlType}`)
   return (
     `CREATE TABLE IF NOT EXISTS ${quoteName(table.name)} (${columns.join(', ')}) TIMESTAMP("ts") ` +
-    `PARTITION BY DAY TTL ${table.ttlDays} DAYS WAL DEDUP UPSERT KEYS(${keyList(table)})`
+    `PARTITION BY DAY TTL ${table.ttlDays} DAYS WAL DEDUP UPSERT KEYS(${list(upsertKeys(table))})`
   )
 }
 
@@ -55,11 +55,19 @@ export function addColumnSql(table: Table, column: { name: string; sqlType: stri
   return `ALTER TABLE ${quoteName(table.name)} ADD COLUMN IF NOT EXISTS ${quoteName(column.name)} ${column.sqlType}`
 }
 
-/** Makes the upsert keys of an existing table those of its definition. */
-export function upsertKeysSql(table: Table): string {
-  return `ALTER TABLE ${quoteName(table.name)} DEDUP ENABLE UPSERT KEYS(${keyList(table)})`
+/**
+ * Upsert keys for an existing table: those of its definition, and columns that only a newer version knows. Without them rows of that version would
+ * replace each other; ours hold null there, and still replace themselves.
+ */
+export function keysBeside(table: Table, existing: readonly string[]): string[] {
+  const ours = new Set(storedColumns(table).map(({ name }) => name))
+  return [...upsertKeys(table), ...existing.filter((name) => !ours.has(name))]
 }
 
-function keyList(table: Table): string {
-  return upsertKeys(table).map(quoteName).join(', ')
+export function upsertKeysSql(table: Table, keys: readonly string[]): string {
+  return `ALTER TABLE ${quoteName(table.name)} DEDUP ENABLE UPSERT KEYS(${list(keys)})`
+}
+
+function list(names: readonly string[]): string {
+  return names.map(quoteName).join(', ')
 }

@@ -3,7 +3,7 @@ import { HttpTransport, SenderOptions, type SenderTransport, UndiciTransport } f
 import { UserError } from '../errors.js'
 import type { Table } from '../measures/table.js'
 import { retryForever } from '../retry.js'
-import { addColumnSql, createTableSql, quoteName, storedColumns, upsertKeys, upsertKeysSql } from './ddl.js'
+import { addColumnSql, createTableSql, keysBeside, quoteName, storedColumns, upsertKeysSql } from './ddl.js'
 import { LineBuffer } from './lineBuffer.js'
 import type { QuestdbAddress } from './login.js'
 import { TableRows } from './rows.js'
@@ -176,7 +176,8 @@ export class QuestdbStore implements Store {
       else if (type !== column.sqlType) throw new UserError(typeChanged(table, column, type))
     }
     const keys = rows.filter((row) => row[keyAt] === true).map((row) => String(row[nameAt]))
-    if (keys.sort().join() !== upsertKeys(table).sort().join()) await this.sql(upsertKeysSql(table))
+    const wanted = keysBeside(table, keys)
+    if (keys.sort().join() !== wanted.toSorted().join()) await this.sql(upsertKeysSql(table, wanted))
   }
 
   private async sql(statement: string) {

@@ -70,6 +70,29 @@ describe('a newer version of the tables on the real QuestDB', function () {
     ])
   })
 
+  it('has its keys left alone by an older version that starts beside it', async () => {
+    const old: Table = { ...older, name: 'more_keys' }
+    const fresh: Table = {
+      ...old,
+      columns: [...old.columns, { name: 'part', type: 'symbol', doc: 'new, and part of the key' }],
+      keys: ['kind', 'part'],
+    }
+    await store(old).prepare()
+    await store(fresh).prepare()
+    await store(old).prepare()
+    const second = 1_700_000_000
+    await write(fresh, row(second, { kind: 'a', part: 'x', count: 1 }), row(second, { kind: 'a', part: 'y', count: 2 }))
+    await write(old, row(second, { kind: 'a', count: 3 }))
+    await write(old, row(second, { kind: 'a', count: 4 }))
+    await applied('more_keys')
+    const { rows } = await querySql(url, 'select part, "count" from more_keys order by "count"')
+    assert.deepEqual(rows, [
+      ['x', 1],
+      ['y', 2],
+      [null, 4],
+    ])
+  })
+
   it('keeps rows of two runs of a source apart, and those of a table that had no runs', async () => {
     const table: Table = { ...older, name: 'without_runs' }
     await querySql(
