@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -20,10 +20,14 @@ import { buildWorkload, type RunningWorkload, startWorkload } from '../support/w
 /** Several times as long as collectors wait between two signs of life. */
 const latenessMs = 5000
 
+/** The service is found by a name that no other test's process has: files of tests run side by side. */
+const command = 'collected'
+const waiting = `waiting for a process named ${command}`
+
 describe('a collector that is left running', function () {
   let stack: LocalStack
   let folder = ''
-  let executable = ''
+  let built = ''
   let collector: CollectorProcess | undefined
   let workload: RunningWorkload | undefined
 
@@ -32,9 +36,12 @@ describe('a collector that is left running', function () {
     requireGo(this)
     requirePerf(this)
     stack = await sharedStack()
-    executable = buildWorkload('streaming')
+    built = buildWorkload('streaming')
   })
-  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'dualtrace-collect-'))))
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'dualtrace-collect-'))
+    symlinkSync(built, join(folder, command))
+  })
   afterEach(async function () {
     await workload?.stop()
     await collector?.kill()
@@ -48,7 +55,7 @@ describe('a collector that is left running', function () {
     collector = new CollectorProcess({
       DUALTRACE_KAFKA: stack.kafka.brokers.join(','),
       DUALTRACE_TOPIC_PREFIX: prefix,
-      DUALTRACE_COMMAND: 'streaming',
+      DUALTRACE_COMMAND: command,
       DUALTRACE_TRACE_SOCKET: socket(),
       DUALTRACE_SPOOL: join(folder, 'spool'),
       DUALTRACE_HOST: 'test',
@@ -69,7 +76,7 @@ describe('a collector that is left running', function () {
   }
 
   async function startService(...more: string[]): Promise<RunningWorkload> {
-    workload = await startWorkload(executable, ['-duration', '5m', '-socket', socket(), ...more])
+    workload = await startWorkload(join(folder, command), ['-duration', '5m', '-socket', socket(), ...more])
     return workload
   }
 
@@ -80,10 +87,10 @@ describe('a collector that is left running', function () {
       DUALTRACE_ROTATE_EVERY: '1s',
       DUALTRACE_STATUS_PORT: String(port),
     })
-    await own.said('waiting for a process named streaming')
+    await own.said(waiting)
     const { status, text } = await statusPage(port, '/readyz')
     assert.equal(status, 503)
-    assert.match(text, /^there is no process: a process named streaming$/m)
+    assert.match(text, /^there is no process: a process named collected$/m)
     const first = await startService()
     await own.said('"msg":"collecting"', `/${first.pid}/`)
     await own.state(({ outbox }) => outbox.sentBytes > 0)
@@ -110,7 +117,7 @@ describe('a collector that is left running', function () {
     assert.equal(outbox.shedMessages, 0)
     assert.equal(inputs[0]?.instances, 2)
     const metrics = await metricsOn(port)
-    const label = '{input="a process named streaming"}'
+    const label = `{input="a process named ${command}"}`
     assert.equal(metrics.get('dualtrace_collector_sent_bytes_total'), outbox.sentBytes)
     assert.equal(metrics.get(`dualtrace_collector_instances_total${label}`), 2)
     assert.equal(metrics.get(`dualtrace_collector_collecting${label}`), 0)
@@ -124,7 +131,7 @@ describe('a collector that is left running', function () {
     const sources = [...new Set(messages.map(({ envelope }) => envelope.source))]
     assert.deepEqual(
       sources.map((source) => source.split('/').slice(0, 3).join('/')).sort(),
-      [first, second].map(({ pid }) => `test/streaming/${pid}`).sort(),
+      [first, second].map(({ pid }) => `test/${command}/${pid}`).sort(),
     )
     for (const [at, { pid }] of [first, second].entries()) {
       const source = sources.find((name) => name.includes(`/${pid}/`))!
@@ -150,7 +157,7 @@ describe('a collector that is left running', function () {
     const normalizer = startNormalizer('collect3')
     try {
       const own = start('collect3.')
-      await own.said('waiting for a process named streaming')
+      await own.said(waiting)
       const service = await startService('-idle')
       await own.state(({ inputs: [input] }) => input!.gotrace.generations > 1 && input!.perf.bytes > 0)
       // Nothing of perf for that long, while the trace goes on; then nothing of either.
@@ -174,7 +181,7 @@ describe('a collector that is left running', function () {
   it('keeps the oldest when the spool is full, marks the rest as lost, and survives being killed', async () => {
     const small = { DUALTRACE_MEMORY: '200kB', DUALTRACE_SPOOL_SIZE: '300kB' }
     const own = start('collect2.', small)
-    await own.said('waiting for a process named streaming')
+    await own.said(waiting)
     const service = await startService()
     await own.said('"msg":"collecting"')
     await own.state(({ outbox }) => outbox.sentBytes > 0)
