@@ -40,6 +40,11 @@ export interface PerfRecorder {
   stop(): Promise<void>
 }
 
+/** What a reader must know of a recording with `startedMeanwhile`. */
+export function mayMissThreads(startedMeanwhile: number): string {
+  return `${startedMeanwhile} threads started while perf attached; it may not record all of them`
+}
+
 /** Where each writes its perf.data. */
 export interface PerfOutputs {
   readonly main: string
@@ -66,10 +71,7 @@ export async function startPerfRecorder(options: PerfOptions, outputs: PerfOutpu
   const wakeupsElsewhere = wakeups === undefined ? [] : filterable(options.comms)
   const perfs = wakeups === undefined ? [] : [wakeups]
   try {
-    const { ofProcess, startedMeanwhile } = await startOnProcess(
-      { ...options, control: controlFds, wakeupsElsewhere },
-      outputs,
-    )
+    const { ofProcess, before } = await startOnProcess({ ...options, control: controlFds, wakeupsElsewhere }, outputs)
     perfs.unshift(...ofProcess)
     const [main, calls] = ofProcess
     // Calls of a time without switches would seem never to sleep: the first to begin is the last to end. What came before all had begun is for the
@@ -77,6 +79,7 @@ export async function startPerfRecorder(options: PerfOptions, outputs: PerfOutpu
     await wakeups?.enable()
     await main!.enable()
     await calls?.enable()
+    const startedMeanwhile = await countStarted(options.pid, before)
     const stop = async () => {
       await calls?.stop()
       await Promise.all([main!.stop(), wakeups?.stop()])
@@ -92,36 +95,42 @@ export async function startPerfRecorder(options: PerfOptions, outputs: PerfOutpu
 /** Threads that start while two perfs attach may be known to one of them only: then both attach again, so often. */
 const splitAttempts = 5
 
+interface OnProcess {
+  readonly ofProcess: readonly PerfProcess[]
+  /** Threads that were there before. */
+  readonly before: ReadonlySet<string>
+}
+
 /** Opens the perf of the process, and that of its calls where there is one: both know the same threads. */
 async function startOnProcess(
   options: PerfOptions & Pick<CallOptions, 'wakeupsElsewhere' | 'control'>,
   outputs: PerfOutputs,
-): Promise<{ readonly ofProcess: readonly PerfProcess[]; readonly startedMeanwhile: number }> {
-  const known = async () => new Set(await threadIds(options.pid))
-  const startedSince = async (before: ReadonlySet<string>) =>
-    (await threadIds(options.pid)).filter((tid) => !before.has(tid)).length
+): Promise<OnProcess> {
   const start = (args: readonly string[]) =>
     startPerfRecord(args, { cwd: outputs.cwd, scriptArgs: outputs.live ? perfScriptArgs('-') : undefined })
   const { main, calls } = outputs
   if (calls !== undefined && canSeparateCalls(options.syscalls)) {
     for (let attempt = 0; attempt < splitAttempts; attempt++) {
-      const before = await known()
+      const before = new Set(await threadIds(options.pid))
       const starting = [
         start(perfStacksArgs({ ...options, output: main })),
         startBare(perfCallsArgs({ ...options, output: calls }), outputs),
       ]
       const settled = await Promise.allSettled(starting)
       const started = settled.filter((one) => one.status === 'fulfilled').map(({ value }) => value)
-      if (started.length === starting.length && (await startedSince(before)) === 0)
-        return { ofProcess: started, startedMeanwhile: 0 }
+      const areSame = (await countStarted(options.pid, before)) === 0
+      if (areSame && started.length === starting.length) return { ofProcess: started, before }
       await end(started)
       // Throws what has failed.
       await Promise.all(starting)
     }
   }
-  const before = await known()
-  const ofProcess = [await start(perfRecordArgs({ ...options, output: main }))]
-  return { ofProcess, startedMeanwhile: await startedSince(before) }
+  const before = new Set(await threadIds(options.pid))
+  return { ofProcess: [await start(perfRecordArgs({ ...options, output: main }))], before }
+}
+
+async function countStarted(pid: number, before: ReadonlySet<string>): Promise<number> {
+  return (await threadIds(pid)).filter((tid) => !before.has(tid)).length
 }
 
 async function end(perfs: readonly PerfProcess[]): Promise<void> {

@@ -4,6 +4,7 @@ import { isAborted } from './aborted.js'
 import { type LivePerf, openLivePerf } from './livePerf.js'
 import { LostCounter } from './lostCounter.js'
 import { PerfOpening } from './perfOpening.js'
+import { mayMissThreads } from './perfRecorder.js'
 import { prefetch } from './prefetch.js'
 import { threadNames } from './proc.js'
 import { ThreadWatch } from './threadWatch.js'
@@ -294,7 +295,7 @@ export class PerfStream {
     if (this.attachesInARow < attachAttempts) this.wanted.abort()
     else {
       this.attachesInARow = 0
-      this.options.note(`${startedMeanwhile} threads started while perf attached; it may not record all of them`)
+      this.options.note(mayMissThreads(startedMeanwhile))
     }
   }
 }

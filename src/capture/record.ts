@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { readClockPair } from './clockPair.js'
 import { captureFiles, createCaptureDirectory, writeManifest } from './directory.js'
 import type { Manifest } from './manifest.js'
-import { type PerfRecorder, startPerfRecorder } from './perfRecorder.js'
+import { mayMissThreads, type PerfRecorder, startPerfRecorder } from './perfRecorder.js'
 import { writePerfText } from './perfText.js'
 import { attach, launch, type Target } from './target.js'
 import { type ThreadIds, ThreadWatch } from './threadWatch.js'
@@ -104,8 +104,7 @@ async function recordBoth(recording: Recording): Promise<RecordResult> {
   )
   const attachedNs = process.hrtime.bigint()
   notes.push(...perf.notes)
-  if (perf.startedMeanwhile > 0)
-    notes.push(`${perf.startedMeanwhile} threads started while perf attached; it may not record all of them`)
+  if (perf.startedMeanwhile > 0) notes.push(mayMissThreads(perf.startedMeanwhile))
   const clock = readClockPair()
   const over = new AbortController()
   const watch = new ThreadWatch(target.pid, over.signal)

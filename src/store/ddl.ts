@@ -46,7 +46,7 @@ export function createTableSql(table: Table): string {
   const columns = storedColumns(table).map((column) => `${quoteName(column.name)} ${column.sqlType}`)
   return (
     `CREATE TABLE IF NOT EXISTS ${quoteName(table.name)} (${columns.join(', ')}) TIMESTAMP("ts") ` +
-    `PARTITION BY DAY TTL ${table.ttlDays} DAYS WAL DEDUP UPSERT KEYS(${list(upsertKeys(table))})`
+    `PARTITION BY DAY TTL ${table.ttlDays} DAYS WAL DEDUP UPSERT KEYS(${nameList(upsertKeys(table))})`
   )
 }
 
@@ -64,10 +64,11 @@ export function keysBeside(table: Table, existing: readonly string[]): string[] 
   return [...upsertKeys(table), ...existing.filter((name) => !ours.has(name))]
 }
 
+/** Gives an existing table other upsert keys. */
 export function upsertKeysSql(table: Table, keys: readonly string[]): string {
-  return `ALTER TABLE ${quoteName(table.name)} DEDUP ENABLE UPSERT KEYS(${list(keys)})`
+  return `ALTER TABLE ${quoteName(table.name)} DEDUP ENABLE UPSERT KEYS(${nameList(keys)})`
 }
 
-function list(names: readonly string[]): string {
+function nameList(names: readonly string[]): string {
   return names.map(quoteName).join(', ')
 }
