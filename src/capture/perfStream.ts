@@ -37,7 +37,7 @@ export interface PerfStreamCounts {
 interface Session {
   readonly detail: PerfDetail
   readonly perf: LivePerf
-  readonly gate: RecordGate
+  gate: RecordGate
   readonly chunks: AsyncIterable<Uint8Array>
   readonly startedMs: number
   /** Aborted when its text is over. */
@@ -58,6 +58,8 @@ const renewAfterMs = 5000
 const commsEveryMs = 30_000
 /** Attaching again because threads started meanwhile: so often at most in a row. */
 const attachAttempts = 5
+/** Both perfs record for so long, that there is a moment in which nothing happens. */
+const seamMs = 5
 /** Text of a fresh perf that may wait until the old one is read to its end. */
 const seamBytes = 32 << 20
 
@@ -126,6 +128,8 @@ export class PerfStream {
       yield* this.drain(current)
       current.over.abort()
       session = await successor
+      const { closedNs } = current.gate
+      if (session !== undefined && closedNs !== undefined) session.gate = gateFrom(closedNs)
       if (session !== undefined && !current.died) continue
       const lastNs = current.gate.lastNs ?? current.perf.attachedNs
       if (session !== undefined) yield this.hole(lastNs)
@@ -177,12 +181,12 @@ export class PerfStream {
         const detail = this.level
         const next = await this.open(detail)
         // Nothing of later than this has been read from the old one, and the fresh one has all of it.
-        const cutNs = process.hrtime.bigint()
-        session.gate.closeAt(cutNs)
+        session.gate.closeAfter(process.hrtime.bigint())
         session.stopping = true
+        await sleep(seamMs)
         void session.perf.stop().catch(() => undefined)
         this.counts.rotations++
-        return this.begin(next, detail, cutNs)
+        return this.begin(next, detail)
       } catch (error) {
         this.counts.failedStarts++
         this.options.note(`perf could not be renewed, the old one goes on: ${(error as Error).message}`)
@@ -236,7 +240,7 @@ export class PerfStream {
       try {
         const detail = this.level
         const perf = await this.open(detail)
-        return this.begin(perf, detail, perf.attachedNs)
+        return this.begin(perf, detail)
       } catch (error) {
         this.counts.failedStarts++
         if (!isFirst) pauseMs = longer(pauseMs)
@@ -257,7 +261,7 @@ export class PerfStream {
     return openLivePerf({ pid, frequencyHz, bufferBytes, stacks, syscalls })
   }
 
-  private begin(perf: LivePerf, detail: PerfDetail, fromNs: bigint): Session {
+  private begin(perf: LivePerf, detail: PerfDetail): Session {
     for (const note of perf.notes) this.options.note(note)
     this.live.add(perf)
     // Whoever read has gone while it started.
@@ -265,7 +269,7 @@ export class PerfStream {
     const session: Session = {
       detail,
       perf,
-      gate: new RecordGate(fromNs, 0n, true),
+      gate: gateFrom(perf.attachedNs),
       chunks: prefetch(perf.text, seamBytes),
       startedMs: Date.now(),
       over: new AbortController(),
@@ -298,6 +302,10 @@ export class PerfStream {
       this.options.note(mayMissThreads(startedMeanwhile))
     }
   }
+}
+
+function gateFrom(fromNs: bigint): RecordGate {
+  return new RecordGate(fromNs, 0n, true)
 }
 
 function longer(pauseMs: number): number {

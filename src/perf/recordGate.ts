@@ -3,18 +3,29 @@ import { lastRecordBoundary, LineKind } from './boundary.js'
 import { lastRecordTime } from './pieces.js'
 
 const nothing = Buffer.alloc(0)
+/**
+ * Two perfs read the clock one after the other for the same event, with a call stack in between: where nothing happens for so long, both have
+ * the same events before and behind.
+ */
+const quietNs = 50_000n
+/** Records without a gap of that size, until half of it will do. */
+const patience = 256
 
 /**
- * Lets the records of a text through from one instant on and, once told, up to another: two recordings that overlap make one text with
- * nothing twice. Comments and records without a time (threads that were there before) go through. Gives out whole records; between
+ * Lets the records of a text through from one instant on and, once told, up to a gap behind another: two recordings that overlap make one text
+ * with nothing twice. Comments and records without a time (threads that were there before) go through. Gives out whole records; between
  * the two instants it does not look at them one by one.
  */
 export class RecordGate {
   private readonly blocks = new BlockReader()
-  private mode: 'before' | 'open' | 'closing' = 'before'
+  private mode: 'before' | 'open' | 'closing' | 'closed' = 'before'
   /** A record that is not complete yet, while open. */
   private carry: Buffer = nothing
   private lastOut: Buffer = nothing
+  /** While closing: the last record that went through, or the instant it was told. */
+  private quietSinceNs = 0n
+  private wantedGapNs = quietNs
+  private sinceHalved = 0
 
   /** @param wholeRecords every chunk ends where a record ends: then nothing is held back, nor copied, between the two instants */
   constructor(
@@ -22,13 +33,13 @@ export class RecordGate {
     private untilNs = 0n,
     private readonly wholeRecords = false,
   ) {
-    if (untilNs > 0n) this.mode = 'closing'
+    if (untilNs > 0n) this.mode = 'closed'
     else if (fromNs === 0n) this.mode = 'open'
   }
 
-  /** Records from this instant on are somebody else's. It must lie after all that has been pushed. */
-  closeAt(untilNs: bigint): void {
-    this.untilNs = untilNs
+  /** Records behind the first gap after this instant are somebody else's. It must lie after all that has been pushed. */
+  closeAfter(atNs: bigint): void {
+    this.quietSinceNs = atNs
     if (this.mode === 'open') this.blocks.push(this.carry)
     this.carry = nothing
     // What is let through from here on are copies; this may be a view of what the caller uses again.
@@ -46,7 +57,14 @@ export class RecordGate {
   end(): Buffer {
     if (this.mode === 'open') return this.out(this.carry)
     this.blocks.end()
-    return this.out(this.sift())
+    const rest = this.out(this.sift())
+    if (this.mode === 'closing') this.close(this.quietSinceNs + quietNs)
+    return rest
+  }
+
+  /** Where it was closed, ns on perf's clock: the other text goes on from there. Undefined as long as it is not. */
+  get closedNs(): bigint | undefined {
+    return this.mode === 'closed' ? this.untilNs : undefined
   }
 
   /** Time of the last record let through, ns on perf's clock; undefined when there was none lately. */
@@ -67,15 +85,33 @@ export class RecordGate {
     return bytes
   }
 
+  private lookForGap(atNs: bigint): void {
+    if (atNs - this.quietSinceNs >= this.wantedGapNs) {
+      this.close((this.quietSinceNs + atNs) / 2n)
+      return
+    }
+    if (atNs > this.quietSinceNs) this.quietSinceNs = atNs
+    if (++this.sinceHalved < patience) return
+    this.sinceHalved = 0
+    this.wantedGapNs /= 2n
+  }
+
+  private close(untilNs: bigint): void {
+    this.untilNs = untilNs
+    this.mode = 'closed'
+  }
+
   private sift(): Buffer {
-    const { blocks, fromNs, untilNs } = this
+    const { blocks, fromNs } = this
     const through: Buffer[] = []
     while (blocks.peek()) {
       const block = blocks.take()
       const isRecord = blocks.kind === LineKind.Sample || blocks.kind === LineKind.Sideband
       if (isRecord && blocks.seconds > 0) {
         const atNs = BigInt(blocks.seconds) * 1_000_000_000n + BigInt(blocks.nanos)
-        if (atNs < fromNs || (untilNs > 0n && atNs >= untilNs)) continue
+        if (atNs < fromNs) continue
+        if (this.mode === 'closing') this.lookForGap(atNs)
+        if (this.mode === 'closed' && atNs >= this.untilNs) continue
         if (this.mode === 'before') {
           this.mode = 'open'
           const rest = blocks.takeRest()

@@ -9,14 +9,14 @@ const times = [...text.toString('latin1').matchAll(/ (\d+)\.(\d{9}): (?!$)/gm)].
   ([, seconds, nanos]) => BigInt(seconds!) * 1_000_000_000n + BigInt(nanos!),
 )
 
-/** What goes through, cut into chunks; the gate is closed, when it is, as soon as it may be. */
+/** What goes through, cut into chunks; the gate is closed, when it is, as late as it may be. */
 function passed(gate: RecordGate, chunkBytes: number, closeNs?: bigint): string {
   const out: string[] = []
   let closed = false
   for (let from = 0; from < text.length; from += chunkBytes) {
     const chunk = text.subarray(from, from + chunkBytes)
     if (closeNs !== undefined && !closed && beginsLater(chunk, closeNs)) {
-      gate.closeAt(closeNs)
+      gate.closeAfter(closeNs)
       closed = true
     }
     out.push(gate.push(chunk).toString('latin1'))
@@ -32,6 +32,16 @@ function beginsLater(chunk: Uint8Array, closeNs: bigint): boolean {
       .matchAll(/(\d+)\.(\d{9})/g),
   ]
   return inIt.some(([, seconds, nanos]) => BigInt(seconds!) * 1_000_000_000n + BigInt(nanos!) >= closeNs)
+}
+
+/** A text of these events, each a record at its time, ns. */
+function eventsText(timesNs: readonly number[], isWanted: (ns: number) => boolean = () => true): Buffer {
+  const events = [...timesNs.entries()].filter(([, ns]) => isWanted(ns)).sort(([, a], [, b]) => a - b)
+  const lines = events.map(([event, ns]) => {
+    const nanos = String(ns % 1e9).padStart(9, '0')
+    return `work 7/7 [000] ${Math.floor(ns / 1e9)}.${nanos}: sched:sched_waking: event=${event}\n`
+  })
+  return Buffer.from(lines.join(''))
 }
 
 describe('the gate between two perf texts', () => {
@@ -50,8 +60,9 @@ describe('the gate between two perf texts', () => {
     fc.assert(
       fc.property(chunkBytes, fc.nat(times.length - 1), (size, at) => {
         const cutNs = times[at]!
-        const before = records(passed(new RecordGate(), size, cutNs))
-        const after = records(passed(new RecordGate(cutNs), size))
+        const gate = new RecordGate()
+        const before = records(passed(gate, size, cutNs))
+        const after = records(passed(new RecordGate(gate.closedNs), size))
         const timed = (line: string) => !/ 0\.0{9}: /.test(line)
         assert.deepEqual(
           [...before.filter(timed), ...after.filter(timed)].sort(),
@@ -59,6 +70,34 @@ describe('the gate between two perf texts', () => {
         )
       }),
       { numRuns: 50 },
+    )
+  })
+
+  it('passes from one recording to another of the same events, whose clock was read a little later for each', () => {
+    const gapsNs = fc.array(fc.oneof(fc.nat(3_000), fc.nat(90_000)), { minLength: 20, maxLength: 400 })
+    const chunkBytes = fc.integer({ min: 80, max: 900 })
+    fc.assert(
+      fc.property(gapsNs, fc.nat(), fc.infiniteStream(fc.nat(9_000)), chunkBytes, (gaps, at, late, size) => {
+        let ns = 5_000_000_000
+        const older = gaps.map((gapNs) => (ns += gapNs))
+        const newer = older.map((each) => each + late.next().value)
+        const askedNs = older[at % older.length]! + 1
+        const gate = new RecordGate(1n, 0n, true)
+        let through = gate.push(eventsText(older, (each) => each < askedNs)).toString()
+        gate.closeAfter(BigInt(askedNs))
+        const rest = eventsText(older, (each) => each >= askedNs)
+        for (let from = 0; from < rest.length; from += size)
+          through += gate.push(rest.subarray(from, from + size)).toString()
+        through += gate.end().toString()
+        const next = new RecordGate(gate.closedNs, 0n, true)
+        through += next.push(eventsText(newer)).toString() + next.end().toString()
+        const told = [...through.matchAll(/event=(\d+)/g)].map(([, event]) => Number(event))
+        assert.deepEqual(
+          told.sort((a, b) => a - b),
+          [...gaps.keys()],
+        )
+      }),
+      { numRuns: 300 },
     )
   })
 
