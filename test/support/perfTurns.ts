@@ -4,7 +4,7 @@ import { PerfKind, PerfScriptReader } from '../../src/perf/index.js'
 export function perfTurns(bytes: Uint8Array) {
   const reader = new PerfScriptReader()
   const seen = { switches: 0, lost: 0, firstNs: 0, lastNs: 0, outOfTurn: [] as string[], problems: [] as string[] }
-  const onCpu = new Map<number, boolean>()
+  const last = new Map<number, { isIn: boolean; timeNs: number }>()
   reader.push(bytes)
   reader.end()
   while (reader.next()) {
@@ -15,13 +15,16 @@ export function perfTurns(bytes: Uint8Array) {
     }
     if (record.kind === PerfKind.Lost) {
       seen.lost += record.lost
-      onCpu.clear()
+      last.clear()
     }
     if (record.kind !== PerfKind.SwitchIn && record.kind !== PerfKind.SwitchOut) continue
     seen.switches++
     const isIn = record.kind === PerfKind.SwitchIn
-    if (onCpu.get(record.tid) === isIn) seen.outOfTurn.push(`${record.tid} ${record.timeNs}`)
-    onCpu.set(record.tid, isIn)
+    const { tid, timeNs } = record
+    const before = last.get(tid)
+    if (before?.isIn === isIn)
+      seen.outOfTurn.push(`${tid} went ${isIn ? 'on' : 'off'} a CPU at ${before.timeNs} and again at ${timeNs} ns`)
+    last.set(tid, { isIn, timeNs })
   }
   seen.problems.push(...reader.problemCounts.keys())
   return seen

@@ -10,6 +10,7 @@ import { appearingFiles } from './appearingFiles.js'
 import { DumpRuns } from './dumpRuns.js'
 import { type DumpSource, type GoSource, goTraceOf } from './goSource.js'
 import { LiveRuns } from './liveRuns.js'
+import type { Outbox } from './outbox.js'
 import { PerfMemory } from './perfMemory.js'
 import { ShippedRun } from './shippedRun.js'
 import type { InputStatus } from './status.js'
@@ -29,6 +30,7 @@ export interface InstanceOptions {
 }
 
 export interface InstanceContext extends TrackDestination {
+  readonly outbox: Pick<Outbox, 'offer' | 'tell' | 'stalledSinceMs'>
   readonly log: Log
   /** Ends the collecting, however long the process lives. */
   readonly signal: AbortSignal
@@ -60,6 +62,7 @@ export async function collectInstance(
   const stream = perf && new PerfStream({ ...perf, pid: target.pid, signal: over.signal, note })
   const shipping: Shipping = {
     begin: (isAlive) => new ShippedRun(identityOf(source, target, options), context, status, isAlive),
+    stalledSinceMs: () => context.outbox.stalledSinceMs,
     ...{ target, stream, signal: over.signal, log, status },
   }
   const leave = stream && context.governor.watch(stream, log)
@@ -79,6 +82,7 @@ export async function collectInstance(
 
 interface Shipping {
   readonly begin: (isAlive: (track: Track) => boolean) => ShippedRun
+  readonly stalledSinceMs: () => number | undefined
   readonly target: Target
   readonly stream: PerfStream | undefined
   readonly signal: AbortSignal
@@ -89,12 +93,12 @@ interface Shipping {
 function liveRuns(
   goSource: GoSource | undefined,
   { awayAfterMs }: InstanceOptions,
-  { begin, target, stream, signal, log, status }: Shipping,
+  { begin, stalledSinceMs, target, stream, signal, log, status }: Shipping,
 ) {
   const runs = new LiveRuns({
     begin: () => begin((track) => track === 'perf' || status.gotrace.isOpen),
     perfOpening: stream && (() => stream.openingText()),
-    ...{ awayAfterMs, status: status.gotrace, log },
+    ...{ awayAfterMs, stalledSinceMs, status: status.gotrace, log },
   })
   async function shipGo() {
     if (goSource === undefined) return

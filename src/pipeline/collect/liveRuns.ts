@@ -11,6 +11,10 @@ export interface LiveRunsOptions {
   readonly perfOpening: (() => Promise<Uint8Array>) | undefined
   /** A Go source of which nothing comes for so long is away. */
   readonly awayAfterMs: number
+  /** Since when Kafka has not taken what is being sent, on the clock of `performance.now()`; undefined while nothing is. */
+  readonly stalledSinceMs: () => number | undefined
+  /** Kafka takes nothing for so long: a new run begins. */
+  readonly cutOffAfterMs?: number
   readonly status: GoTraceStatus
   readonly log: Log
 }
@@ -18,6 +22,8 @@ export interface LiveRunsOptions {
 const lookEveryMs = 250
 /** A connection that is open and silent for so long is away, too: less than the `idle` after which the normalizer gives the track up. */
 const openPatienceMs = 300_000
+/** As long as brokers may take to start again. What a run says after `idle` comes too late, so as little of it as possible is left to come. */
+const defaultCutOffAfterMs = 60_000
 
 /**
  * Ships both tracks of a process as they come. When the Go source is away, its half of the run ends: the kernel's half would wait for it. When
@@ -33,6 +39,8 @@ export class LiveRuns {
   /** When bytes of the Go source last came, or could have. */
   private readableMs = systemMs()
   private traceVersion: string | undefined
+  /** When that outage of Kafka began for which a new run has begun. */
+  private renewedForMs: number | undefined
 
   constructor(private readonly options: LiveRunsOptions) {
     this.run = options.begin()
@@ -40,7 +48,7 @@ export class LiveRuns {
 
   async shipPerf(text: AsyncIterable<Uint8Array>): Promise<void> {
     try {
-      for await (const chunk of text) await this.mutex.run(() => this.run.push('perf', chunk))
+      for await (const chunk of text) await this.mutex.run(() => this.pushPerf(chunk))
     } finally {
       this.perfIsOver = true
       await this.end('perf')
@@ -61,12 +69,24 @@ export class LiveRuns {
     return this.mutex.run(() => this.run.end(track))
   }
 
+  private async pushPerf(chunk: Uint8Array): Promise<void> {
+    // Otherwise both pass to a new run where a generation begins.
+    if (this.run.isEnded('gotrace') && this.isCutOff()) {
+      await this.renew()
+      await this.run.end('gotrace')
+    }
+    await this.run.push('perf', chunk)
+  }
+
   private async pushGo(chunk: Uint8Array): Promise<void> {
     if (this.isAway) {
       // Up to Go 1.25 a generation is whole only when the next one begins: this one belongs to the time before.
       const endNs = generationSpan(chunk)?.endNs
       if (endNs !== undefined && endNs < this.readableMs * 1e6) return
       await this.comeBack(chunk)
+    } else if (this.isCutOff()) {
+      await this.renew()
+      await this.pushTraceHeader(chunk)
     }
     this.bytesMs = this.readableMs = systemMs()
     this.traceVersion = traceVersionOf(chunk) ?? this.traceVersion
@@ -85,13 +105,34 @@ export class LiveRuns {
   }
 
   private async comeBack(chunk: Uint8Array): Promise<void> {
-    const { begin, perfOpening, log } = this.options
-    log.info('the Go trace is back: a new run begins')
+    this.options.log.info('the Go trace is back: a new run begins')
+    await this.renew()
+    this.isAway = false
+    await this.pushTraceHeader(chunk)
+  }
+
+  /** Whether Kafka has taken nothing for so long that what comes now belongs to another run. Once in an outage. */
+  private isCutOff(): boolean {
+    const { stalledSinceMs, cutOffAfterMs = defaultCutOffAfterMs, log } = this.options
+    const sinceMs = stalledSinceMs()
+    if (sinceMs === undefined || sinceMs === this.renewedForMs || performance.now() - sinceMs < cutOffAfterMs)
+      return false
+    this.renewedForMs = sinceMs
+    log.warn('Kafka takes nothing: a new run begins, which will be of use however late it comes')
+    return true
+  }
+
+  /** Ends the run, and begins another one at one place in perf's text. */
+  private async renew(): Promise<void> {
+    const { begin, perfOpening } = this.options
     await this.run.endAll()
     this.run = begin()
-    this.isAway = false
     if (this.perfIsOver) await this.run.end('perf')
     else if (perfOpening !== undefined) await this.run.push('perf', await perfOpening())
+  }
+
+  /** To stand before the first generation of a run, unless it begins with one. */
+  private async pushTraceHeader(chunk: Uint8Array): Promise<void> {
     const { traceVersion } = this
     if (traceVersionOf(chunk) === undefined && traceVersion !== undefined)
       await this.run.push('gotrace', traceHeader(traceVersion))

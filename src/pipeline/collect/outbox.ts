@@ -52,6 +52,8 @@ const sheddingIsOverMs = 2000
  */
 export class Outbox {
   readonly counts = newOutboxCounts()
+  /** Since when Kafka has not taken what is being sent, on the clock of `performance.now()`; undefined while nothing is. */
+  stalledSinceMs: number | undefined
   private readonly memory: OutMessage[] = []
   private readonly mutex = new Mutex()
   private underWay: readonly OutMessage[] = []
@@ -131,6 +133,7 @@ export class Outbox {
         continue
       }
       this.underWay = batch.fromMemory ? batch.messages : []
+      this.stalledSinceMs = performance.now()
       try {
         await this.options.ready
         await this.options.producer.send(batch.messages)
@@ -140,6 +143,7 @@ export class Outbox {
         return
       }
       this.underWay = []
+      this.stalledSinceMs = undefined
       this.counts.sentMessages += batch.messages.length
       this.counts.sentBytes += recordedBytesOf(batch.messages)
       if (batch.fromMemory) this.counts.memoryWaitingBytes -= bytesOf(batch.messages)

@@ -8,6 +8,7 @@ import { Source } from '../../support/source.js'
 import { TestOutbox } from '../../support/testOutbox.js'
 
 const awayAfterMs = 200
+const cutOffAfterMs = 60_000
 
 /** One generation that is over now, on the clock of the system, with the trace's header when it is the first. */
 function generation(gen: number, isOld = false): Uint8Array {
@@ -26,6 +27,7 @@ class Bench {
   readonly perf = new Source<Uint8Array>()
   private readonly outbox = new TestOutbox()
   readonly status = this.outbox.status
+  stalledSinceMs: number | undefined
   private readonly jobs: Promise<unknown>
 
   constructor() {
@@ -33,6 +35,8 @@ class Bench {
       begin: () => this.outbox.begin(() => this.status.gotrace.isOpen),
       perfOpening: () => Promise.resolve(opening),
       awayAfterMs,
+      stalledSinceMs: () => this.stalledSinceMs,
+      cutOffAfterMs,
       status: this.status.gotrace,
       log: pino({ level: 'silent' }),
     })
@@ -115,3 +119,71 @@ describe('a Go source that is away for a while', () => {
     assert.deepEqual(second!.gotrace, Buffer.concat([first.subarray(0, 16), back]))
   })
 })
+
+describe('a collector that is cut off from Kafka', () => {
+  const longAgo = () => performance.now() - 2 * cutOffAfterMs
+
+  it('begins another run of both halves where a generation begins, once in an outage', async () => {
+    const bench = new Bench()
+    bench.status.gotrace.isOpen = true
+    const [first, second, third, fourth] = [
+      generation(1),
+      generation(2, true),
+      generation(3, true),
+      generation(4, true),
+    ]
+    const perf = (bytes: number) => untilTrue(() => bench.runs().at(-1)?.perf.length === bytes)
+    bench.perf.give(opening, record(1))
+    bench.go.give(first)
+    await perf(opening.length + record(1).length)
+    bench.stalledSinceMs = performance.now()
+    bench.go.give(second)
+    await untilTrue(() => bench.status.gotrace.bytes === first.length + second.length)
+    bench.stalledSinceMs = longAgo()
+    bench.perf.give(record(2))
+    await perf(opening.length + 2 * record(1).length)
+    bench.go.give(third)
+    await bench.untilRun(2)
+    bench.perf.give(record(3))
+    bench.go.give(fourth)
+    await bench.end()
+    const runs = bench.runs()
+    assert.deepEqual(
+      runs.map(({ ended }) => ended),
+      Array(2).fill(['gotrace', 'perf']),
+    )
+    assert.deepEqual(runs[0]!.gotrace, Buffer.concat([first, second]))
+    assert.deepEqual(runs[1]!.gotrace, Buffer.concat([first.subarray(0, 16), third, fourth]))
+    assert.equal(String(runs[0]!.perf), String(Buffer.concat([opening, record(1), record(2)])))
+    assert.equal(String(runs[1]!.perf), String(Buffer.concat([opening, record(3)])))
+  })
+
+  it('begins another run of perf alone while the Go source is away', async () => {
+    const bench = new Bench()
+    bench.go.give(generation(1))
+    bench.perf.give(opening, record(1))
+    await bench.untilAway(1)
+    bench.stalledSinceMs = longAgo()
+    bench.perf.give(record(2))
+    await bench.untilRun(2)
+    bench.stalledSinceMs = longAgo()
+    bench.perf.give(record(3))
+    await bench.untilRun(3)
+    const back = generation(2)
+    bench.go.give(back)
+    await bench.untilRun(4)
+    await bench.end()
+    const runs = bench.runs()
+    assert.deepEqual(
+      runs.map(({ ended }) => ended),
+      Array(4).fill(['gotrace', 'perf']),
+    )
+    assert.equal(String(runs[1]!.perf), String(Buffer.concat([opening, record(2)])))
+    assert.equal(runs[1]!.gotrace.length, 0)
+    assert.ok(runs[3]!.gotrace.subarray(-back.length).equals(back))
+  })
+})
+
+async function untilTrue(isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await sleep(5)
+}
