@@ -65,7 +65,7 @@ export class Normalizer {
   private stopping = false
 
   constructor(private readonly options: NormalizerOptions) {
-    this.silentTracks = new SilentTracks(options)
+    this.silentTracks = new SilentTracks({ ...options, kafkaIsAway: () => this.kafkaIsAway() })
   }
 
   async start(): Promise<void> {
@@ -87,7 +87,7 @@ export class Normalizer {
         const work = () => this.messages(assignment, topic, partition, messages)
         return whileAlive(alive, sessionTimeoutMs, () => this.mutex.run(work))
       },
-      onAnswer: () => (this.kafkaAnsweredMs = monotonicMs()),
+      onAnswer: () => this.kafkaAnswered(),
     })
   }
 
@@ -226,6 +226,18 @@ export class Normalizer {
       if (this.paused.get(number) === track) consumer.pause(topics[track], number)
       else consumer.resume(topics[track], number)
     }
+  }
+
+  private kafkaIsAway(): boolean {
+    return monotonicMs() - this.kafkaAnsweredMs > this.options.latenessMs
+  }
+
+  /** When Kafka was away, no collector has been silent: they are waited for anew. */
+  private kafkaAnswered(): void {
+    const nowMs = monotonicMs()
+    if (this.kafkaIsAway())
+      for (const partition of this.partitions.values()) for (const run of partition.openRuns) run.waitAnew(nowMs)
+    this.kafkaAnsweredMs = nowMs
   }
 
   private async tick(): Promise<void> {

@@ -14,6 +14,8 @@ export interface SilenceOptions {
   readonly log: Log
   readonly latenessMs: number
   readonly idleMs: number
+  /** Whether Kafka has not answered for so long that nobody could say anything. */
+  readonly kafkaIsAway: () => boolean
 }
 
 export type EndOffsets = (topic: string) => Promise<ReadonlyMap<number, bigint>>
@@ -40,9 +42,11 @@ export class SilentTracks {
    * @param endOffsets of a topic, as they were when this looking after silence began or later
    */
   async end(partition: Partition, heldBack: Track | undefined, endOffsets: EndOffsets, writer: Writer): Promise<void> {
-    const { topics, log, counts } = this.options
+    const { topics, log, counts, kafkaIsAway } = this.options
     for (const run of partition.openRuns) {
       const suspect = heldBack === undefined ? this.silent(run) : otherThan(heldBack, run)
+      // What is asked for while Kafka is away is answered when it is back, before collectors have come to say anything.
+      const isSpoken = () => kafkaIsAway() || (heldBack === undefined && this.silent(run) !== suspect)
       if (suspect === undefined) {
         this.quietSinceMs.delete(run)
         continue
@@ -55,8 +59,9 @@ export class SilentTracks {
       }
       const sinceMs = this.quietSinceMs.get(run) ?? monotonicMs()
       this.quietSinceMs.set(run, sinceMs)
-      if (heldBack !== undefined && this.silent(run, sinceMs) === undefined) continue
+      if (isSpoken() || (heldBack !== undefined && this.silent(run, sinceMs) === undefined)) continue
       await writer.confirm(partition)
+      if (isSpoken()) continue
       await writer.keepEnding(partition, run.endingOf(suspect))
       log.warn({ source: run.source, track: suspect }, 'the track has been silent for too long and is taken as ended')
       counts.silent[suspect]++

@@ -107,6 +107,11 @@ export class SourceRun {
     this.lastSeenMs[track] = nowMs
   }
 
+  /** Until now nobody could say anything. */
+  waitAnew(nowMs: number): void {
+    for (const track of tracks) this.lastBytesMs[track] = this.lastSeenMs[track] = nowMs
+  }
+
   /** Nothing more is wanted of this track. */
   end(track: Track): void {
     if (this.ended[track]) return

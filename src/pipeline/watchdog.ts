@@ -28,6 +28,7 @@ export class Watchdog {
   private sinceMs = -Infinity
   private restarts = 0
   private stuck = false
+  private kafkaWasAway = false
 
   constructor(private readonly stuckAfterMs: number) {}
 
@@ -37,7 +38,10 @@ export class Watchdog {
   }
 
   look(nowMs: number, sight: Sight): Stuck | undefined {
-    if (sight.progress !== this.seen || !sight.busy) {
+    // The group waits for the members it had before Kafka went away, for as long as their sessions last: one more would only make that longer.
+    const isBack = this.kafkaWasAway && sight.kafkaAnswers
+    this.kafkaWasAway = !sight.kafkaAnswers
+    if (sight.progress !== this.seen || !sight.busy || isBack) {
       this.seen = sight.progress
       this.sinceMs = nowMs
       this.restarts = 0

@@ -80,7 +80,7 @@ describe('the gate between two perf texts', () => {
       fc.property(gapsNs, fc.nat(), fc.infiniteStream(fc.nat(9_000)), chunkBytes, (gaps, at, late, size) => {
         let ns = 5_000_000_000
         const older = gaps.map((gapNs) => (ns += gapNs))
-        const newer = older.map((each) => each + late.next().value)
+        const newer = older.map((each) => each + (late.next().value as number))
         const askedNs = older[at % older.length]! + 1
         const gate = new RecordGate(1n, 0n, true)
         let through = gate.push(eventsText(older, (each) => each < askedNs)).toString()

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
+import { pino } from 'pino'
+import { newCounts } from '../../src/pipeline/counts.js'
+import { monotonicMs } from '../../src/pipeline/monotonic.js'
+import type { Partition } from '../../src/pipeline/partition.js'
 import { silentTrack } from '../../src/pipeline/silence.js'
+import { SilentTracks } from '../../src/pipeline/silentTracks.js'
+import type { Writer } from '../../src/pipeline/writer.js'
 import type { Track } from '../../src/transport/envelope.js'
+import { topicNames } from '../../src/transport/topics.js'
 
 const lateness = 10_000
 const idle = 600_000
@@ -66,5 +73,44 @@ describe('a silent track', () => {
     const quiet = run('gotrace', 1000, 1000)
     quiet.lastSeenMs.perf = 60_000
     assert.equal(silentTrack(quiet, 60_000, lateness, idle), undefined)
+  })
+})
+
+describe('what Kafka says when it is back', () => {
+  /** A run of which nothing has come for longer than it may, and what happens to it while Kafka is asked whether more is there. */
+  async function endedTracks(whileAsking: (world: { away: boolean; run: ReturnType<typeof run> }) => void) {
+    const nowMs = monotonicMs()
+    const world = { away: false, run: run('gotrace', nowMs - idle - 1000, nowMs - idle - 1000) }
+    const ended: Track[] = []
+    const silent = new SilentTracks({
+      ...{ topics: topicNames(), counts: newCounts(), log: pino({ level: 'silent' }) },
+      ...{ latenessMs: lateness, idleMs: idle, kafkaIsAway: () => world.away },
+    })
+    const partition = {
+      ...{ number: 0, consumed: { gotrace: 7n, perf: 7n } },
+      openRuns: [{ ...world.run, source: 'a', endingOf: () => ({}) }].values(),
+      endTrack: (_: unknown, track: Track) => ended.push(track),
+    }
+    const writer = { confirm: () => Promise.resolve(), keepEnding: () => Promise.resolve() }
+    const endOffsets = async () => {
+      await Promise.resolve()
+      whileAsking(world)
+      return new Map([[0, 7n]])
+    }
+    await silent.end(partition as unknown as Partition, undefined, endOffsets, writer as unknown as Writer)
+    return ended
+  }
+
+  it('ends a track of which there is nothing more', async () => {
+    assert.deepEqual(await endedTracks(() => undefined), ['gotrace'])
+  })
+
+  it('ends nothing when it was away since it was asked', async () => {
+    assert.deepEqual(await endedTracks((world) => (world.away = true)), [])
+    const waited = await endedTracks(({ run }) => {
+      Object.assign(run.lastBytesMs, { gotrace: monotonicMs(), perf: monotonicMs() })
+      Object.assign(run.lastSeenMs, run.lastBytesMs)
+    })
+    assert.deepEqual(waited, [])
   })
 })

@@ -48,4 +48,12 @@ describe('the watchdog', () => {
     }
     assert.ok(kafka.isStuck && questdb.isStuck)
   })
+
+  it('gives a consumer its time anew when Kafka is back', () => {
+    const watchdog = new Watchdog(1000)
+    for (let ms = 0; ms < 5000; ms += 500) watchdog.look(ms, sight(1, { kafkaAnswers: false }))
+    const told: number[] = []
+    for (let ms = 5000; ms <= 7500; ms += 500) if (watchdog.look(ms, sight(1))?.cause === 'consumer') told.push(ms)
+    assert.deepEqual(told, [6000, 7000])
+  })
 })
