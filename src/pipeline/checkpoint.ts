@@ -53,6 +53,20 @@ export type Checkpoint = z.infer<typeof Checkpoint>
 const Ending = z.object({ source: z.string(), stream: z.string(), endedAt: perTrack(z.number().optional()) })
 export type Ending = z.infer<typeof Ending>
 
+/** The places alone: the run goes on there as one whose beginning is missing, with the first generation that begins. */
+export function withoutState(checkpoint: Checkpoint): Checkpoint {
+  const afresh = { fedPosition: 0, gapBytes: 0 }
+  const { gotrace, perf } = checkpoint.resume
+  return {
+    ...checkpoint,
+    resume: {
+      gotrace: gotrace && { ...gotrace, ...afresh, skipping: true, wantsHeader: true },
+      perf: perf && { ...perf, ...afresh },
+    },
+    saved: undefined,
+  }
+}
+
 export function serializeCheckpoint(checkpoint: Checkpoint): Buffer {
   return serialize(checkpoint)
 }

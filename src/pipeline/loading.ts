@@ -1,5 +1,3 @@
-import type { Track } from '../transport/envelope.js'
-import { tracks } from '../transport/topics.js'
 import type { InMessage } from '../transport/transport.js'
 import { type Checkpoint, checkpointVersion, type Ending, isEndingKey, runKey } from './checkpoint.js'
 import { endingKey, unpackCheckpoint, unpackEnding } from './checkpoint.js'
@@ -14,8 +12,7 @@ export const markerKey = '#reader'
 export class LoadingPartition {
   private readonly latest = new Map<string, Checkpoint>()
   private readonly ended = new Map<string, Ending>()
-  /** Where the runs began whose checkpoint cannot be used, by key: their messages must be read again from there. */
-  private readonly unusable = new Map<string, Partial<Record<Track, bigint | undefined>>>()
+  private readonly foreign = new Map<string, Checkpoint>()
   private readUpTo = -1n
   private marker: bigint | undefined
 
@@ -43,20 +40,14 @@ export class LoadingPartition {
     return this.ended
   }
 
-  /** Where the group goes on, given what it has committed. */
-  startAt(committed: Readonly<Record<Track, bigint>>): Readonly<Record<Track, bigint>> {
-    const start = { ...committed }
-    for (const began of this.unusable.values())
-      for (const track of tracks) {
-        const offset = began[track] ?? start[track]
-        if (offset < start[track]) start[track] = offset
-      }
-    return start
+  /** Checkpoints whose state another version has written: only the places they tell can be used. */
+  get placesOnly(): IterableIterator<Checkpoint> {
+    return this.foreign.values()
   }
 
   private async keep(key: string, value: Uint8Array): Promise<string | undefined> {
     this.latest.delete(key)
-    this.unusable.delete(key)
+    this.foreign.delete(key)
     if (isEndingKey(key)) this.ended.delete(key.slice(0, -endingKey('').length))
     if (value.length === 0) return undefined
     try {
@@ -71,15 +62,19 @@ export class LoadingPartition {
         this.latest.set(key, checkpoint)
         return undefined
       }
-      this.unusable.set(key, checkpoint.began)
-      return unusableSentence(key, `it has version ${checkpoint.version}, this normalizer reads ${checkpointVersion}`)
+      this.foreign.set(key, checkpoint)
+      return undefined
     } catch (error) {
-      this.unusable.set(key, { gotrace: 0n, perf: 0n })
-      return unusableSentence(key, (error as Error).message)
+      // The group stands before all that the run still needs.
+      return unusableSentence(
+        key,
+        (error as Error).message,
+        'it goes on with what comes next, as one whose beginning is missing',
+      )
     }
   }
 }
 
-export function unusableSentence(key: string, reason: string): string {
-  return `the checkpoint of ${key} cannot be used (${reason}): it is computed anew from the raw data`
+export function unusableSentence(key: string, reason: string, instead: string): string {
+  return `the checkpoint of ${key} cannot be used (${reason}): ${instead}`
 }

@@ -3,7 +3,7 @@ import type { StoredRow } from '../store/store.js'
 import type { Envelope, Track } from '../transport/envelope.js'
 import { tracks } from '../transport/topics.js'
 import type { InMessage } from '../transport/transport.js'
-import { type Checkpoint, type Ending, runKey } from './checkpoint.js'
+import { type Checkpoint, checkpointVersion, type Ending, runKey, withoutState } from './checkpoint.js'
 import type { Counts } from './counts.js'
 import { pieceOf } from './intake.js'
 import { type LoadingPartition, unusableSentence } from './loading.js'
@@ -14,6 +14,12 @@ export interface PartitionOptions {
   readonly thresholds: Partial<Thresholds> | undefined
   readonly checkpointEveryMs: number
 }
+
+/**
+ * Messages of a track that are computed again, at most, to make a run whole whose state cannot be used: minutes of work. A run of days would keep
+ * all that is live waiting for as long.
+ */
+const mostMessagesAgain = 20_000n
 
 /** What is remembered of a run that is over. */
 interface FinishedRun {
@@ -39,13 +45,19 @@ export class Partition {
   constructor(
     readonly number: number,
     private readonly options: PartitionOptions,
-    loaded: Pick<LoadingPartition, 'checkpoints' | 'endings' | 'startAt'>,
+    loaded: Pick<LoadingPartition, 'checkpoints' | 'placesOnly' | 'endings'>,
     committed: Readonly<Record<Track, bigint>>,
     nowMs: number,
   ) {
-    this.resumeFrom = { ...loaded.startAt(committed) }
+    this.resumeFrom = { ...committed }
     this.endings = loaded.endings
     for (const checkpoint of loaded.checkpoints) this.tryRestore(checkpoint, nowMs)
+    for (const checkpoint of loaded.placesOnly)
+      this.goOnWithout(
+        checkpoint,
+        nowMs,
+        `it has version ${checkpoint.version}, this normalizer reads ${checkpointVersion}`,
+      )
     this.consumed = { ...this.resumeFrom }
   }
 
@@ -176,25 +188,32 @@ export class Partition {
     return run
   }
 
-  /** A checkpoint that cannot be used costs time, and nothing else: the run is computed anew from its first message. */
   private tryRestore(checkpoint: Checkpoint, nowMs: number): void {
-    const { source, stream, began } = checkpoint
-    const key = runKey(source, stream)
+    const key = runKey(checkpoint.source, checkpoint.stream)
     try {
-      this.restore(checkpoint, key, nowMs)
+      if (checkpoint.saved !== undefined) this.restore(checkpoint, key, nowMs)
+      else this.finished.set(key, { endedAt: checkpoint.endedAt, takenAtMs: checkpoint.takenAtMs })
     } catch (error) {
       this.runs.delete(key)
-      this.problems.push(unusableSentence(key, (error as Error).message))
-      for (const track of tracks) this.readFrom(track, began[track])
+      this.goOnWithout(checkpoint, nowMs, (error as Error).message)
     }
   }
 
+  /** The state cannot be used. What lies not far back is computed again, and nothing is missing; of more than that the places are kept. */
+  private goOnWithout(checkpoint: Checkpoint, nowMs: number, reason: string): void {
+    const { source, stream, began, resume } = checkpoint
+    const key = runKey(source, stream)
+    const isFar = tracks.some((track) => (resume[track]?.offset ?? 0n) - (began[track] ?? 0n) > mostMessagesAgain)
+    const instead = isFar
+      ? 'it goes on from there with nothing known of before; reprocess makes these seconds whole'
+      : 'it is computed anew from its beginning'
+    this.problems.push(unusableSentence(key, reason, instead))
+    if (isFar) this.restore(withoutState(checkpoint), key, nowMs)
+    else for (const track of tracks) this.readFrom(track, began[track])
+  }
+
   private restore(checkpoint: Checkpoint, key: string, nowMs: number): void {
-    const { source, stream, run, options, saved, resume, endedAt, takenAtMs } = checkpoint
-    if (saved === undefined) {
-      this.finished.set(key, { endedAt, takenAtMs })
-      return
-    }
+    const { source, stream, run, options, resume } = checkpoint
     const own = { ...options, thresholds: this.options.thresholds }
     this.runs.set(key, new SourceRun(source, stream, run, own, nowMs, checkpoint, this.endings.get(key)))
     for (const track of tracks) this.readFrom(track, resume[track]?.offset)

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { packCheckpoint } from '../../src/pipeline/checkpoint.js'
+import { deserialize } from 'node:v8'
+import type { Row } from '../../src/measures/table.js'
+import {
+  type Checkpoint,
+  checkpointVersion,
+  packCheckpoint,
+  serializeCheckpoint,
+} from '../../src/pipeline/checkpoint.js'
 import { newCounts } from '../../src/pipeline/counts.js'
 import { LoadingPartition } from '../../src/pipeline/loading.js'
 import { analyzeCapture, openCapture } from '../../src/pipeline/offline.js'
@@ -8,7 +15,7 @@ import type { OfflineSource } from '../../src/pipeline/offlineSource.js'
 import { mostWaitingBytes, Partition } from '../../src/pipeline/partition.js'
 import { replay } from '../../src/pipeline/replay.js'
 import { packageRoot } from '../../src/stack/paths.js'
-import { decodeEnvelope } from '../../src/transport/envelope.js'
+import { decodeEnvelope, type Track } from '../../src/transport/envelope.js'
 import { unpack } from '../../src/transport/packing.js'
 import { topicNames } from '../../src/transport/topics.js'
 import type { InMessage, OutMessage } from '../../src/transport/transport.js'
@@ -104,5 +111,62 @@ describe('the runs of a partition', () => {
     assert.deepEqual(next.problems, [])
     accept(next, shipped)
     assert.deepEqual([next.rows, [...next.openRuns]], [[], []])
+  })
+
+  describe('whose checkpoint another version has written', () => {
+    /** The checkpoint of a run that has come about half way, as an older version had written it, and how many messages that took. */
+    function halfWay(began: Checkpoint['began']) {
+      const partition = new Partition(0, options, new LoadingPartition(), at(0n), 0)
+      let taken = 0
+      while (partition.checkpoints.length === 0 || taken < shipped.length - 3) accept(partition, [shipped[taken++]!])
+      const [{ run, serialized }] = partition.checkpoints as [Partition['checkpoints'][number]]
+      const checkpoint = deserialize(serialized) as Checkpoint
+      assert.ok(checkpoint.saved !== undefined)
+      return { key: run.key, checkpoint: { ...checkpoint, version: checkpointVersion - 1, began } }
+    }
+
+    async function restarted({ key, checkpoint }: ReturnType<typeof halfWay>) {
+      const loading = new LoadingPartition()
+      const value = (await packCheckpoint(serializeCheckpoint(checkpoint)))!
+      assert.equal(await loading.accept({ offset: 0n, key, headers: {}, value }), undefined)
+      const partition = new Partition(0, options, loading, at(BigInt(shipped.length)), 0)
+      const { startOffset, problems } = partition
+      // As they lie in the topic, from there on.
+      accept(
+        partition,
+        shipped.filter(({ headers, offset }) => offset >= startOffset[headers['track'] as Track]),
+      )
+      return { partition, startOffset, problems }
+    }
+
+    it('are computed anew from their beginning when it lies not far back', async () => {
+      const { partition, startOffset, problems } = await restarted(halfWay(at(0n)))
+      assert.deepEqual(startOffset, at(0n))
+      assert.match(problems.join(), /it has version .* computed anew from its beginning/)
+      const { rows } = await analyzeCapture(capture)
+      const told = partition.rows.map(({ table, row }) => ({ table, row }))
+      assert.deepEqual(
+        told,
+        rows.map(({ table, row }) => ({ table, row })),
+      )
+    })
+
+    it('go on where they stood when they are old, and are as they were from the second after the next one on', async () => {
+      const old = halfWay(at(-1_000_000n))
+      const { resume } = old.checkpoint
+      const before = structuredClone(counts)
+      const { partition, startOffset, problems } = await restarted(old)
+      assert.deepEqual(startOffset, { gotrace: resume.gotrace?.offset, perf: resume.perf?.offset })
+      assert.match(problems.join(), /it goes on from there with nothing known of before/)
+      assert.deepEqual([counts.gaps, counts.lostBytes, counts.late], [before.gaps, before.lostBytes, before.late])
+      const { rows } = await analyzeCapture(capture)
+      const firstNs = BigInt(partition.rows.find(({ table }) => table === 'time_classes')!.row.ts)
+      const later = (told: readonly { table: string; row: Row }[]) =>
+        told
+          .filter(({ table, row }) => table === 'netpoll_delays' && BigInt(row.ts) > firstNs + 1_000_000_000n)
+          .map(({ row }) => row)
+      assert.ok(later(rows).length > 0)
+      assert.deepEqual(later(partition.rows), later(rows))
+    })
   })
 })
