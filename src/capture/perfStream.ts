@@ -65,7 +65,7 @@ const seamBytes = 32 << 20
 
 /**
  * perf's text of one process for as long as it lives, over as many perfs as it takes. A fresh one is attached before the old one is stopped:
- * at one instant the text passes from one to the other. When perf fails it is started again, after growing pauses; LOST records stand
+ * the text passes from one to the other where nothing happens. When perf fails it is started again, after growing pauses; LOST records stand
  * where the hole is, so that nothing is taken for known there, and nothing waits for what will not come.
  */
 export class PerfStream {
