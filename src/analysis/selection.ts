@@ -63,6 +63,13 @@ export function clip(
   }
 }
 
+/** The parts of the intervals between two moments. */
+export function clipped(intervals: readonly Interval[], fromNs: number, toNs: number): Interval[] {
+  const parts: Interval[] = []
+  clip(intervals, fromNs, toNs, (a, b) => parts.push({ fromNs: a, toNs: b }))
+  return parts
+}
+
 function firstEndingAfter(intervals: readonly Interval[], atNs: number): number {
   let low = 0
   let high = intervals.length
@@ -79,6 +86,7 @@ export class Gate {
   /** Set by the analysis. */
   axis: (() => SelectableAxis) | undefined
   private made: Selection | undefined
+  private readonly heard = new Set<number>()
 
   constructor(private readonly select: Select) {}
 
@@ -88,6 +96,11 @@ export class Gate {
       this.made = this.select(this.axis())
     }
     return this.made
+  }
+
+  /** Chosen goroutines of which no time has been told, selected or not. */
+  get unheard(): number[] {
+    return [...(this.selection.goroutines?.keys() ?? [])].filter((goid) => !this.heard.has(goid))
   }
 
   at(atNs: number): boolean {
@@ -115,6 +128,7 @@ export class Gate {
     if (goroutines === undefined) return clip(intervals, fromNs, toNs, visit)
     const own = goroutines.get(goid)
     if (own === undefined) return
+    this.heard.add(goid)
     clip(own, fromNs, toNs, (partFromNs, partToNs) => clip(intervals, partFromNs, partToNs, visit))
   }
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import {
   always,
-  clip,
+  clipped,
   Gate,
   type Interval,
   type SelectableAxis,
@@ -11,6 +11,7 @@ import {
 import type { FollowedTask } from '../analysis/taskFollower.js'
 import { UserError } from '../errors.js'
 import { durationUnitsNs, parseCondition } from '../measures/condition.js'
+import type { Thresholds } from '../measures/thresholds.js'
 import { findMoments } from '../pipeline/moments.js'
 import type { OfflineSource } from '../pipeline/offlineSource.js'
 
@@ -20,6 +21,7 @@ export interface SelectionFlags {
   readonly around?: string
   readonly margin?: string
   readonly goroutine?: readonly number[]
+  readonly threshold?: Partial<Thresholds>
 }
 
 /** The options by which a part of a capture is chosen. */
@@ -42,12 +44,12 @@ export async function selectionOf(
   open: () => Promise<OfflineSource>,
   tasks?: readonly FollowedTask[],
 ): Promise<Gate | undefined> {
-  const { from, to, around, margin, goroutine } = flags
+  const { from, to, around, margin, goroutine, threshold } = flags
   if (margin !== undefined && around === undefined) throw new UserError('--margin belongs to --around')
   const fromMoment = from === undefined ? undefined : parseMoment('--from', from)
   const toMoment = to === undefined ? undefined : parseMoment('--to', to)
   const marginNs = parseDuration('--margin', margin ?? '10ms')
-  const moments = around === undefined ? undefined : await findMoments(await open(), parseCondition(around))
+  const moments = around === undefined ? undefined : await findMoments(await open(), parseCondition(around), threshold)
   if (moments?.length === 0) throw new UserError(`nothing in the capture fits "${around!}"`)
   const isAll = [fromMoment, toMoment, moments, goroutine, tasks].every((each) => each === undefined)
   if (isAll) return undefined
@@ -74,12 +76,6 @@ function withinTasks({ intervals, goroutines }: Selection, tasks: readonly Follo
     }
   }
   return { intervals: united(parts), goroutines: all, tasks: new Set(tasks.flatMap((task) => task.tasks)) }
-}
-
-function clipped(intervals: readonly Interval[], fromNs: number, toNs: number): Interval[] {
-  const parts: Interval[] = []
-  clip(intervals, fromNs, toNs, (a, b) => parts.push({ fromNs: a, toNs: b }))
-  return parts
 }
 
 function within(window: Interval, fromNs: number, toNs: number): Interval {

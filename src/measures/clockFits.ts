@@ -3,6 +3,8 @@ import type { Measure } from './measure.js'
 import { quantile } from './quantiles.js'
 import type { Table } from './table.js'
 
+const windowSeconds = 10
+
 export const clockFitsTable: Table = {
   name: 'clock_fits',
   doc: 'How well the two tracks fit on one axis, one row per window of 10 s',
@@ -22,9 +24,8 @@ export const clockFitsTable: Table = {
   ],
   keys: [],
   ttlDays: 90,
+  windowSeconds,
 }
-
-const windowSeconds = 10
 
 interface Window {
   readonly residualsNs: number[]

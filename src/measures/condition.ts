@@ -4,6 +4,7 @@ import type { TimelineListener } from '../timeline/model.js'
 import type { OutRow } from './measure.js'
 import type { Row } from './table.js'
 import { tables } from './tables.js'
+import { defaultThresholds, type Thresholds } from './thresholds.js'
 
 /** Uninterrupted pieces of goroutines' lives in one of some classes. */
 interface PieceSubject {
@@ -18,8 +19,6 @@ interface RowSubject {
   readonly column: string
   /** Values other columns must have. */
   readonly where: Readonly<Record<string, string | boolean>>
-  /** `ts` is the end of what lasted that long, not its begin. */
-  readonly tsIsEnd: boolean
 }
 
 const operators = ['>=', '<=', '>', '<', '='] as const
@@ -39,16 +38,13 @@ export interface Condition {
 export interface Moment {
   readonly fromWallNs: bigint
   readonly toWallNs: bigint
+  /** What was compared, ns; not how long the moment is, where that is the second in which it was. */
+  readonly ns: number
 }
 
-const row = (
-  table: string,
-  column: string,
-  where: RowSubject['where'] = {},
-  tsIsEnd = false,
-): ((name: string) => RowSubject) => {
-  return () => ({ kind: 'row', table, column, where, tsIsEnd })
-}
+const row =
+  (table: string, column: string, where: RowSubject['where'] = {}) =>
+  (): RowSubject => ({ kind: 'row', table, column, where })
 const piece =
   (...classes: TimeClass[]) =>
   (): PieceSubject => ({ kind: 'piece', classes: new Set(classes.map((name) => timeClasses.indexOf(name))) })
@@ -57,7 +53,7 @@ const piece =
 const subjects: readonly (readonly [RegExp, (name: string) => PieceSubject | RowSubject])[] = [
   [/^gc pause$/, row('gc_pauses', 'duration_ns', { is_gc: true })],
   [/^(?:stop[- ]the[- ]world|stw pause)$/, row('gc_pauses', 'duration_ns')],
-  [/^netpoll delay$/, row('netpoll_spikes', 'total_ns', {}, true)],
+  [/^netpoll delay$/, row('netpoll_spikes', 'total_ns')],
   [/^task(?: (.+))?$/, (name) => named('tasks', name)],
   [/^region(?: (.+))?$/, (name) => named('regions', name)],
   [/^network (?:block|wait)$/, piece('net_wait')],
@@ -67,7 +63,7 @@ const subjects: readonly (readonly [RegExp, (name: string) => PieceSubject | Row
 ]
 
 function named(table: string, type: string): RowSubject {
-  return { kind: 'row', table, column: 'duration_ns', where: type === '' ? {} : { type }, tsIsEnd: false }
+  return { kind: 'row', table, column: 'duration_ns', where: type === '' ? {} : { type } }
 }
 
 /** ns in each unit that a duration may be written in. */
@@ -111,7 +107,7 @@ function subjectOf(text: string): Condition['subject'] | undefined {
   const table = tables.find((each) => each.name === tableName)
   const isNs = table?.columns.some((each) => each.name === column && (column === 'ns' || column.endsWith('_ns')))
   if (table === undefined || column === undefined || isNs !== true) return undefined
-  return row(table.name, column)('')
+  return row(table.name, column)()
 }
 
 export function holdsFor({ operator, limitNs }: Condition, ns: number): boolean {
@@ -137,10 +133,21 @@ export function matchRow(condition: Condition, { table, row: values }: OutRow): 
   if (subject.kind !== 'row' || table !== subject.table) return undefined
   const ns = durationOf(subject, values)
   if (ns === undefined || !holdsFor(condition, ns)) return undefined
+  return { ...timeOf(subject, values, ns), ns }
+}
+
+/** A column of one thing (the longest, a quantile), not of a sum: it may have begun so long before the window in which it ended. */
+const ofOne = /(?:^|_)(?:max|p\d+)_ns$/
+
+function timeOf({ table, column }: RowSubject, values: Row, ns: number): Pick<Moment, 'fromWallNs' | 'toWallNs'> {
+  const { event, windowSeconds = 1 } = tables.find(({ name }) => name === table)!
   const at = BigInt(values.ts)
-  return subject.tsIsEnd
-    ? { fromWallNs: at - BigInt(Math.round(ns)), toWallNs: at }
-    : { fromWallNs: at, toWallNs: at + BigInt(Math.round(ns)) }
+  if (event === undefined) {
+    const before = ofOne.test(column) ? BigInt(Math.round(ns)) : 0n
+    return { fromWallNs: at - before, toWallNs: at + BigInt(windowSeconds) * 1_000_000_000n }
+  }
+  const length = BigInt(Math.round(Number(values[event.length] ?? ns)))
+  return event.ts === 'end' ? { fromWallNs: at - length, toWallNs: at } : { fromWallNs: at, toWallNs: at + length }
 }
 
 function durationOf({ column, where }: RowSubject, values: Row): number | undefined {
@@ -152,8 +159,16 @@ function durationOf({ column, where }: RowSubject, values: Row): number | undefi
 /** Only the longest one, where that was asked for. */
 export function chosen({ longest }: Condition, moments: readonly Moment[]): readonly Moment[] {
   if (!longest || moments.length === 0) return moments
-  const lengthOf = ({ fromWallNs, toWallNs }: Moment) => toWallNs - fromWallNs
-  return [moments.reduce((best, next) => (lengthOf(next) > lengthOf(best) ? next : best))]
+  return [moments.reduce((best, next) => (next.ns > best.ns ? next : best))]
+}
+
+/** Some rows are there from a threshold on only, and what is looked for may be shorter: thresholds with which all of it has rows. */
+export function thresholdsFor(condition: Condition, own: Partial<Thresholds> = {}): Partial<Thresholds> {
+  const { subject, operator, limitNs, longest } = condition
+  const threshold = subject.kind === 'row' ? tables.find(({ name }) => name === subject.table)!.threshold : undefined
+  if (threshold === undefined) return own
+  const leastNs = longest || operator === '<' || operator === '<=' ? 0 : limitNs
+  return { ...own, [threshold]: Math.min(own[threshold] ?? defaultThresholds[threshold], leastNs) }
 }
 
 /** Finds the pieces that match; a piece that other things cut is one as long as its classes go on. */

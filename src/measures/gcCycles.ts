@@ -36,6 +36,7 @@ export const gcCyclesTable: Table = {
   ],
   keys: ['seq'],
   ttlDays: 90,
+  event: { ts: 'begin', length: 'duration_ns' },
 }
 
 const functionsShown = 5

@@ -45,6 +45,7 @@ export const gcPausesTable: Table = {
   ],
   keys: ['goroutine'],
   ttlDays: 90,
+  event: { ts: 'begin', length: 'duration_ns' },
 }
 
 function lastToStop(sink: Sink, { beginNs, last }: StopTheWorld): Record<string, Value> {

@@ -19,6 +19,8 @@ export const netpollSpikesTable: Table = {
   ],
   keys: ['goroutine'],
   ttlDays: 30,
+  event: { ts: 'end', length: 'total_ns' },
+  threshold: 'netpollSpikeNs',
 }
 
 /** From epoll's return to running; without perf, the part that the Go trace shows. */

@@ -12,6 +12,8 @@ import type { Measure, Sink } from './measure.js'
 import { type StackKind, stackKinds, leafNames, StackTime } from './stackTime.js'
 import type { Table } from './table.js'
 
+const windowSeconds = 10
+
 export const samplesTable: Table = {
   name: 'samples',
   doc: 'Time by stack in a window of 10 s: the largest stacks of each kind, the rest together',
@@ -30,9 +32,9 @@ export const samplesTable: Table = {
   ],
   keys: ['kind', 'stack_id'],
   ttlDays: 14,
+  windowSeconds,
 }
 
-const windowSeconds = 10
 const windowsPerGraph = 6
 /** Distinct stacks kept in a window or graph and kind, rows written for a window and kind, and boxes for a graph. */
 const stacksKept = 4000

@@ -42,6 +42,8 @@ export const syscallWakeupsTable: Table = {
   ],
   keys: ['goroutine', 'kind'],
   ttlDays: 30,
+  event: { ts: 'begin', length: 'delta_ns' },
+  threshold: 'syscallWakeupNs',
 }
 
 /** The last return of a thread from the kernel. */

@@ -1,3 +1,5 @@
+import type { Thresholds } from './thresholds.js'
+
 /**
  * What a table of the store looks like. The DDL, the JSON schema and the Grafana queries are all derived from these
  * definitions; the store adds nothing to them.
@@ -13,6 +15,12 @@ export interface Table {
   readonly keys: readonly string[]
   /** How long the store keeps rows, in days. */
   readonly ttlDays: number
+  /** A row is about one thing: `ts` is its begin or its end, and the column says how long it took. Absent: a row sums up a window that begins at `ts`. */
+  readonly event?: { readonly ts: 'begin' | 'end'; readonly length: string }
+  /** How long that window is, 1 s when absent. */
+  readonly windowSeconds?: number
+  /** Only from this threshold on there is a row. */
+  readonly threshold?: keyof Thresholds
 }
 
 export interface Column {

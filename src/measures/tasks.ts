@@ -51,6 +51,7 @@ export const tasksTable: Table = {
   ],
   keys: ['task'],
   ttlDays: 30,
+  event: { ts: 'begin', length: 'duration_ns' },
 }
 
 export const regionsTable: Table = {
@@ -68,6 +69,7 @@ export const regionsTable: Table = {
   ],
   keys: ['goroutine', 'region'],
   ttlDays: 30,
+  event: { ts: 'begin', length: 'duration_ns' },
 }
 
 export const unfinishedTasksTable: Table = {

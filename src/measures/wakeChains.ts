@@ -24,6 +24,8 @@ export const wakeChainsTable: Table = {
   ],
   keys: ['goroutine'],
   ttlDays: 30,
+  event: { ts: 'end', length: 'waited_ns' },
+  threshold: 'wakeChainNs',
 }
 
 /** Rows a second. */

@@ -1,5 +1,5 @@
 import { Analysis } from '../analysis/analysis.js'
-import type { Gate } from '../analysis/selection.js'
+import { clipped, type Gate, overlaps } from '../analysis/selection.js'
 import type { AnalysisSummary } from '../analysis/summary.js'
 import { readCapture } from '../capture/directory.js'
 import { type Input, openInput } from '../capture/input.js'
@@ -173,6 +173,7 @@ async function analyzePrepared(
       options.onProgress?.((inputs.gotrace?.readBytes ?? 0) + (inputs.perf?.readBytes ?? 0))
     }
   }
+  assertSelected(options.gate, analysis)
   options.onEnd?.(analysis)
   const summary = withDamage(analysis.summary, inputs)
   const goroutines = options.gate?.axis && options.gate.selection.goroutines
@@ -186,10 +187,23 @@ async function analyzePrepared(
 function windowsOf(gate: Gate | undefined, analysis: Analysis): Window[] | undefined {
   const span = analysis.spanNs
   if (gate?.axis === undefined || span === undefined) return undefined
-  return gate.selection.intervals.map(({ fromNs, toNs }) => ({
-    from: analysis.wallNs(Math.max(fromNs, span.fromNs)),
-    to: analysis.wallNs(Math.min(toNs, span.toNs)),
+  return clipped(gate.selection.intervals, span.fromNs, span.toNs).map(({ fromNs, toNs }) => ({
+    from: analysis.wallNs(fromNs),
+    to: analysis.wallNs(toNs),
   }))
+}
+
+/** @throws UserError when nothing of the recording has been chosen */
+function assertSelected(gate: Gate | undefined, analysis: Analysis): void {
+  const span = analysis.spanNs
+  if (gate?.axis === undefined || span === undefined) return
+  const { intervals } = gate.selection
+  if (!overlaps(intervals, span.fromNs, span.toNs)) {
+    const seconds = ((span.toNs - span.fromNs) / 1e9).toFixed(3)
+    throw new UserError(`nothing was recorded in the selected time: the recording ends at +${seconds} s`)
+  }
+  const [goid] = gate.unheard
+  if (goid !== undefined) throw new UserError(`there is no goroutine ${goid} in the trace`)
 }
 
 /** What went wrong before the readers saw a byte belongs with what they could not read. */

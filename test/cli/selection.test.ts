@@ -54,6 +54,8 @@ describe('dualtrace diagnose, on a part of a capture', () => {
       [['--around', 'gc pause > 10s'], /nothing in the capture fits "gc pause > 10s"/],
       [['--around', 'bogus > 1s'], /"bogus > 1s" is no condition/],
       [['--goroutine', 'main'], /--goroutine main is no goroutine id/],
+      [['--from', '+90s'], /nothing was recorded in the selected time: the recording ends at \+\d\.\d{3} s/],
+      [['--goroutine', '99999'], /there is no goroutine 99999 in the trace/],
     ]
     for (const [args, says] of cases) {
       const { code, stdout, stderr } = await runCli(['diagnose', healthy, ...args])

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { UserError } from '../../src/errors.js'
-import { chosen, matchRow, parseCondition, PieceFinder } from '../../src/measures/condition.js'
+import { chosen, matchRow, parseCondition, PieceFinder, thresholdsFor } from '../../src/measures/condition.js'
 import { tables } from '../../src/measures/tables.js'
 import { ClassId } from '../../src/timeline/classes.js'
 
@@ -24,6 +24,7 @@ describe('conditions', () => {
     assert.deepEqual(matchRow(parseCondition('gc pause > 10ms'), pause), {
       fromWallNs: 1_000_000_000n,
       toWallNs: 1_012_000_000n,
+      ns: 12e6,
     })
     assert.ok(!matches('gc pause > 12ms', pause) && matches('gc pause >= 12ms', pause))
     assert.ok(!matches('gc pause > 10ms', other) && matches('stop-the-world > 10ms', other))
@@ -43,11 +44,55 @@ describe('conditions', () => {
     assert.deepEqual(matchRow(parseCondition('netpoll delay > 20ms'), spike), {
       fromWallNs: 970_000_000n,
       toWallNs: 1_000_000_000n,
+      ns: 30e6,
     })
+    const chain = row('wake_chains', { waited_ns: 154e6 })
+    assert.equal(matchRow(parseCondition('longest wake_chains.waited_ns'), chain)!.fromWallNs, 846_000_000n)
+  })
+
+  it('take all of what a row is about, whichever of its columns is asked for', () => {
+    const ofPause = row('gc_pauses', { duration_ns: 12e6, stopping_ns: 2e6 })
+    const span = { fromWallNs: 1_000_000_000n, toWallNs: 1_012_000_000n }
+    assert.deepEqual(matchRow(parseCondition('gc_pauses.stopping_ns > 1ms'), ofPause), { ...span, ns: 2e6 })
+    const part = row('netpoll_spikes', { poll_to_ready_ns: 20e6, total_ns: 30e6 })
+    const before = { fromWallNs: 970_000_000n, toWallNs: 1_000_000_000n, ns: 20e6 }
+    assert.deepEqual(matchRow(parseCondition('netpoll_spikes.poll_to_ready_ns > 1ms'), part), before)
+  })
+
+  it('take the whole window that a row sums up, and what the longest thing in it had begun with', () => {
+    const second = { fromWallNs: 1_000_000_000n, toWallNs: 2_000_000_000n }
+    const sum = row('syscalls', { total_ns: 7e9, duration_max_ns: 553e6 })
+    assert.deepEqual(matchRow(parseCondition('syscalls.total_ns > 1s'), sum), { ...second, ns: 7e9 })
+    const longest = { fromWallNs: 447_000_000n, toWallNs: 2_000_000_000n, ns: 553e6 }
+    assert.deepEqual(matchRow(parseCondition('longest syscalls.duration_max_ns'), sum), longest)
+    const tenSeconds = matchRow(parseCondition('samples.ns > 1s'), row('samples', { ns: 2e9 }))!
+    assert.equal(tenSeconds.toWallNs - tenSeconds.fromWallNs, 10_000_000_000n)
+  })
+
+  it('ask for rows below the thresholds of their table, and of no other', () => {
+    const own = { netpollSpikeNs: 3e6, gcShare: 0.1 }
+    assert.deepEqual(thresholdsFor(parseCondition('syscall_wakeups.delta_ns > 5ms'), own), {
+      ...own,
+      syscallWakeupNs: 5e6,
+    })
+    assert.deepEqual(thresholdsFor(parseCondition('netpoll delay > 5ms'), own), own)
+    assert.deepEqual(thresholdsFor(parseCondition('longest wake_chains.waited_ns')), { wakeChainNs: 0 })
+    assert.deepEqual(thresholdsFor(parseCondition('network block > 5ms'), own), own)
+  })
+
+  it('know what every table’s rows are about', () => {
+    for (const { name, event, columns, threshold } of tables) {
+      assert.ok(event === undefined || columns.some((column) => column.name === event.length), name)
+      assert.ok(threshold === undefined || event !== undefined, name)
+    }
   })
 
   it('choose the longest when asked', () => {
-    const moments = [5n, 9n, 7n].map((length, i) => ({ fromWallNs: BigInt(i), toWallNs: BigInt(i) + length }))
+    const moments = [5n, 9n, 7n].map((length, i) => ({
+      fromWallNs: BigInt(i),
+      toWallNs: BigInt(i) + 1n,
+      ns: Number(length),
+    }))
     assert.deepEqual(chosen(parseCondition('longest gc pause'), moments), [moments[1]])
     assert.equal(chosen(parseCondition('gc pause > 1ms'), moments).length, 3)
   })

@@ -1,7 +1,5 @@
 import type { Analysis } from '../../analysis/analysis.js'
-import { chosen, matchRow, type Moment, parseCondition, PieceFinder } from '../../measures/condition.js'
-import { defaultThresholds } from '../../measures/thresholds.js'
-import { limitNs } from '../moments.js'
+import { chosen, matchRow, type Moment, parseCondition, PieceFinder, thresholdsFor } from '../../measures/condition.js'
 import { analyzeOffline, openCapture } from '../offline.js'
 import type { FromSearcher, Match, SearchTask } from './protocol.js'
 
@@ -15,13 +13,8 @@ export async function searchCapture({ directory, condition: text }: SearchTask):
   const pieces: { readonly fromNs: number; readonly toNs: number; readonly goid: number }[] = []
   const finder = new PieceFinder(condition, (fromNs, toNs, goid) => pieces.push({ fromNs, toNs, goid }))
   let wall: (atNs: number) => bigint = () => 0n
-  const least = limitNs(condition)
   const { rows, summary } = await analyzeOffline(source, {
-    thresholds: {
-      netpollSpikeNs: Math.min(defaultThresholds.netpollSpikeNs, least),
-      wakeChainNs: Math.min(defaultThresholds.wakeChainNs, least),
-      syscallWakeupNs: Math.min(defaultThresholds.syscallWakeupNs, least),
-    },
+    thresholds: thresholdsFor(condition),
     listeners: [finder],
     onEnd(analysis: Analysis) {
       finder.end()
@@ -31,18 +24,19 @@ export async function searchCapture({ directory, condition: text }: SearchTask):
   const frames = new Map(
     rows.flatMap(({ table, row }) => (table === 'stacks' ? [[row['stack_id'], row['frames']] as const] : [])),
   )
-  const match = ({ fromWallNs, toWallNs }: Moment, table: string, evidence: Match['evidence']): Match => ({
+  const match = ({ fromWallNs, toWallNs, ns }: Moment, table: string, evidence: Match['evidence']): Match => ({
     capture: directory,
     source: source.names.source,
     from: String(fromWallNs),
     to: String(toWallNs),
-    durationNs: Number(toWallNs - fromWallNs),
+    durationNs: ns,
     table,
     evidence,
   })
   const found: { moment: Moment; table: string; evidence: Match['evidence'] }[] = [
     ...pieces.map(({ fromNs, toNs, goid }) => {
-      return { moment: { fromWallNs: wall(fromNs), toWallNs: wall(toNs) }, table: 'timeline', evidence: { goid } }
+      const moment = { fromWallNs: wall(fromNs), toWallNs: wall(toNs), ns: toNs - fromNs }
+      return { moment, table: 'timeline', evidence: { goid } }
     }),
     ...rows.flatMap((out) => {
       const moment = matchRow(condition, out)

@@ -12,6 +12,7 @@ export interface Match {
   /** ns since the epoch. */
   readonly from: string
   readonly to: string
+  /** What was compared with the condition. */
   readonly durationNs: number
   /** The table whose row it is, with that row's columns; or `timeline`, with the goroutine and the class. */
   readonly table: string
