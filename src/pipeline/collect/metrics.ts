@@ -33,6 +33,11 @@ export function collectorMetrics(
     ),
     counter('collector_shed_bytes_total', 'Bytes of these', () => outbox.shedBytes),
     counter(
+      'collector_damaged_bytes_total',
+      'Bytes that lay in the spool and could not be read any more',
+      () => outbox.damagedBytes,
+    ),
+    counter(
       'collector_spooled_bytes_total',
       'Bytes that went to the disk because Kafka was slow or away',
       () => outbox.spooledBytes,

@@ -26,7 +26,9 @@ export interface OutboxCounts {
   spooledBytes: number
   memoryWaitingBytes: number
   diskWaitingBytes: number
-  /** Left in memory at the end, with no spool to keep it. */
+  /** Lay on disk and could not be read any more. */
+  damagedBytes: number
+  /** Left in memory at the end, with no spool that could keep it. */
   abandonedBytes: number
 }
 
@@ -38,6 +40,7 @@ export const newOutboxCounts = (): OutboxCounts => ({
   spooledBytes: 0,
   memoryWaitingBytes: 0,
   diskWaitingBytes: 0,
+  damagedBytes: 0,
   abandonedBytes: 0,
 })
 
@@ -187,13 +190,31 @@ export class Outbox {
       log.error({ bytes: bytesOf(rest) }, 'lost: Kafka did not take it in time, and there is no spool')
       return
     }
-    await spool.prepend(rest)
-    this.updateDisk()
-    log.warn({ bytes: bytesOf(rest) }, 'kept in the spool for the next start: Kafka did not take it in time')
+    try {
+      await spool.prepend(rest)
+      log.warn({ bytes: bytesOf(rest) }, 'kept in the spool for the next start: Kafka did not take it in time')
+    } catch (error) {
+      const { message: reason } = error as Error
+      this.counts.abandonedBytes += bytesOf(rest)
+      log.error(
+        { bytes: bytesOf(rest), reason },
+        'lost: Kafka did not take it in time, and the spool cannot be written',
+      )
+    } finally {
+      this.updateDisk()
+    }
   }
 
   private updateDisk(): void {
-    this.counts.diskWaitingBytes = this.options.spool?.waitingBytes ?? 0
+    const { spool, log } = this.options
+    if (spool === undefined) return
+    this.counts.diskWaitingBytes = spool.waitingBytes
+    if (spool.damagedBytes > 0 && this.counts.damagedBytes === 0)
+      log.error(
+        { bytes: spool.damagedBytes },
+        'a part of the spool cannot be read and is lost; from now on it is counted',
+      )
+    this.counts.damagedBytes = spool.damagedBytes
   }
 
   /** Says when it begins and when it is over for good: in between, the counters tell. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { UserError } from '../../errors.js'
 import type { OutMessage } from '../../transport/transport.js'
 import { lockDirectory } from '../lockDirectory.js'
-import { frameOf, readFrames, type UnreadableTail } from './spoolFrame.js'
+import { frameOf, readFrames } from './spoolFrame.js'
 
 /** A segment is deleted as a whole once everything in it has been sent. */
 const defaultSegmentBytes = 64 << 20
@@ -14,6 +14,7 @@ const firstNumber = 1_000_000_000
 interface Segment {
   readonly number: number
   readonly path: string
+  /** Up to where there are frames. */
   sizeBytes: number
 }
 
@@ -31,7 +32,7 @@ export interface SpoolBatch {
 export class Spool {
   /** What lies on disk now. */
   sizeBytes = 0
-  /** Bytes at the ends of files that were cut off when a process died, and are not used. */
+  /** Bytes that could not be read: cut off when a process died while it wrote, or changed by the disk. */
   damagedBytes = 0
   private writing: FileHandle | undefined
   private readAt = 0
@@ -76,13 +77,12 @@ export class Spool {
     return this.segments.length === 0
   }
 
-  /** Puts messages at the end, all or none. @returns false when they do not fit any more. @throws Error of the disk. */
+  /** Puts messages at the end, all or none. @returns false when they do not fit any more. @throws Error of the disk: none are kept. */
   async append(messages: readonly OutMessage[]): Promise<boolean> {
     const frames = Buffer.concat(messages.map(frameOf))
     if (this.sizeBytes + frames.length > this.limitBytes) return false
     let segment = this.segments.at(-1)
     if (this.writing === undefined || segment === undefined || segment.sizeBytes >= this.segmentBytes) {
-      await this.writing?.close()
       segment = await this.newSegment((segment?.number ?? firstNumber) + 1)
       this.segments.push(segment)
     }
@@ -90,16 +90,16 @@ export class Spool {
     return true
   }
 
-  /** Puts messages before all others, whatever the limit says: they are older than those, and few. */
+  /**
+   * Puts messages before all others, all or none, whatever the limit says: they are older than those, and few.
+   * @throws Error of the disk: none are kept.
+   */
   async prepend(messages: readonly OutMessage[]): Promise<void> {
     const frames = Buffer.concat(messages.map(frameOf))
-    await this.writing?.close()
-    const number = (this.segments[0]?.number ?? firstNumber) - 1
-    const segment = await this.newSegment(number)
-    await this.write(segment, frames)
-    await this.writing?.close()
-    this.writing = undefined
+    const segment = await this.newSegment((this.segments[0]?.number ?? firstNumber) - 1)
     this.segments.unshift(segment)
+    await this.write(segment, frames)
+    await this.endWriting()
   }
 
   /** The oldest messages, about `wantedBytes` of them; undefined when there are none. */
@@ -107,31 +107,44 @@ export class Spool {
     for (;;) {
       const segment = this.segments[0]
       if (segment === undefined) return undefined
-      const { messages, endAt, tail } = await readFrames(segment.path, this.readAt, wantedBytes)
+      const { messages, endAt, damagedBytes } = await readFrames(
+        segment.path,
+        this.readAt,
+        segment.sizeBytes,
+        wantedBytes,
+      )
+      this.damagedBytes += damagedBytes
       if (messages.length > 0) return { messages, release: () => this.releaseUntil(segment, endAt) }
-      this.noteTail(tail)
       await this.drop(segment)
     }
   }
 
   async close(): Promise<void> {
-    await this.writing?.close()
-    this.writing = undefined
+    await this.endWriting()
     await this.unlock()
   }
 
   private async newSegment(number: number): Promise<Segment> {
+    await this.endWriting()
     const path = join(this.directory, `${String(number).padStart(10, '0')}.spool`)
     this.writing = await open(path, 'ax', 0o600)
     return { number, path, sizeBytes: 0 }
   }
 
-  /** A write that fails half-way is taken back, so that what follows can be read. */
+  private async endWriting(): Promise<void> {
+    const file = this.writing
+    this.writing = undefined
+    await file?.close()
+  }
+
+  /** On a full disk a part is written: it is taken back. Where that fails nothing is written behind it. */
   private async write(segment: Segment, frames: Buffer): Promise<void> {
+    const file = this.writing!
     try {
-      await this.writing!.write(frames)
+      // Unlike `write`, it goes on until all is written.
+      await file.appendFile(frames)
     } catch (error) {
-      await this.writing!.truncate(segment.sizeBytes).catch(() => undefined)
+      await file.truncate(segment.sizeBytes).catch(() => this.endWriting())
       throw error
     }
     segment.sizeBytes += frames.length
@@ -144,17 +157,10 @@ export class Spool {
   }
 
   private async drop(segment: Segment): Promise<void> {
-    if (this.segments.length === 1) {
-      await this.writing?.close()
-      this.writing = undefined
-    }
+    if (this.segments.length === 1) await this.endWriting()
     this.segments.shift()
     this.readAt = 0
     this.sizeBytes -= segment.sizeBytes
     await rm(segment.path, { force: true })
-  }
-
-  private noteTail(tail: UnreadableTail | undefined): void {
-    this.damagedBytes += tail?.sizeBytes ?? 0
   }
 }

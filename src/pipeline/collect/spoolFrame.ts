@@ -1,10 +1,14 @@
-import { open } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import type { OutMessage } from '../../transport/transport.js'
 
 /** Size of what follows the two numbers, and its CRC-32. */
 const prefixBytes = 8
+/** Size of the JSON that the body begins with. */
+const metaSizeBytes = 4
+/** Every frame has it behind these numbers: where it stands behind damage, the next one may begin. */
+const metaBegin = '{"topic":'
 /** Larger than any message of ours: a frame that claims more is damage. */
 const maxFrameBytes = 64 << 20
 const readBytes = 1 << 20
@@ -15,15 +19,19 @@ const Meta = z.object({
   headers: z.record(z.string(), z.string()),
 })
 
-/** What lies behind the last whole frame of a file: a process died while it wrote. */
-export interface UnreadableTail {
-  readonly sizeBytes: number
+/** What was read of a file. */
+export interface ReadFrames {
+  readonly messages: OutMessage[]
+  /** Where the next frame begins. */
+  readonly endAt: number
+  /** Bytes passed over because they are no whole frame: a process died while it wrote, or the disk changed them. */
+  readonly damagedBytes: number
 }
 
 /** One message as it lies on disk: sizes and checksum, what it is as JSON, and its value. */
 export function frameOf({ topic, key, headers, value }: OutMessage): Buffer {
   const meta = Buffer.from(JSON.stringify({ topic, key, headers }))
-  const body = Buffer.concat([Buffer.alloc(4), meta, value ?? new Uint8Array(0)])
+  const body = Buffer.concat([Buffer.alloc(metaSizeBytes), meta, value ?? new Uint8Array(0)])
   body.writeUInt32LE(meta.length, 0)
   const prefix = Buffer.alloc(prefixBytes)
   prefix.writeUInt32LE(body.length, 0)
@@ -31,52 +39,90 @@ export function frameOf({ topic, key, headers, value }: OutMessage): Buffer {
   return Buffer.concat([prefix, body])
 }
 
-/** Reads whole frames from a position on until their values hold `wantedBytes`, or the file ends. */
+/** Reads whole frames between two positions until their values hold `wantedBytes`; after damage it goes on with the next whole frame. */
 export async function readFrames(
   path: string,
   from: number,
+  untilAt: number,
   wantedBytes: number,
-): Promise<{ messages: OutMessage[]; endAt: number; tail: UnreadableTail | undefined }> {
+): Promise<ReadFrames> {
   const messages: OutMessage[] = []
   let endAt = from
   let valueBytes = 0
-  let bytes = Buffer.alloc(0)
+  let damagedBytes = 0
   const file = await open(path, 'r')
   try {
-    const { size } = await file.stat()
-    while (valueBytes < wantedBytes && endAt < size) {
-      const needed = neededBytes(bytes)
-      if (needed === undefined) return { messages, endAt, tail: { sizeBytes: size - endAt } }
-      if (bytes.length < needed) {
-        const chunk = Buffer.alloc(Math.max(readBytes, needed - bytes.length))
-        const { bytesRead } = await file.read(chunk, 0, chunk.length, endAt + bytes.length)
-        if (bytesRead === 0) return { messages, endAt, tail: { sizeBytes: size - endAt } }
-        bytes = Buffer.concat([bytes, chunk.subarray(0, bytesRead)])
+    const window = new Window(file, untilAt)
+    while (valueBytes < wantedBytes && endAt < untilAt) {
+      const frame = await frameAt(window, endAt)
+      if (frame === undefined) {
+        const nextAt = await possibleStart(window, endAt + 1)
+        damagedBytes += nextAt - endAt
+        endAt = nextAt
         continue
       }
-      const message = parseBody(bytes.subarray(prefixBytes, needed), bytes.readUInt32LE(4))
-      if (message === undefined) return { messages, endAt, tail: { sizeBytes: size - endAt } }
-      messages.push(message)
-      valueBytes += message.value?.byteLength ?? 0
-      endAt += needed
-      bytes = bytes.subarray(needed)
+      messages.push(frame.message)
+      valueBytes += frame.message.value?.byteLength ?? 0
+      endAt += frame.sizeBytes
     }
-    return { messages, endAt, tail: undefined }
+    return { messages, endAt, damagedBytes }
   } finally {
     await file.close()
   }
 }
 
-/** Bytes needed to go on: of the prefix, then of the whole frame; undefined when this is no frame. */
-function neededBytes(bytes: Buffer): number | undefined {
-  if (bytes.length < prefixBytes) return prefixBytes
-  const bodyBytes = bytes.readUInt32LE(0)
-  return bodyBytes > maxFrameBytes || bodyBytes < 4 ? undefined : prefixBytes + bodyBytes
+/** A file up to `endAt`, read a stretch at a time. What it has handed out stays as it is. */
+class Window {
+  private bytes = Buffer.alloc(0)
+  private startAt = 0
+
+  constructor(
+    private readonly file: FileHandle,
+    readonly endAt: number,
+  ) {}
+
+  /** So many bytes from there on; fewer when the file ends before. */
+  async read(at: number, sizeBytes: number): Promise<Buffer> {
+    if (at < this.startAt || at + sizeBytes > this.startAt + this.bytes.length) {
+      const chunk = Buffer.alloc(Math.min(Math.max(readBytes, sizeBytes), this.endAt - at))
+      let done = 0
+      for (let bytesRead = -1; bytesRead !== 0 && done < chunk.length; done += bytesRead)
+        ({ bytesRead } = await this.file.read(chunk, done, chunk.length - done, at + done))
+      this.bytes = chunk.subarray(0, done)
+      this.startAt = at
+    }
+    return this.bytes.subarray(at - this.startAt, at - this.startAt + sizeBytes)
+  }
+}
+
+/** The frame that begins there; undefined when there is no whole one. */
+async function frameAt(window: Window, at: number): Promise<{ message: OutMessage; sizeBytes: number } | undefined> {
+  const prefix = await window.read(at, prefixBytes)
+  if (prefix.length < prefixBytes) return undefined
+  const sizeBytes = prefixBytes + prefix.readUInt32LE(0)
+  if (sizeBytes > Math.min(maxFrameBytes, window.endAt - at)) return undefined
+  const frame = await window.read(at, sizeBytes)
+  if (frame.length < sizeBytes) return undefined
+  const message = parseBody(frame.subarray(prefixBytes), prefix.readUInt32LE(4))
+  return message && { message, sizeBytes }
 }
 
 function parseBody(body: Buffer, checksum: number): OutMessage | undefined {
-  if (crc32(body) !== checksum) return undefined
-  const metaEnd = 4 + body.readUInt32LE(0)
-  const meta = Meta.parse(JSON.parse(body.toString('utf8', 4, metaEnd)))
+  if (body.length < metaSizeBytes || crc32(body) !== checksum) return undefined
+  const metaEnd = metaSizeBytes + body.readUInt32LE(0)
+  const meta = Meta.parse(JSON.parse(body.toString('utf8', metaSizeBytes, metaEnd)))
   return { ...meta, value: body.subarray(metaEnd) }
+}
+
+/** The first position from there on at which a frame may begin; the end when there is none. */
+async function possibleStart(window: Window, from: number): Promise<number> {
+  const leading = prefixBytes + metaSizeBytes
+  for (let at = from; at < window.endAt;) {
+    const bytes = await window.read(at, readBytes)
+    const found = bytes.indexOf(metaBegin, leading)
+    if (found >= 0) return at + found - leading
+    if (bytes.length < readBytes) break
+    at += bytes.length - leading - metaBegin.length
+  }
+  return window.endAt
 }

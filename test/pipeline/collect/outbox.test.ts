@@ -158,7 +158,7 @@ describe('the outbox of a collector', () => {
     await spool.close()
   })
 
-  it('reads no further than damage in a segment, and goes on with the next one', async () => {
+  it('leaves out a message that is damaged, and goes on with the next one', async () => {
     const spool = await Spool.open(folder, 1e9, 500_000)
     for (let n = 0; n < 8; n++) await spool.append([message(n, 100_000)])
     await spool.close()
@@ -174,8 +174,8 @@ describe('the outbox of a collector', () => {
       await batch.release()
     }
     await again.close()
-    assert.ok(again.damagedBytes > 250_000)
-    assert.deepEqual(read, [0, 1, 5, 6, 7])
+    assert.ok(again.damagedBytes > 100_000 && again.damagedBytes < 101_000)
+    assert.deepEqual(read, [0, 1, 3, 4, 5, 6, 7])
   })
 
   it('refuses a directory that cannot be used', () => {
