@@ -2,6 +2,7 @@ import * as http from 'node:http'
 import * as https from 'node:https'
 import { UserError } from '../errors.js'
 import { shownAddress } from '../secret.js'
+import { isAborted } from './aborted.js'
 import { sniff } from './sniff.js'
 
 /**
@@ -23,22 +24,32 @@ export function goTraceUrl(given: string, seconds: number): URL {
 /** The connection was refused: nobody listens yet. A command that was just started gets some time. */
 export class NotListening extends UserError {}
 
+/** How long an endpoint is listened to. */
+export interface Patience {
+  /** An endpoint that says nothing for so long is given up: longer than the trace, as an idle process of Go 1.21 tells all of it at its end. */
+  readonly silenceMs: number
+  /** Gives it up at once; what has not come is left. */
+  readonly signal: AbortSignal
+}
+
 export interface GoTraceStream {
-  /** The trace as it comes. Ends early, without an error, when the process goes away; `complete` says which it was. */
+  /** The trace as it comes. Ends early, without an error, when the process goes away or is given up; `complete` and `wasSilent` say which it was. */
   readonly chunks: AsyncIterable<Uint8Array>
   /** Whether the server ended the trace properly; meaningful once `chunks` has ended. */
   complete(): boolean
+  /** Whether it was given up because nothing came. */
+  wasSilent(): boolean
   /** Asks the process to end its trace now; what it still has to say arrives in `chunks`. */
   finish(): void
 }
 
 /**
  * Starts a trace through pprof and returns when its first bytes have arrived, so the process is tracing.
- * @throws NotListening, or UserError when the answer is not a Go trace.
+ * @throws NotListening, or UserError when the answer is not a Go trace, or none.
  */
-export async function openGoTraceStream(given: string, seconds: number): Promise<GoTraceStream> {
+export async function openGoTraceStream(given: string, seconds: number, patience: Patience): Promise<GoTraceStream> {
   const url = goTraceUrl(given, seconds)
-  const response = await get(url)
+  const { response, wasSilent } = await get(url, patience)
   if (response.statusCode !== 200) {
     const said = (await headOf(response)).toString().trim().split('\n')[0] ?? ''
     response.destroy()
@@ -48,6 +59,7 @@ export async function openGoTraceStream(given: string, seconds: number): Promise
   }
   const iterator = response[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>
   const head = await iterator.next().catch(() => undefined)
+  if (wasSilent() || isAborted(patience.signal)) throw noAnswer(url, patience)
   if (head?.done !== false || sniff(head.value) !== 'gotrace') {
     response.destroy()
     throw new UserError(
@@ -67,6 +79,7 @@ export async function openGoTraceStream(given: string, seconds: number): Promise
   return {
     chunks: chunks(),
     complete: () => response.complete,
+    wasSilent,
     // pprof ends its trace when the client hangs up. Closing only our half of the connection keeps the other half open for
     // the rest of the trace. (TLS has no such half: there the trace ends with what has arrived.)
     finish: () => (url.protocol === 'http:' ? response.socket.end() : response.destroy()),
@@ -74,24 +87,51 @@ export async function openGoTraceStream(given: string, seconds: number): Promise
 }
 
 /** The plain stream of a trace of this length, for the collector that takes one trace after another. */
-export async function* openGoTrace(url: string, seconds: number): AsyncIterable<Uint8Array> {
-  const stream = await openGoTraceStream(url, seconds)
+export async function* openGoTrace(url: string, seconds: number, patience: Patience): AsyncIterable<Uint8Array> {
+  const stream = await openGoTraceStream(url, seconds, patience)
   yield* stream.chunks
-  if (!stream.complete())
-    throw new UserError(`the Go trace of ${shownAddress(url)} broke off: the process ended or the connection was lost`)
+  if (stream.complete()) return
+  const why = stream.wasSilent() ? silence(patience) : 'the process ended or the connection was lost'
+  throw new UserError(`the Go trace of ${shownAddress(url)} broke off: ${why}`)
 }
 
-function get(url: URL): Promise<http.IncomingMessage> {
+interface Answer {
+  readonly response: http.IncomingMessage
+  readonly wasSilent: () => boolean
+}
+
+function get(url: URL, patience: Patience): Promise<Answer> {
+  const { silenceMs, signal } = patience
   const client = url.protocol === 'https:' ? https : http
+  let silent = false
+  const wasSilent = () => silent
   return new Promise((resolve, reject) => {
-    // A connection of its own: it is half closed by `finish`.
-    const request = client.get(url, { agent: false })
-    request.on('response', resolve)
+    // A connection of its own: it is half closed by `finish`. Both limits hold from its beginning to the end of the answer.
+    const request = client.get(url, { agent: false, timeout: silenceMs, signal })
+    request.on('timeout', () => {
+      silent = true
+      request.destroy()
+    })
+    request.on('response', (response) => resolve({ response, wasSilent }))
     request.on('error', (error: NodeJS.ErrnoException) => {
-      const sentence = `no pprof endpoint answers at ${url.origin} (${error.code ?? error.message}): import _ "net/http/pprof" in the program, serve it, and give its address`
-      reject(error.code === 'ECONNREFUSED' ? new NotListening(sentence) : new UserError(sentence))
+      if (silent || signal.aborted) reject(noAnswer(url, patience))
+      else if (error.code === 'ECONNREFUSED') reject(new NotListening(notThere(url, error.code)))
+      else reject(new UserError(notThere(url, error.code ?? error.message)))
     })
   })
+}
+
+function noAnswer(url: URL, patience: Patience): UserError {
+  if (!patience.signal.aborted) return new UserError(notThere(url, silence(patience)))
+  return new UserError(`interrupted before the pprof endpoint at ${url.origin} answered`)
+}
+
+function notThere(url: URL, why: string): string {
+  return `no pprof endpoint answers at ${url.origin} (${why}): import _ "net/http/pprof" in the program, serve it, and give its address`
+}
+
+function silence({ silenceMs }: Patience): string {
+  return `nothing came for ${silenceMs / 1000} s`
 }
 
 /** An answer may repeat what it was asked, so it is not quoted when there was a login or a key in that. */
@@ -101,7 +141,11 @@ function quoted(given: string, said: string): string {
 }
 
 async function headOf(response: http.IncomingMessage): Promise<Buffer> {
-  for await (const chunk of response) return (chunk as Buffer).subarray(0, 500)
+  try {
+    for await (const chunk of response) return (chunk as Buffer).subarray(0, 500)
+  } catch {
+    // Its status says enough.
+  }
   return Buffer.alloc(0)
 }
 

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UserError } from '../errors.js'
 import { shownAddress } from '../secret.js'
+import { isAborted } from './aborted.js'
 import { type GoTraceStream, NotListening, goTraceUrl, openGoTraceStream } from './goTrace.js'
 import { sniff } from './sniff.js'
 
@@ -63,7 +64,14 @@ const retryMs = 20
 const finishTimeoutMs = 10_000
 
 async function fromUrl(url: string, starting: boolean, start: TraceStart): Promise<RunningTrace> {
-  const stream = await openWhenListening(url, starting, start)
+  const hangUp = new AbortController()
+  const interrupt = () => hangUp.abort()
+  start.signal?.addEventListener('abort', interrupt)
+  if (start.signal?.aborted === true) interrupt()
+  // Once the trace has begun, an interruption asks for its end instead.
+  const stream = await openWhenListening(url, starting, start, hangUp.signal).finally(() =>
+    start.signal?.removeEventListener('abort', interrupt),
+  )
   const done = pipeline(Readable.from(stream.chunks), createWriteStream(start.file))
   done.catch(() => undefined)
   return {
@@ -71,6 +79,8 @@ async function fromUrl(url: string, starting: boolean, start: TraceStart): Promi
     finish: () => stream.finish(),
     result: async () => {
       const inTime = await Promise.race([done.then(() => true), sleep(finishTimeoutMs, false, { ref: false })])
+      hangUp.abort()
+      await done.catch(() => undefined)
       const whole = inTime && stream.complete()
       const missing = whole ? [] : ['the Go trace breaks off before its end, so its last second or so is missing']
       return { ...(await goVersion(start.file)), missing }
@@ -78,20 +88,25 @@ async function fromUrl(url: string, starting: boolean, start: TraceStart): Promi
   }
 }
 
-async function openWhenListening(url: string, starting: boolean, start: TraceStart): Promise<GoTraceStream> {
+async function openWhenListening(
+  url: string,
+  starting: boolean,
+  start: TraceStart,
+  signal: AbortSignal,
+): Promise<GoTraceStream> {
+  const patience = { silenceMs: start.durationMs + finishTimeoutMs, signal }
   const deadlineMs = Date.now() + startupMs
   const ended = start.targetExited.then((how) => ({ how }))
   for (;;) {
     try {
-      return await openGoTraceStream(url, start.durationMs / 1000)
+      return await openGoTraceStream(url, start.durationMs / 1000, patience)
     } catch (error) {
       if (!starting || !(error instanceof NotListening) || Date.now() > deadlineMs) throw error
     }
     const wait = await Promise.race([ended, sleep(retryMs)])
     if (wait !== undefined)
       throw new UserError(`${wait.how} before its pprof endpoint ${shownAddress(url)} answered: see what it printed`)
-    if (start.signal?.aborted === true)
-      throw new UserError(`interrupted before the pprof endpoint ${shownAddress(url)} answered`)
+    if (isAborted(signal)) throw new UserError(`interrupted before the pprof endpoint ${shownAddress(url)} answered`)
   }
 }
 

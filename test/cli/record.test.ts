@@ -122,6 +122,22 @@ describe('dualtrace record', () => {
     assert.deepEqual((await readdir(out)).sort(), ['manifest.json', 'perf.script.gz'])
   })
 
+  it('ends at Ctrl-C while the pprof endpoint says nothing', async function () {
+    requirePerf(this)
+    let interrupt: () => unknown = () => undefined
+    const server = createServer(() => interrupt())
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    try {
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+      await fails([...pid(), '--trace-url', url, '--duration', '10m'], /interrupted before the pprof endpoint/, {
+        started: (child) => (interrupt = () => child.kill('SIGINT')),
+      })
+    } finally {
+      server.closeAllConnections()
+      server.close()
+    }
+  })
+
   it('finishes the capture at Ctrl-C', async function () {
     requirePerf(this)
     const out = join(folder, 'out')

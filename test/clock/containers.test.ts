@@ -24,6 +24,7 @@ import { buildWorkload, type RunningWorkload, startWorkload } from '../support/w
 
 const perfOptions = { frequencyHz: 99, syscalls: defaultSyscalls, bufferBytes: defaultBufferBytes }
 const note = () => undefined
+const patience = { silenceMs: 30_000, signal: new AbortController().signal }
 
 describe('a process in a pid namespace of its own, perf outside', function () {
   let folder = ''
@@ -78,7 +79,7 @@ describe('a process in a pid namespace of its own, perf outside', function () {
     while (stream.pids.length === 0) await sleep(50)
     await sleep(1000)
     const chunks: Uint8Array[] = []
-    for await (const chunk of openGoTrace(workload!.pprof, 2)) chunks.push(chunk)
+    for await (const chunk of openGoTrace(workload!.pprof, 2, patience)) chunks.push(chunk)
     over.abort()
     await collected
     await writeFile(join(folder, 'go.trace'), Buffer.concat(chunks))

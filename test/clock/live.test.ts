@@ -20,6 +20,7 @@ import { buildWorkload, startWorkload } from '../support/workloads.js'
 
 /** A recording on a quiet machine has more. */
 const leastConfidence = 0.7
+const patience = { silenceMs: 30_000, signal: new AbortController().signal }
 
 let folder = ''
 beforeEach(async () => {
@@ -51,7 +52,7 @@ describe('a recording by perf on its own clock', function () {
       // Long enough for both to have attached on a busy machine.
       await sleep(2500)
       const chunks: Uint8Array[] = []
-      for await (const chunk of openGoTrace(workload.pprof, 3)) chunks.push(chunk)
+      for await (const chunk of openGoTrace(workload.pprof, 3, patience)) chunks.push(chunk)
       await writeFile(join(folder, 'go.trace'), Buffer.concat(chunks))
     } finally {
       for (const { child } of recordings) child.kill('SIGINT')

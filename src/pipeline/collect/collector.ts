@@ -6,6 +6,7 @@ import type { CollectPipeline } from '../config.js'
 import type { Log } from '../log.js'
 import { openCapture } from '../offline.js'
 import { replay } from '../replay.js'
+import { afterAbort } from './afterAbort.js'
 import { CpuGovernor } from './governor.js'
 import type { DumpSource, GoSource } from './goSource.js'
 import type { InstanceContext } from './instance.js'
@@ -28,7 +29,9 @@ export interface CollectorContext {
   readonly signal: AbortSignal
 }
 
-/** Once told to stop, what waits gets this long to reach Kafka; the rest goes to the spool. */
+/** Once told to stop, inputs get this long to give what they still have. */
+const inputPatienceMs = 5000
+/** … and what waits gets this long to reach Kafka; the rest goes to the spool. */
 const closePatienceMs = 5000
 
 /** Everything a host's collector runs: its inputs, what waits for Kafka, and the watch over its cost. */
@@ -83,13 +86,19 @@ export class Collector {
   async run(): Promise<void> {
     const over = new AbortController()
     const reporting = this.report(over.signal)
+    const { log, signal } = this.context
+    const inputs = Promise.all(this.pipeline.inputs.map((input, at) => this.runInput(input, at)))
+    const tooLate = afterAbort(signal, inputPatienceMs, over.signal).then(() =>
+      log.warn('an input has not ended in time: what it still has is left out'),
+    )
     try {
-      await Promise.all(this.pipeline.inputs.map((input, at) => this.runInput(input, at)))
+      // What is in memory must not be lost for the sake of a source that hangs.
+      await Promise.race([inputs, tooLate])
     } finally {
       over.abort()
       this.governor.close()
       // Inputs that ended by themselves have all the time Kafka needs.
-      await this.outbox.close(this.context.signal, closePatienceMs)
+      await this.outbox.close(signal, closePatienceMs)
       await reporting
     }
   }
@@ -154,7 +163,8 @@ async function openGoSource(input: ProcessInput, log: Log): Promise<GoSource | D
   if (traceDirectory !== undefined) return { kind: 'directory', path: traceDirectory }
   if (traceDumps !== undefined)
     return { kind: 'dumps', path: traceDumps, windowMs: input.dumpWindow, memoryBytes: input.dumpMemory }
-  return traceUrl === undefined ? undefined : { kind: 'url', url: traceUrl, windowMs: traceWindow }
+  if (traceUrl === undefined) return undefined
+  return { kind: 'url', url: traceUrl, windowMs: traceWindow, awayAfterMs: input.awayAfter }
 }
 
 function queryOf({ pid, command, port }: ProcessInput): ProcessQuery {

@@ -5,11 +5,11 @@ import type { GoTraceStatus } from './status.js'
 import { tailTraceFile } from './tailFile.js'
 import { traceDirectory } from './traceDirectory.js'
 import type { TraceSocket } from './traceSocket.js'
-import { traceWindows } from './windows.js'
+import { traceWindows, type TraceWindowsOptions } from './windows.js'
 
 /** Where the Go track of an input comes from as it is written. */
 export type GoSource =
-  | { readonly kind: 'url'; readonly url: string; readonly windowMs: number }
+  | ({ readonly kind: 'url' } & TraceWindowsOptions)
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'directory'; readonly path: string }
   | { readonly kind: 'socket'; readonly socket: TraceSocket }
@@ -36,7 +36,7 @@ export function goTraceOf(
   const startMs = Date.parse(target.start)
   switch (source.kind) {
     case 'url':
-      return traceWindows(source.url, source.windowMs, signal, log, status)
+      return traceWindows(source, signal, log, status)
     case 'file':
       return sinceInstant(tailTraceFile(source.path, startMs, signal, log, status), attachedNs)
     case 'directory':

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { recordedBytes } from '../../transport/packing.js'
 import type { OutMessage, Producer } from '../../transport/transport.js'
 import type { Log } from '../log.js'
 import { Mutex } from '../mutex.js'
+import { afterAbort } from './afterAbort.js'
 import type { Spool } from './spool.js'
 
 export interface OutboxOptions {
@@ -61,6 +61,8 @@ export class Outbox {
   private readonly mutex = new Mutex()
   private underWay: readonly OutMessage[] = []
   private stopping = false
+  /** What comes now is left out. */
+  private isClosed = false
   /** Runs out when nothing has been left out for a while; undefined when nothing is being left out. */
   private shedding: NodeJS.Timeout | undefined
   /** Something came, or it is to end, since the sender last looked. */
@@ -95,18 +97,17 @@ export class Outbox {
     this.stopping = true
     this.notify()
     const sent = new AbortController()
-    const timeIsOver = whenAborted(signal, sent.signal).then(() =>
-      sleep(patienceMs, undefined, { signal: sent.signal }).catch(() => undefined),
-    )
-    await Promise.race([this.sending, timeIsOver])
+    await Promise.race([this.sending, afterAbort(signal, patienceMs, sent.signal)])
     sent.abort()
     await this.mutex.run(() => this.keepRest())
+    this.isClosed = true
     await this.options.spool?.close()
     clearTimeout(this.shedding)
   }
 
   private async keep(messages: readonly OutMessage[], sizeBytes: number): Promise<boolean> {
     const { spool, memoryBytes, log } = this.options
+    if (this.isClosed) return false
     const hasRoom = this.counts.memoryWaitingBytes + sizeBytes <= memoryBytes || this.memory.length === 0
     if (hasRoom && spool?.isEmpty !== false) {
       this.memory.push(...messages)
@@ -229,14 +230,6 @@ export class Outbox {
       log.warn({ shedBytes, shedMessages }, 'there is room again; these were lost since the start')
     }, sheddingIsOverMs)
   }
-}
-
-/** Resolves when the first signal comes; not any more once the second one has come. */
-function whenAborted(signal: AbortSignal, unless: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true, signal: unless })
-  })
 }
 
 function bytesOf(messages: readonly OutMessage[]): number {

@@ -8,6 +8,8 @@ const readBytes = 1 << 18
 const pollMs = 200
 /** After the process has ended the file is read on until nothing has come for so long. */
 const settleMs = 500
+/** … but one that lives and goes on writing is not read for longer than this after the signal. */
+const lastReadsMs = 2000
 
 /**
  * A trace that the process writes to a file by itself, as it grows. A file that is replaced, or begins anew, is read from its start: it is
@@ -23,6 +25,7 @@ export async function* tailTraceFile(
   let file: { handle: FileHandle; inode: number; at: number } | undefined
   let quietSinceMs = Date.now()
   let waiting = false
+  let untilMs = Infinity
   try {
     for (;;) {
       const info = await stat(path).catch(() => undefined)
@@ -47,9 +50,11 @@ export async function* tailTraceFile(
           yield chunk
         }
       }
-      if (gotSome) quietSinceMs = Date.now()
-      else if (signal.aborted && Date.now() - quietSinceMs >= settleMs) return
-      else await sleep(pollMs)
+      const nowMs = Date.now()
+      if (gotSome) quietSinceMs = nowMs
+      if (signal.aborted) untilMs = Math.min(untilMs, nowMs + lastReadsMs)
+      if (nowMs >= untilMs || (signal.aborted && nowMs - quietSinceMs >= settleMs)) return
+      if (!gotSome) await sleep(pollMs)
     }
   } finally {
     await file?.handle.close()

@@ -54,17 +54,21 @@ export class TraceSocket {
 
   /**
    * What one process sends, over as many connections as it takes. `isAlive` says whether it still runs: a connection made after its end
-   * belongs to the next one. Ends when the signal has come and the last connection is read.
+   * belongs to the next one. Ends when the signal has come and the connections made until then are read.
    */
   async *traces(
     isAlive: () => Promise<boolean>,
     signal: AbortSignal,
     status: GoTraceStatus,
   ): AsyncIterable<Uint8Array> {
+    let allowed = Infinity
     for (;;) {
-      const isOurs = this.waiting.length > 0 && (await isAlive())
+      // A service that is hung up on connects again, and must not keep us.
+      if (signal.aborted) allowed = Math.min(allowed, this.waiting.length)
+      const isOurs = allowed > 0 && this.waiting.length > 0 && (await isAlive())
       const socket = isOurs ? this.waiting.shift() : undefined
       if (socket !== undefined) {
+        allowed--
         status.traces++
         yield* this.read(socket, signal, status)
       } else if (signal.aborted) return

@@ -8,24 +8,32 @@ import type { GoTraceStatus } from './status.js'
 
 const retryAfterMs = 2000
 
+export interface TraceWindowsOptions {
+  readonly url: string
+  /** Length of one trace. */
+  readonly windowMs: number
+  /** An endpoint of which nothing comes for so long beyond that is asked again. */
+  readonly awayAfterMs: number
+}
+
 /**
  * One trace after another from the pprof endpoint, back to back; each begins with its own header, which a reader takes for a new beginning.
- * Between two nothing is traced: that gap is measured from the traces themselves.
+ * Between two nothing is traced: that gap is measured from the traces themselves. Ends as soon as the signal comes.
  */
 export async function* traceWindows(
-  url: string,
-  windowMs: number,
+  { url, windowMs, awayAfterMs }: TraceWindowsOptions,
   signal: AbortSignal,
   log: Log,
   status: GoTraceStatus,
 ): AsyncIterable<Uint8Array> {
   const gaps = new GapMeter(status)
+  const patience = { silenceMs: windowMs + awayAfterMs, signal }
   signal.addEventListener('abort', () => (status.isOpen = false), { once: true })
   while (!signal.aborted) {
     try {
       status.traces++
       gaps.begin()
-      for await (const chunk of openGoTrace(url, windowMs / 1000)) {
+      for await (const chunk of openGoTrace(url, windowMs / 1000, patience)) {
         status.isOpen = true
         gaps.push(chunk)
         yield chunk

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -34,6 +36,8 @@ function generations(): Piece[] {
     if (next.whole) pieces.push({ bytes: next.bytes, ...generationSpan(next.bytes)! })
   return pieces
 }
+
+const windows = (url: string) => ({ url, windowMs: 1000, awayAfterMs: 10_000 })
 
 async function collected(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const all: Uint8Array[] = []
@@ -158,7 +162,7 @@ describe('the Go side of a collector', () => {
     workload = await startWorkload(buildWorkload('rpc'), ['-duration', '5m'])
     const over = new AbortController()
     const status = newInputStatus('test').gotrace
-    const chunks = traceWindows(workload.pprof, 1000, over.signal, log, status)
+    const chunks = traceWindows(windows(workload.pprof), over.signal, log, status)
     const parts: Uint8Array[] = []
     for await (const chunk of chunks) {
       parts.push(Uint8Array.from(chunk))
@@ -166,6 +170,71 @@ describe('the Go side of a collector', () => {
     }
     assert.equal(status.failures, 0)
     assert.ok(status.gaps >= 2 && status.gapNs > 0 && status.gapNs < 2e9, `${status.gaps} gaps of ${status.gapNs} ns`)
+  })
+
+  it('asks the pprof endpoint again when nothing has come for longer than a trace and what is waited beyond it', async () => {
+    let asked = 0
+    const server = createServer((_, response) => {
+      asked++
+      // Silent from the start, then in the middle.
+      if (asked === 2) response.write(trace.subarray(0, 5000))
+      if (asked === 3) response.end(trace)
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const over = new AbortController()
+    const status = newInputStatus('test').gotrace
+    const parts: Uint8Array[] = []
+    for await (const chunk of traceWindows({ url, windowMs: 0, awayAfterMs: 200 }, over.signal, log, status)) {
+      parts.push(Uint8Array.from(chunk))
+      if (asked === 3 && Buffer.concat(parts).length === trace.length + 5000) over.abort()
+    }
+    assert.deepEqual(Buffer.concat(parts), Buffer.concat([trace.subarray(0, 5000), trace]))
+    assert.deepEqual([status.failures, status.isOpen], [2, false])
+    server.closeAllConnections()
+    server.close()
+  })
+
+  it('ends soon after the signal although a file and a directory go on growing', async () => {
+    const over = new AbortController()
+    const status = newInputStatus('test').gotrace
+    const [file, parts] = [join(folder, 'own.trace'), join(folder, 'parts')]
+    mkdirSync(parts)
+    let ended = 0
+    const count = () => ended++
+    const sinceMs = Date.now() - 1000
+    const reading = [
+      collected(tailTraceFile(file, sinceMs, over.signal, log, status)).finally(count),
+      collected(traceDirectory(parts, sinceMs, over.signal, status)).finally(count),
+    ]
+    for (let n = 0; ended < reading.length; n++) {
+      for (const path of [file, join(parts, 'trace-000001.trace')]) appendFileSync(path, 'x')
+      if (n === 5) over.abort()
+      await sleep(50)
+      assert.ok(n < 400)
+    }
+    assert.ok((await reading[0])!.length > 0)
+  })
+
+  it('ends soon after the signal although services are silent, and connect again whenever they are hung up on', async () => {
+    const path = join(folder, 'trace.sock')
+    const socket = await TraceSocket.listen(path, log)
+    const over = new AbortController()
+    const status = newInputStatus('test').gotrace
+    const peers = new Set<Socket>()
+    const connectAgain = () => {
+      const peer = connect(path)
+      peers.add(peer)
+      peer.on('error', () => undefined).on('close', () => peers.delete(peer) && connectAgain())
+    }
+    // While one is read the other waits.
+    for (let n = 0; n < 2; n++) connectAgain()
+    const reading = collected(socket.traces(() => Promise.resolve(true), over.signal, status))
+    while (!status.isOpen) await sleep(10)
+    over.abort()
+    assert.equal((await reading).length, 0)
+    for (const peer of peers) peer.removeAllListeners('close').destroy()
+    await socket.close()
   })
 
   it('counts no gap before the first trace, and adds up the others', () => {
