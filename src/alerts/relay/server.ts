@@ -1,21 +1,19 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { UserError } from '../../errors.js'
 import type { Secret } from '../../secret.js'
 import type { RelaySettings } from '../settings.js'
-import { SendWindow } from '../wecom/rate.js'
-import { type Clock, sendMarkdown, systemClock } from '../wecom/robot.js'
-import { GrafanaWebhook, relayedMarkdown } from './webhook.js'
+import { type Clock, systemClock } from '../wecom/robot.js'
+import { type Answer, Teller } from './teller.js'
+import { GrafanaWebhook } from './webhook.js'
 
-/** Largest webhook. Grafana's hold some kB for each alert. */
-export const maxBodyBytes = 1024 * 1024
-/** Webhooks that wait for the robot at a time; more are sent away, to come again. */
-const maxWaiting = 20
-/** Grafana gives up after 30 s, and would not know that a message arrives later: one that has to wait longer is to come again. */
-const maxWaitMs = 20_000
+/** Largest webhook. Grafana's hold some kB for each alert, and one that is refused comes again for ever. */
+export const maxBodyBytes = 8 << 20
 /** A body that has not come within so long is not waited for. */
 const requestPatienceMs = 10_000
+const lastAnswersMs = 1000
 
 export interface Relay {
   readonly port: number
@@ -32,33 +30,9 @@ export async function startRelay(
   note: (text: string) => void,
   clock: Clock = systemClock,
 ): Promise<Relay> {
-  const window = new SendWindow()
-  let waiting = 0
-  let last: Promise<unknown> = Promise.resolve()
-
-  const tell = async (webhook: GrafanaWebhook): Promise<Answer> => {
-    if (window.waitMs(clock.nowMs()) > maxWaitMs || waiting >= maxWaiting) return busy
-    waiting++
-    const turn = last.then(async (): Promise<Answer> => {
-      // Those before it may have filled the minute.
-      if (window.waitMs(clock.nowMs()) > maxWaitMs) return busy
-      await sendMarkdown({ url: wecom.reveal(), window, clock, note }, relayedMarkdown(webhook))
-      return { status: 200, text: 'told\n' }
-    })
-    last = turn.catch(() => undefined)
-    try {
-      return await turn
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error
-      note(error.message)
-      return { status: 502, text: `${error.message}\n` }
-    } finally {
-      waiting--
-    }
-  }
-
+  const teller = new Teller(wecom, note, clock)
   const server = createServer((request, response) => {
-    take(request, token, tell)
+    take(request, token, (webhook) => teller.tell(webhook, () => request.socket.destroyed))
       .catch((error: unknown): Answer => {
         note(`a webhook failed: ${(error as Error).message}`)
         return { status: 500, text: 'it failed; the log says why\n' }
@@ -79,19 +53,14 @@ export async function startRelay(
     port: (server.address() as AddressInfo).port,
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      await last
+      await teller.close()
+      // The last answers are still to be written.
+      await Promise.race([closed, sleep(lastAnswersMs)])
       server.closeAllConnections()
       await closed
     },
   }
 }
-
-interface Answer {
-  readonly status: number
-  readonly text: string
-}
-
-const busy: Answer = { status: 503, text: 'the robot takes 20 messages a minute: come again later\n' }
 
 async function take(
   request: IncomingMessage,

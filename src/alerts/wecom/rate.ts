@@ -20,6 +20,12 @@ export class SendWindow {
     return this.#sentMs[this.#sentMs.length - messagesPerMinute]! + windowMs - nowMs
   }
 
+  /** How many more may be sent up to that moment. */
+  roomAt(atMs: number): number {
+    const counting = this.#sentMs.filter((sentMs) => atMs - sentMs < windowMs)
+    return Math.max(0, messagesPerMinute - counting.length)
+  }
+
   sent(nowMs: number): void {
     this.#sentMs.push(nowMs)
   }

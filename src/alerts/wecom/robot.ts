@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { UserError } from '../../errors.js'
 import { reactionTo } from './errcodes.js'
 import type { SendWindow } from './rate.js'
-import { maxContentBytes, numberBytes, numbered, splitUtf8 } from './split.js'
+import { numbered, partsOf, splitUtf8 } from './split.js'
 
 const Reply = z.object({ errcode: z.int(), errmsg: z.string().default('') })
 
@@ -12,13 +12,22 @@ const tries = 4
 /** Below this, an "invalid parameter" is not about the length. */
 const smallestSplitBytes = 512
 const patienceMs = 15_000
+/** So long an answer is waited for, however little time is left. */
+const shortestPatienceMs = 2000
 
 export interface Clock {
   nowMs(): number
-  sleep(ms: number): Promise<void>
+  /** Ends before its time when the signal comes. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
-export const systemClock: Clock = { nowMs: () => Date.now(), sleep: (ms) => sleep(ms) }
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  sleep: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined),
+}
+
+/** The robot could not be told in the time there was; a part of it may have been. */
+export class NoTime extends UserError {}
 
 export interface Robot {
   /** Address of the group robot, with its key. The key is the secret: it appears in no error and no log. */
@@ -27,14 +36,20 @@ export interface Robot {
   clock?: Clock
   /** Told when it waits, in words. */
   note?: (text: string) => void
+  /** Nothing is waited for that comes later than this, on the clock. */
+  deadlineMs?: number
+  /** Nothing is waited for any more; a request that is under way is answered. */
+  signal?: AbortSignal
+  /** … and that one is not waited for either. */
+  hangUp?: AbortSignal
 }
 
 /**
  * Sends markdown of any length: in numbered parts that fit, no faster than the robot may, repeated where that helps.
- * @throws UserError when WeCom refuses it for good or cannot be reached.
+ * @throws UserError when WeCom refuses it for good or cannot be reached; NoTime when that takes longer than it may.
  */
 export async function sendMarkdown(robot: Robot, text: string): Promise<void> {
-  const parts = splitUtf8(text, maxContentBytes).length === 1 ? [text] : splitUtf8(text, maxContentBytes - numberBytes)
+  const parts = partsOf(text)
   for (let index = 0; index < parts.length;) {
     const part = parts[index]!
     if (await sendPart(robot, numbered(part, index, parts.length))) index++
@@ -50,7 +65,7 @@ async function sendPart(robot: Robot, content: string): Promise<boolean> {
     const waitMs = window.waitMs(clock.nowMs())
     if (waitMs > 0) {
       note(`the robot takes 20 messages a minute: waiting ${Math.ceil(waitMs / 1000)} s`)
-      await clock.sleep(waitMs)
+      await pause(robot, waitMs)
     }
     window.sent(clock.nowMs())
     const answer = await post(robot, content)
@@ -69,10 +84,19 @@ async function sendPart(robot: Robot, content: string): Promise<boolean> {
         if (attempt + 1 === tries) break
         // The message may have been taken all the same: told twice is better than not at all.
         note(`${problem}; the alert is sent again`)
-        await clock.sleep(1000 * 2 ** attempt)
+        await pause(robot, 1000 * 2 ** attempt)
     }
   }
   throw new UserError(`WeCom did not take the alert in ${tries} tries: ${problem}`)
+}
+
+/** @throws NoTime */
+async function pause({ clock = systemClock, deadlineMs = Infinity, signal }: Robot, ms: number): Promise<void> {
+  if (clock.nowMs() + ms > deadlineMs)
+    throw new NoTime(`the robot cannot be told in time: it would have to wait ${Math.ceil(ms / 1000)} s`)
+  const isOver = () => signal?.aborted === true
+  if (!isOver()) await clock.sleep(ms, signal)
+  if (isOver()) throw new NoTime('the robot was not told: it is to come again')
 }
 
 function splitSmaller(robot: Robot, part: string): string[] {
@@ -87,6 +111,9 @@ function splitSmaller(robot: Robot, part: string): string[] {
 type Answer = { reaction: ReturnType<typeof reactionTo>; problem: string }
 
 async function post(robot: Robot, content: string): Promise<Answer> {
+  const { clock = systemClock, deadlineMs = Infinity, hangUp } = robot
+  const leftMs = Math.max(shortestPatienceMs, deadlineMs - clock.nowMs())
+  const patience = AbortSignal.timeout(Math.min(patienceMs, leftMs))
   let response: Response
   let text: string
   try {
@@ -94,7 +121,7 @@ async function post(robot: Robot, content: string): Promise<Answer> {
       method: 'POST',
       headers: { 'content-type': 'application/json; charset=utf-8' },
       body: JSON.stringify({ msgtype: 'markdown', markdown: { content } }),
-      signal: AbortSignal.timeout(patienceMs),
+      signal: hangUp === undefined ? patience : AbortSignal.any([patience, hangUp]),
     })
     text = await response.text()
   } catch (error) {

@@ -28,6 +28,11 @@ function cutBefore(bytes: Buffer, start: number, limit: number): number {
   return end
 }
 
+/** The parts a text is sent in; those of several leave room for their numbers. */
+export function partsOf(text: string): string[] {
+  return Buffer.byteLength(text) <= maxContentBytes ? [text] : splitUtf8(text, maxContentBytes - numberBytes)
+}
+
 /** The text a part is sent with; a single part needs no number. */
 export function numbered(part: string, index: number, total: number): string {
   return total === 1 ? part : `(${index + 1}/${total})\n${part}`
