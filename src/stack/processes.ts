@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { UserError } from '../errors.js'
@@ -19,8 +19,13 @@ export interface ServerCommand {
   readonly pidFile: string
 }
 
+/** A log of this size is put aside at the next start, in place of the one that was put aside before. */
+const maxLogBytes = 64 << 20
+
 /** Starts a server in the background, detached from this process, and notes its pid. */
 export async function startServer(server: ServerCommand): Promise<number> {
+  const written = await stat(server.logFile).catch(() => undefined)
+  if (written !== undefined && written.size >= maxLogBytes) await rename(server.logFile, `${server.logFile}.1`)
   const log = openSync(server.logFile, 'a')
   const child = spawn(server.command, server.args, {
     cwd: server.cwd,

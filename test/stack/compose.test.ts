@@ -15,6 +15,7 @@ const Compose = z.object({
       volumes: z.array(z.string()),
       environment: z.record(z.string(), z.union([z.string(), z.number()])),
       healthcheck: z.object({ test: z.array(z.string()) }),
+      logging: z.object({ options: z.object({ 'max-size': z.string(), 'max-file': z.string() }) }).optional(),
     }),
   ),
   volumes: z.record(z.string(), z.null()),
@@ -41,6 +42,10 @@ describe('docker-compose.yml', () => {
   it('publishes every port on the loopback interface alone', () => {
     for (const [name, { ports }] of services)
       for (const port of ports) assert.ok(port.startsWith('127.0.0.1:'), `${name} publishes ${port}`)
+  })
+
+  it('bounds what each service may log', () => {
+    for (const [name, { logging }] of services) assert.ok(logging !== undefined, name)
   })
 
   it('mounts directories that are there and volumes that it declares', () => {
