@@ -1,9 +1,11 @@
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readCapture } from '../capture/directory.js'
-import { type Manifest, manifestFile } from '../capture/manifest.js'
+import { type ArchivedTrack, type Manifest, manifestFile } from '../capture/manifest.js'
 import { UserError } from '../errors.js'
+import type { Track } from '../transport/envelope.js'
 import { tracks } from '../transport/topics.js'
+import { DamagedCapture } from './damage.js'
 import { parseCaptureDirectory, sourceDirectory } from './layout.js'
 
 /** One capture of an archive, as its manifest on the disk says. */
@@ -81,30 +83,57 @@ export async function readArchivedCapture(directory: string): Promise<ArchivedCa
   return readOne(directory, written?.mtimeMs ?? 0)
 }
 
-/** Undefined when nothing has been written there. @throws UserError when something has, and it cannot be read */
+/** Undefined when nothing has been written there. @throws DamagedCapture when something has, and it is none */
 export async function findArchivedCapture(directory: string): Promise<ArchivedCapture | undefined> {
-  const written = await stat(join(directory, manifestFile)).catch(() => undefined)
-  return written === undefined ? undefined : readOne(directory, written.mtimeMs)
+  const written = await stat(join(directory, manifestFile)).catch(orNothing)
+  if (written === undefined) return undefined
+  try {
+    return await readOne(directory, written.mtimeMs)
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    // What the disk only refuses for now is no damage, and says so here.
+    await readFile(join(directory, manifestFile))
+    for (const name of await readdir(directory)) await stat(join(directory, name))
+    throw new DamagedCapture(directory, error.message)
+  }
+}
+
+/** Directories of the captures of one run, in the order of their hours. */
+export async function directoriesOf(archive: string, source: string, stream: string): Promise<string[]> {
+  const directory = join(archive, sourceDirectory(source))
+  const names = ((await readdir(directory).catch(orNothing)) ?? []).sort()
+  return names.filter((name) => parseCaptureDirectory(name)?.stream === stream).map((name) => join(directory, name))
 }
 
 async function readOne(directory: string, writtenMs: number): Promise<ArchivedCapture> {
   const { manifest } = await readCapture(directory)
   const { archive } = manifest
   if (archive === undefined) throw new UserError(`${directory} is a capture that no archive has written`)
+  return { directory, manifest: { ...manifest, archive }, ...extentOf(archive), writtenMs }
+}
+
+type Extent = Pick<ArchivedTrack, 'bytes' | 'shipmentFile' | 'fromNs' | 'toNs'>
+
+/** Size of a capture's files and wall time of its data, ns since the epoch. */
+export function extentOf(
+  archive: Readonly<Partial<Record<Track, Extent | undefined>>>,
+): Pick<ArchivedCapture, 'bytes' | 'fromNs' | 'toNs'> {
   const present = tracks.flatMap((track) => archive[track] ?? [])
   const bounds = (name: 'fromNs' | 'toNs') => present.flatMap((track) => track[name] ?? []).map(BigInt)
   return {
-    directory,
-    manifest: { ...manifest, archive },
-    bytes: present.reduce((sum, { bytes }) => sum + bytes, 0),
+    bytes: present.reduce((sum, { bytes, shipmentFile }) => sum + bytes + (shipmentFile?.bytes ?? 0), 0),
     fromNs: extreme(bounds('fromNs'), (a, b) => a < b),
     toNs: extreme(bounds('toNs'), (a, b) => a > b),
-    writtenMs,
   }
 }
 
 function extreme(values: readonly bigint[], better: (a: bigint, b: bigint) => boolean): bigint | undefined {
   return values.length === 0 ? undefined : values.reduce((best, value) => (better(value, best) ? value : best))
+}
+
+function orNothing(error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  return undefined
 }
 
 function byName(a: { readonly name: string }, b: { readonly name: string }): number {

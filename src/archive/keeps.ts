@@ -41,16 +41,16 @@ export async function readKeeps(archive: string): Promise<Keep[]> {
 }
 
 interface Dated {
-  readonly manifest: { readonly source: string }
+  readonly source: string
   readonly fromNs: bigint | undefined
   readonly toNs: bigint | undefined
 }
 
 /** Why a capture is kept; none: nobody asked for it. What cannot be dated may be what a keep means. */
-export function reasonsFor(keeps: readonly Keep[], { manifest, fromNs, toNs }: Dated): string[] {
+export function reasonsFor(keeps: readonly Keep[], { source, fromNs, toNs }: Dated): string[] {
   const meant = keeps.filter(
     (keep) =>
-      (keep.source === undefined || keep.source === manifest.source) &&
+      (keep.source === undefined || keep.source === source) &&
       (fromNs === undefined || BigInt(keep.toNs) >= fromNs) &&
       (toNs === undefined || BigInt(keep.fromNs) <= toNs),
   )

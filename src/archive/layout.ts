@@ -13,6 +13,8 @@ export interface CaptureName {
 export const leaseDirectory = '.leases'
 export const keepDirectory = '.keep'
 export const trashDirectory = '.trash'
+/** Captures that could not be gone on with: of no use to anybody but a person. */
+export const damagedDirectory = '.damaged'
 export const reprocessDirectory = '.reprocess'
 
 /** File systems take 255 bytes; the hash and what a tool may append need some of them. */

@@ -22,6 +22,7 @@ function self(): z.infer<typeof Holder> {
 /** Directories of an archive that retention must leave alone while this process lives and has not released them. */
 export class Lease {
   private readonly timer: NodeJS.Timeout
+  private held: ReadonlySet<string> = new Set()
 
   private constructor(
     private readonly archive: string,
@@ -43,6 +44,13 @@ export class Lease {
   async hold(directories: readonly string[]): Promise<void> {
     const file = { ...self(), directories: directories.map((path) => relative(this.archive, path)) }
     await withArchiveLock(this.archive, () => replaceFile(this.path, JSON.stringify(file)))
+    this.held = new Set(directories)
+  }
+
+  /** Holds these besides. */
+  async add(directories: readonly string[]): Promise<void> {
+    if (directories.every((path) => this.held.has(path))) return
+    await this.hold([...new Set([...this.held, ...directories])])
   }
 
   async release(): Promise<void> {

@@ -1,6 +1,6 @@
 import { readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
-import { type ArchivedCapture, readCatalog } from './catalog.js'
+import { CaptureIndex, type IndexedCapture } from './captureIndex.js'
 import { makeDirectory, syncDirectory } from './durable.js'
 import { readKeeps, reasonsFor } from './keeps.js'
 import { trashDirectory } from './layout.js'
@@ -20,50 +20,65 @@ export interface RetentionResult {
   readonly aboveBytes: number
 }
 
-/** Deletes what is too old or too much, the oldest first, and never what a keep names or somebody holds a lease on. */
-export async function applyRetention(
-  archive: string,
-  { maxAgeMs, maxBytes }: RetentionLimits,
-  nowMs = Date.now(),
-): Promise<RetentionResult> {
-  await emptyTrash(archive)
-  const { captures } = await readCatalog(archive)
-  const keeps = await readKeeps(archive)
-  const oldestFirst = [...captures].sort((a, b) => endMs(a) - endMs(b))
-  const deleted: string[] = []
-  let totalBytes = captures.reduce((sum, { bytes }) => sum + bytes, 0)
-  const beforeBytes = totalBytes
-  for (const capture of oldestFirst) {
-    const isTooOld = maxAgeMs !== undefined && endMs(capture) < nowMs - maxAgeMs
-    const isTooMuch = maxBytes !== undefined && totalBytes > maxBytes
-    if ((!isTooOld && !isTooMuch) || reasonsFor(keeps, capture).length > 0) continue
-    if (!(await putAway(archive, capture.directory))) continue
-    totalBytes -= capture.bytes
-    deleted.push(capture.directory)
+/**
+ * Deletes what is too old or too much, the oldest first, and never what a keep names or somebody holds a lease on. What it knows of an archive it
+ * remembers from one time to the next.
+ */
+export class Retention {
+  readonly index: CaptureIndex
+
+  constructor(
+    private readonly archive: string,
+    private readonly limits: RetentionLimits,
+  ) {
+    this.index = new CaptureIndex(archive)
   }
-  await emptyTrash(archive)
-  const aboveBytes = maxBytes === undefined ? 0 : Math.max(0, totalBytes - maxBytes)
-  return { deleted, deletedBytes: beforeBytes - totalBytes, aboveBytes }
+
+  async apply(nowMs = Date.now()): Promise<RetentionResult> {
+    const { maxAgeMs, maxBytes } = this.limits
+    await this.emptyTrash()
+    const captures = await this.index.refresh()
+    const keeps = await readKeeps(this.archive)
+    const oldestFirst = captures.sort((a, b) => endMs(a) - endMs(b))
+    const deleted: string[] = []
+    let totalBytes = captures.reduce((sum, { bytes }) => sum + bytes, 0)
+    const beforeBytes = totalBytes
+    for (const capture of oldestFirst) {
+      const isTooOld = maxAgeMs !== undefined && endMs(capture) < nowMs - maxAgeMs
+      const isTooMuch = maxBytes !== undefined && totalBytes > maxBytes
+      if (!isTooOld && !isTooMuch) continue
+      if (reasonsFor(keeps, capture).length > 0 || !(await this.putAway(capture))) continue
+      totalBytes -= capture.bytes
+      deleted.push(capture.directory)
+    }
+    await this.emptyTrash()
+    const aboveBytes = maxBytes === undefined ? 0 : Math.max(0, totalBytes - maxBytes)
+    return { deleted, deletedBytes: beforeBytes - totalBytes, aboveBytes }
+  }
+
+  /** Takes a capture out of the archive in one step, unless somebody holds it or has written to it meanwhile. */
+  private async putAway(capture: IndexedCapture): Promise<boolean> {
+    const { archive } = this
+    const { directory } = capture
+    const trash = join(archive, trashDirectory)
+    await makeDirectory(trash)
+    return withArchiveLock(archive, async () => {
+      if ((await leasedDirectories(archive)).has(relative(archive, directory))) return false
+      if (!(await this.index.isCurrent(capture))) return false
+      await rename(directory, join(trash, `${basename(dirname(directory))}~${basename(directory)}`.slice(-250)))
+      await syncDirectory(dirname(directory))
+      await rmdir(dirname(directory)).catch(() => undefined)
+      return true
+    })
+  }
+
+  private async emptyTrash(): Promise<void> {
+    const trash = join(this.archive, trashDirectory)
+    for (const name of await readdir(trash).catch(() => []))
+      await rm(join(trash, name), { recursive: true, force: true })
+  }
 }
 
-function endMs({ toNs, writtenMs }: ArchivedCapture): number {
+function endMs({ toNs, writtenMs }: IndexedCapture): number {
   return toNs === undefined ? writtenMs : Number(toNs / 1_000_000n)
-}
-
-/** Takes a capture out of the archive in one step, unless somebody holds it or a keep has come meanwhile. */
-async function putAway(archive: string, directory: string): Promise<boolean> {
-  const trash = join(archive, trashDirectory)
-  await makeDirectory(trash)
-  return withArchiveLock(archive, async () => {
-    if ((await leasedDirectories(archive)).has(relative(archive, directory))) return false
-    await rename(directory, join(trash, `${basename(dirname(directory))}~${basename(directory)}`.slice(-250)))
-    await syncDirectory(dirname(directory))
-    await rmdir(dirname(directory)).catch(() => undefined)
-    return true
-  })
-}
-
-async function emptyTrash(archive: string): Promise<void> {
-  const trash = join(archive, trashDirectory)
-  for (const name of await readdir(trash).catch(() => [])) await rm(join(trash, name), { recursive: true, force: true })
 }

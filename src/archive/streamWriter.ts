@@ -1,9 +1,10 @@
+import { existsSync } from 'node:fs'
 import { generationSpan } from '../gotrace/index.js'
 import { firstRecordTime, lastRecordBoundary, lastRecordTime } from '../perf/index.js'
 import type { Manifest } from '../capture/manifest.js'
 import type { Envelope, Track } from '../transport/envelope.js'
 import { tracks } from '../transport/topics.js'
-import { capturesOf, findArchivedCapture } from './catalog.js'
+import { directoriesOf, findArchivedCapture } from './catalog.js'
 import { headOf } from './heads.js'
 import { HourWriter, type TrackState } from './hourWriter.js'
 import { captureDirectory, hourOf } from './layout.js'
@@ -22,6 +23,9 @@ export interface Arrival {
   readonly ended: boolean
 }
 
+/** Keeps directories safe from retention; what it has taken before is gone. */
+export type HoldDirectories = (directories: readonly string[]) => Promise<void>
+
 /**
  * Puts one run of a source into its hours. The hour is that of the data, so the same messages always make the same files; it never goes
  * back within a track.
@@ -29,26 +33,44 @@ export interface Arrival {
 export class StreamWriter {
   private readonly hours = new Map<string, HourWriter>()
   private readonly latest: Partial<Record<Track, HourWriter>> = {}
+  /** What is known of each track, whichever hour it is in. */
+  private readonly states: Partial<Record<Track, TrackState>> = {}
 
-  constructor(
+  private constructor(
     private readonly archive: string,
     private readonly envelope: Envelope,
+    private readonly hold: HoldDirectories,
   ) {}
 
-  /** Goes on where the manifests on the disk say. */
-  static async open(archive: string, envelope: Envelope): Promise<StreamWriter> {
-    const writer = new StreamWriter(archive, envelope)
-    for (const { directory, manifest } of await capturesOf(archive, envelope.source, envelope.stream)) {
-      const hour = new HourWriter(directory, manifest)
-      for (const track of tracks) if (hour.state(track) !== undefined) writer.latest[track] = hour
+  /**
+   * Goes on where the manifests on the disk say.
+   * @throws DamagedCapture when one of them cannot be read
+   */
+  static async open(archive: string, envelope: Envelope, hold: HoldDirectories): Promise<StreamWriter> {
+    const writer = new StreamWriter(archive, envelope, hold)
+    const { source, stream } = envelope
+    const missing = new Set(tracks)
+    // The last hour of a track says all that is needed of those before it.
+    for (const directory of (await directoriesOf(archive, source, stream)).reverse()) {
+      const hour = await writer.openHour(directory)
+      if (hour === undefined) continue
+      for (const track of missing) {
+        const state = hour.manifest.archive[track]
+        if (state === undefined) continue
+        missing.delete(track)
+        writer.states[track] = state
+        writer.latest[track] = hour.writer
+        writer.hours.set(hour.writer.hour, hour.writer)
+      }
+      for (const track of missing) if (!hour.manifest.archive.ships.split(',').includes(track)) missing.delete(track)
+      if (missing.size === 0) break
     }
-    for (const hour of Object.values(writer.latest)) writer.hours.set(hour.hour, hour)
     return writer
   }
 
   /** How far a track has come; undefined before its first message. */
   reached(track: Track): TrackState['reached'] | undefined {
-    return this.latest[track]?.state(track)?.reached
+    return this.states[track]?.reached
   }
 
   get directories(): string[] {
@@ -63,7 +85,7 @@ export class StreamWriter {
 
   async add(track: Track, arrival: Arrival): Promise<void> {
     const { bytes, gapBytes, shippedAtMs, reached } = arrival
-    const before = this.latest[track]?.state(track)
+    const before = this.states[track]
     const all = Buffer.concat(bytes)
     const span = spanOf(track, all)
     const originNs = before === undefined ? this.originNs(span) : BigInt(before.originNs)
@@ -71,45 +93,51 @@ export class StreamWriter {
       track,
       before?.withinRecord === true || span === undefined ? undefined : hourOf(originNs + span.fromNs),
     )
-    const old = hour.state(track)
     const from = arrival.begin
     const head = headOf(track, all, before?.head)
-    const prefix =
-      old === undefined && before !== undefined && bytes.length > 0 ? prefixOf(track, all, before.head) : []
     let at = from
     const gaps = bytes.flatMap(({ length }, index): [number, number][] => {
       const gap: [number, number][] = gapBytes[index]! > 0 ? [[at, gapBytes[index]!]] : []
       at += length
       return gap
     })
-    const times = span && { fromNs: String(originNs + span.fromNs), toNs: String(originNs + span.toNs) }
-    hour.append(track, [...prefix, ...bytes], {
-      prefixBytes: old?.prefixBytes ?? prefix.reduce((sum, { length }) => sum + length, 0),
-      fromPosition: old?.fromPosition ?? from,
+    const state: TrackState = {
+      fromPosition: from,
       reached,
       partition: arrival.partition,
-      firstOffset: old?.firstOffset ?? String(arrival.offset),
-      gaps: [...(old?.gaps ?? []), ...gaps],
-      shipments: [
-        ...(old?.shipments ?? []),
-        ...(shippedAtMs === undefined || at === from ? [] : [[at, shippedAtMs] satisfies [number, number]]),
-      ],
-      ...(old?.fromNs === undefined ? times && { fromNs: times.fromNs } : { fromNs: old.fromNs }),
-      ...(times === undefined ? old?.toNs !== undefined && { toNs: old.toNs } : { toNs: times.toNs }),
+      firstOffset: String(arrival.offset),
+      gaps,
+      ...(span === undefined ? {} : { fromNs: String(originNs + span.fromNs), toNs: String(originNs + span.toNs) }),
       originNs: String(originNs),
       ...(head === undefined ? {} : { head }),
       withinRecord:
         track === 'perf' && (all.length > 0 ? lastRecordBoundary(all) === 0 : before?.withinRecord === true),
-      ended: arrival.ended || (old?.ended ?? false),
+      ended: arrival.ended,
+    }
+    hour.append(track, {
+      bytes,
+      prefix: bytes.length > 0 ? prefixOf(track, all, before?.head) : [],
+      shipment: shippedAtMs === undefined || at === from ? undefined : [at, shippedAtMs],
+      state,
     })
     this.latest[track] = hour
+    this.states[track] = state
   }
 
-  /** Makes everything durable, in the order of time: a later hour never says more than the one before it. */
+  /**
+   * Makes everything durable, in the order of time: a later hour never says more than the one before it.
+   * @throws DamagedCapture when a capture is not as it was left; the others before it are written
+   */
   async flush(): Promise<void> {
     const inOrder = [...this.hours.values()].sort((a, b) => (a.hour < b.hour ? -1 : 1))
     for (const hour of inOrder) await hour.flush()
     for (const hour of inOrder) if (!Object.values(this.latest).includes(hour)) this.hours.delete(hour.hour)
+  }
+
+  /** The capture in a directory is not there any more: what has not been written becomes a new one. */
+  beginAgain(directory: string): void {
+    for (const hour of this.hours.values())
+      if (hour.directory === directory) hour.beginAgain(this.emptyManifest(hour.hour))
   }
 
   private async hourFor(track: Track, wanted: string | undefined): Promise<HourWriter> {
@@ -121,10 +149,18 @@ export class StreamWriter {
     const { source, stream } = this.envelope
     const directory = captureDirectory(this.archive, { source, stream, hour })
     // The other track may have been there before.
-    const found = await findArchivedCapture(directory)
-    const made = new HourWriter(directory, found?.manifest ?? this.emptyManifest(hour))
+    const found = await this.openHour(directory)
+    const made = found?.writer ?? new HourWriter(directory, this.emptyManifest(hour))
     this.hours.set(hour, made)
     return made
+  }
+
+  /** The capture of an hour as it lies on the disk, safe from retention from now on; undefined: there is none. */
+  private async openHour(directory: string) {
+    if (!existsSync(directory)) return undefined
+    await this.hold([...this.directories, directory])
+    const found = await findArchivedCapture(directory)
+    return found && { manifest: found.manifest, writer: new HourWriter(directory, found.manifest) }
   }
 
   /** Wall time of the track's zero: from the moment on both clocks, or as if the run's first data was made when it began. */

@@ -4,10 +4,11 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
-import type { ArchivedTrack } from '../capture/manifest.js'
+import type { Grown } from '../capture/manifest.js'
+import { DamagedCapture } from './damage.js'
 
 /**
- * The file of one track in one hour. What is appended becomes a gzip member of its own, written behind what the manifest already vouches for:
+ * A file of one track in one hour: its bytes, or when they were shipped. What is appended becomes a gzip member of its own, written behind what the manifest already vouches for:
  * what a process that died has left behind is overwritten.
  */
 export class TrackFile {
@@ -17,16 +18,21 @@ export class TrackFile {
     private readonly directory: string,
     private readonly name: string,
     /** As the manifest on the disk says; undefined when there is nothing yet. */
-    private saved: Pick<ArchivedTrack, 'bytes' | 'sha256'> | undefined,
+    private saved: Omit<Grown, 'file'> | undefined,
   ) {}
 
-  /** @returns size and checksum of the file with the bytes behind it; nothing counts before `accept` was called with them. */
+  /**
+   * @returns size and checksum of the file with the bytes behind it; nothing counts before `accept` was called with them.
+   * @throws DamagedCapture when the file is not what the manifest says
+   */
   async append(bytes: readonly Uint8Array[]): Promise<Appended> {
     const packed = await promisify(gzip)(Buffer.concat(bytes))
     const hash = (this.hash ??= await this.hashSaved()).copy().update(packed)
     const from = this.saved?.bytes ?? 0
-    const file = await open(join(this.directory, this.name), from === 0 ? 'w' : 'r+')
+    const file = await open(this.path, from === 0 ? 'w' : 'r+').catch((error: unknown) => this.refuse(error))
     try {
+      const { size } = await file.stat()
+      if (size < from) throw this.damaged(`it has ${size} bytes, and should have ${from}: it was cut off`)
       await writeAll(file, packed, from)
       await file.truncate(from + packed.length)
       await file.sync()
@@ -42,15 +48,30 @@ export class TrackFile {
     this.saved = { bytes, sha256 }
   }
 
-  /** @throws Error when the file is not what the manifest says. */
   private async hashSaved(): Promise<Hash> {
     const hash = createHash('sha256')
     if (this.saved === undefined || this.saved.bytes === 0) return hash
-    const path = join(this.directory, this.name)
-    for await (const chunk of createReadStream(path, { end: this.saved.bytes - 1 })) hash.update(chunk as Buffer)
-    const found = hash.copy().digest('hex')
-    if (found !== this.saved.sha256) throw new Error(`${path} is not what its manifest says: its checksum differs`)
+    try {
+      for await (const chunk of createReadStream(this.path, { end: this.saved.bytes - 1 })) hash.update(chunk as Buffer)
+    } catch (error) {
+      this.refuse(error)
+    }
+    if (hash.copy().digest('hex') !== this.saved.sha256)
+      throw this.damaged('its checksum is not the one in the manifest')
     return hash
+  }
+
+  private get path(): string {
+    return join(this.directory, this.name)
+  }
+
+  private damaged(detail: string): DamagedCapture {
+    return new DamagedCapture(this.directory, `${this.path}: ${detail}`)
+  }
+
+  private refuse(error: unknown): never {
+    const isGone = (error as NodeJS.ErrnoException).code === 'ENOENT' && (this.saved?.bytes ?? 0) > 0
+    throw isGone ? this.damaged('it is not there any more') : error
   }
 }
 

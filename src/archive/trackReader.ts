@@ -4,6 +4,7 @@ import { gunzip } from '../capture/gunzip.js'
 import type { ArchivedTrack } from '../capture/manifest.js'
 import type { Track } from '../transport/envelope.js'
 import type { ArchivedCapture } from './catalog.js'
+import { readShipments, type Shipment } from './shipments.js'
 
 /** Consecutive bytes of a track, as the archiver got them. */
 export interface ArchivedBytes {
@@ -40,7 +41,7 @@ export async function* readTrack(
       continue
     }
     const skipPrefix = at === 0 && begin === entry.prefixBytes ? 0 : entry.prefixBytes
-    const marks = marksOf(entry, shift)
+    const marks = marksOf(entry, await readShipments(directory, entry, onDamage), shift)
     yield* readHour(join(directory, entry.file), entry, {
       skipBytes: skipPrefix,
       at: begin - (entry.prefixBytes - skipPrefix),
@@ -61,10 +62,10 @@ function positionShift(captures: readonly ArchivedCapture[], track: Track): numb
 
 interface Marks {
   readonly gaps: readonly (readonly [number, number])[]
-  readonly shipments: readonly (readonly [number, number])[]
+  readonly shipments: readonly Shipment[]
 }
 
-function marksOf({ gaps, shipments }: ArchivedTrack, shift: number): Marks {
+function marksOf({ gaps }: ArchivedTrack, shipments: readonly Shipment[], shift: number): Marks {
   return {
     gaps: gaps.map(([at, bytes]) => [at + shift, bytes]),
     shipments: shipments.map(([end, ms]) => [end + shift, ms]),

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import { openInput } from '../capture/input.js'
-import { type ArchivedTrack } from '../capture/manifest.js'
+import type { ArchivedTrack, Grown } from '../capture/manifest.js'
 import { UserError } from '../errors.js'
 import { GoTraceReader } from '../gotrace/index.js'
 import { PerfScriptReader } from '../perf/index.js'
@@ -17,8 +17,14 @@ export async function verifyCapture({ directory, manifest }: ArchivedCapture): P
     const entry = manifest.archive[track]
     if (entry === undefined) continue
     const path = join(directory, entry.file)
+    const { shipmentFile } = entry
     try {
       problems.push(...(await verifyTrack(track, path, entry)).map((problem) => `${path}: ${problem}`))
+      if (shipmentFile === undefined) continue
+      const shipments = join(directory, shipmentFile.file)
+      problems.push(
+        ...(await verifyBytes(shipments, shipmentFile)).problems.map((problem) => `${shipments}: ${problem}`),
+      )
     } catch (error) {
       if (!(error instanceof UserError)) throw error
       problems.push(error.message)
@@ -27,19 +33,28 @@ export async function verifyCapture({ directory, manifest }: ArchivedCapture): P
   return problems
 }
 
-async function verifyTrack(track: Track, path: string, entry: ArchivedTrack): Promise<string[]> {
-  const problems: string[] = []
+/** @throws UserError when it is not there */
+async function verifyBytes(path: string, { bytes: expectedBytes, sha256 }: Grown) {
   const checked = createHash('sha256')
   let sizeBytes = 0
-  for await (const chunk of createReadStream(path)) {
-    const bytes = chunk as Buffer
-    // Behind what the manifest vouches for may lie what is just being written.
-    checked.update(bytes.subarray(0, Math.max(0, entry.bytes - sizeBytes)))
-    sizeBytes += bytes.length
+  try {
+    for await (const chunk of createReadStream(path)) {
+      const bytes = chunk as Buffer
+      // Behind what the manifest vouches for may lie what is just being written.
+      checked.update(bytes.subarray(0, Math.max(0, expectedBytes - sizeBytes)))
+      sizeBytes += bytes.length
+    }
+  } catch (error) {
+    throw new UserError(`cannot read ${path}: ${(error as Error).message}`)
   }
-  if (sizeBytes < entry.bytes)
-    problems.push(`it has ${sizeBytes} bytes, and should have ${entry.bytes}: it was cut off`)
-  else if (checked.digest('hex') !== entry.sha256) problems.push('its checksum is not the one in the manifest')
+  if (sizeBytes < expectedBytes)
+    return { sizeBytes, problems: [`it has ${sizeBytes} bytes, and should have ${expectedBytes}: it was cut off`] }
+  if (checked.digest('hex') !== sha256) return { sizeBytes, problems: ['its checksum is not the one in the manifest'] }
+  return { sizeBytes, problems: [] }
+}
+
+async function verifyTrack(track: Track, path: string, entry: ArchivedTrack): Promise<string[]> {
+  const { sizeBytes, problems } = await verifyBytes(path, entry)
   const input = await openInput(path)
   const reader = track === 'gotrace' ? new GoTraceReader() : new PerfScriptReader()
   let unpackedBytes = 0

@@ -18,12 +18,17 @@ const Reached = z.strictObject({
   wantsHeader: z.boolean(),
 })
 
-/** One track of one hour of the archive. Positions count the bytes of the track that arrived, from the begin of the run. */
-export const ArchivedTrack = z.strictObject({
+/** A file that only grows: what lies behind these bytes does not count. */
+const Grown = z.strictObject({
   file: fileName(),
   /** Of the file as it lies there. */
   bytes: z.int().nonnegative(),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
+})
+export type Grown = z.infer<typeof Grown>
+
+/** One track of one hour of the archive. Positions count the bytes of the track that arrived, from the begin of the run. */
+export const ArchivedTrack = Grown.extend({
   /** Bytes put before the hour's own so that the file can be read alone. */
   prefixBytes: z.int().nonnegative(),
   fromPosition: z.int().nonnegative(),
@@ -32,8 +37,10 @@ export const ArchivedTrack = z.strictObject({
   firstOffset: z.string().regex(/^\d+$/),
   /** [position, bytes missing before it] */
   gaps: z.array(z.tuple([z.int(), z.int()])),
-  /** [end position, ms since the epoch at which the bytes up to there were shipped] */
-  shipments: z.array(z.tuple([z.int(), z.int()])),
+  /** When the bytes were shipped, as `archive/shipments.ts` writes it: one line a message is too much for a manifest. */
+  shipmentFile: Grown.optional(),
+  /** [end position, ms since the epoch at which the bytes up to there were shipped]: captures that 0.1.0 began have the first ones here. */
+  shipments: z.array(z.tuple([z.int(), z.int()])).optional(),
   /** Wall time of the data, ns since the epoch; absent when nothing in it could be dated. */
   fromNs: decimalNs.optional(),
   toNs: decimalNs.optional(),

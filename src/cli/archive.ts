@@ -50,7 +50,9 @@ async function list(directory: string, { json }: Output): Promise<void> {
   const archive = await real(directory)
   const { captures, problems } = await readCatalog(archive)
   const keeps = await readKeeps(archive)
-  const entries = captures.map((capture) => entryOf(capture, reasonsFor(keeps, capture)))
+  const entries = captures.map((capture) =>
+    entryOf(capture, reasonsFor(keeps, { ...capture, source: capture.manifest.source })),
+  )
   if (json === true) process.stdout.write(`${JSON.stringify({ schemaVersion: 1, captures: entries, problems })}\n`)
   else {
     for (const { source, hour, from, to, bytes, kept, capture } of entries) {

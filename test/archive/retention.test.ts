@@ -9,7 +9,7 @@ import { gcPauseRule } from '../../src/alerts/rules/gcPause.js'
 import { addKeep, readKeeps } from '../../src/archive/keeps.js'
 import { captureDirectory, hourOf, sourceDirectory } from '../../src/archive/layout.js'
 import { Lease } from '../../src/archive/lease.js'
-import { applyRetention } from '../../src/archive/retention.js'
+import { Retention } from '../../src/archive/retention.js'
 
 const hourMs = 3_600_000
 const noon = Date.UTC(2026, 10, 23, 12)
@@ -50,7 +50,7 @@ describe('retention of the archive', () => {
   }
 
   const retain = (maxAgeMs: number | undefined, maxBytes?: number) =>
-    applyRetention(archive, { maxAgeMs, maxBytes }, noon)
+    new Retention(archive, { maxAgeMs, maxBytes }).apply(noon)
 
   it('deletes what is older than the limit of age, and the directory of a source that has nothing left', async () => {
     const old = addCapture('a', 10)

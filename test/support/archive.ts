@@ -7,6 +7,9 @@ import { cutterFor } from '../../src/pipeline/cutter.js'
 import type { Envelope } from '../../src/transport/envelope.js'
 import { tracks } from '../../src/transport/topics.js'
 
+/** For a run in an archive that nobody deletes from. */
+export const holdNothing = () => Promise.resolve()
+
 /**
  * Puts a capture (go.trace, perf.script.gz) into an archive as a run of the source, the way the archiver does it with messages from Kafka:
  * all of them shipped when the capture began.
@@ -29,7 +32,7 @@ export async function archiveCapture(capture: string, archive: string, source: s
     perfClock: 'CLOCK_MONOTONIC',
   }
   const shippedAtMs = Number(BigInt(manifest.clock!.wallNs) / 1_000_000n)
-  const run = await ArchivedRun.open(archive, { ...envelope, track: 'perf', position: 0 }, 0)
+  const run = await ArchivedRun.open(archive, { ...envelope, track: 'perf', position: 0 }, 0, holdNothing)
   for (const track of tracks) {
     const cutter = cutterFor(track, 500_000)
     let offset = 0n

@@ -1,4 +1,4 @@
-import { type Arrival, StreamWriter } from '../../archive/streamWriter.js'
+import { type Arrival, type HoldDirectories, StreamWriter } from '../../archive/streamWriter.js'
 import type { TrackState } from '../../archive/hourWriter.js'
 import type { Envelope, Track } from '../../transport/envelope.js'
 import { tracks } from '../../transport/topics.js'
@@ -22,8 +22,17 @@ export class ArchivedRun {
     this.lastSeenMs = nowMs
   }
 
-  static async open(archive: string, envelope: Envelope, nowMs: number): Promise<ArchivedRun> {
-    const run = new ArchivedRun(await StreamWriter.open(archive, envelope), nowMs)
+  /**
+   * Goes on where the archive says.
+   * @throws DamagedCapture when one of its captures cannot be read
+   */
+  static async open(
+    archive: string,
+    envelope: Envelope,
+    nowMs: number,
+    hold: HoldDirectories,
+  ): Promise<ArchivedRun> {
+    const run = new ArchivedRun(await StreamWriter.open(archive, envelope, hold), nowMs)
     for (const track of tracks) {
       const reached = run.writer.reached(track)
       if (reached !== undefined) run.intakes[track] = new TrackIntake(track, resumeOf(reached))
@@ -65,9 +74,15 @@ export class ArchivedRun {
     return offset === undefined || offset === this.taken[track] ? undefined : offset
   }
 
+  /** @throws DamagedCapture when a capture is not as it was left */
   async flush(): Promise<void> {
     await this.writer.flush()
     for (const track of tracks) this.intakes[track]?.forgetBefore(this.fedPosition(track))
+  }
+
+  /** The capture in a directory is not there any more: what has not been written becomes a new one. */
+  beginAgain(directory: string): void {
+    this.writer.beginAgain(directory)
   }
 
   takeCounts(track: Track): IntakeCounts | undefined {

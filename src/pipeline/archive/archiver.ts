@@ -1,4 +1,4 @@
-import { applyRetention, type RetentionLimits } from '../../archive/retention.js'
+import { Retention, type RetentionLimits } from '../../archive/retention.js'
 import { Lease } from '../../archive/lease.js'
 import { decodeEnvelope, type Envelope, type Track } from '../../transport/envelope.js'
 import { maxValueBytes, type Topics, tracks } from '../../transport/topics.js'
@@ -7,7 +7,7 @@ import { runKey } from '../checkpoint.js'
 import type { Log } from '../log.js'
 import { monotonicMs } from '../monotonic.js'
 import { Mutex } from '../mutex.js'
-import { retryForever } from '../../retry.js'
+import { retryForever, unlessAborted } from '../../retry.js'
 import { ArchivedRun } from './archivedRun.js'
 import { whileAlive } from '../whileAlive.js'
 
@@ -67,9 +67,14 @@ export class Archiver {
   private assignment = 0
   private flushedMs = monotonicMs()
   private retainedMs = -Infinity
+  private readonly retention: Retention
+  /** The round of retention that is under way. */
+  private retaining: Promise<void> | undefined
   private writesFail = false
 
-  constructor(private readonly options: ArchiverOptions) {}
+  constructor(private readonly options: ArchiverOptions) {
+    this.retention = new Retention(options.archive, options.retention)
+  }
 
   /** @param failed is told of what cannot be helped by trying again */
   async start(failed: (error: unknown) => void): Promise<void> {
@@ -86,7 +91,10 @@ export class Archiver {
         return whileAlive(alive, sessionTimeoutMs, () => this.mutex.run(work))
       },
     })
-    this.ticker = setInterval(() => void this.mutex.run(() => this.tick()).catch(failed), tickMs)
+    this.ticker = setInterval(() => {
+      this.retainWhenDue()
+      void this.mutex.run(() => this.tick()).catch(failed)
+    }, tickMs)
   }
 
   async stop(): Promise<void> {
@@ -95,6 +103,7 @@ export class Archiver {
       await this.mutex.run(() => this.flush())
     } finally {
       await this.consumer?.stop()
+      await unlessAborted(this.options.signal, this.retaining ?? Promise.resolve()).catch(() => undefined)
       await this.lease?.release()
     }
   }
@@ -136,28 +145,27 @@ export class Archiver {
       if (quiet !== undefined) quiet.lastSeenMs = nowMs
       return
     }
-    const run = runs.get(key) ?? (await this.trying(() => ArchivedRun.open(options.archive, envelope, nowMs)))
+    const run = runs.get(key) ?? (await this.trying(() => this.open(envelope, nowMs)))
     runs.set(key, run)
     run.lastSeenMs = nowMs
     await run.accept(envelope, message, number)
   }
 
+  private open(envelope: Envelope, nowMs: number): Promise<ArchivedRun> {
+    const hold = (directories: readonly string[]) => this.lease!.add(directories)
+    return ArchivedRun.open(this.options.archive, envelope, nowMs, hold)
+  }
+
   private async tick(): Promise<void> {
-    const { flushEveryMs, retentionEveryMs, idleMs } = this.options
+    const { flushEveryMs, idleMs } = this.options
     const nowMs = monotonicMs()
-    if (nowMs - this.flushedMs >= flushEveryMs) {
-      const idle = [...this.partitions.values()].flatMap(({ runs }) =>
-        [...runs]
-          .filter(([, { lastSeenMs }]) => nowMs - lastSeenMs >= idleMs)
-          .map(([key, run]) => ({ key, run, runs })),
-      )
-      for (const { run } of idle) await run.release()
-      await this.flush()
-      for (const { key, runs } of idle) runs.delete(key)
-    }
-    if (nowMs - this.retainedMs < retentionEveryMs) return
-    this.retainedMs = nowMs
-    await this.retain()
+    if (nowMs - this.flushedMs < flushEveryMs) return
+    const idle = [...this.partitions.values()].flatMap(({ runs }) =>
+      [...runs].filter(([, { lastSeenMs }]) => nowMs - lastSeenMs >= idleMs).map(([key, run]) => ({ key, run, runs })),
+    )
+    for (const { run } of idle) await run.release()
+    await this.flush()
+    for (const { key, runs } of idle) runs.delete(key)
   }
 
   /** Partitions it has now; 0 before Kafka has given it any. */
@@ -192,7 +200,9 @@ export class Archiver {
     for (const run of runs) {
       // Whoever has the partition now writes the same files.
       if (assignment !== this.assignment) return
+      const { directories } = run
       await this.trying(() => run.flush())
+      for (const directory of directories) this.retention.index.noteChange(directory)
       this.countOrder(run)
     }
     this.flushedMs = monotonicMs()
@@ -228,10 +238,18 @@ export class Archiver {
     }
   }
 
+  /** Beside everything else: it makes the room that a write may be waiting for. */
+  private retainWhenDue(): void {
+    const nowMs = monotonicMs()
+    if (this.retaining !== undefined || nowMs - this.retainedMs < this.options.retentionEveryMs) return
+    this.retainedMs = nowMs
+    this.retaining = this.retain().finally(() => (this.retaining = undefined))
+  }
+
   private async retain(): Promise<void> {
-    const { archive, retention, log } = this.options
+    const { log } = this.options
     try {
-      const { deleted, deletedBytes, aboveBytes } = await applyRetention(archive, retention)
+      const { deleted, deletedBytes, aboveBytes } = await this.retention.apply()
       this.counts.deletedCaptures += deleted.length
       this.counts.deletedBytes += deletedBytes
       if (deleted.length > 0) log.info({ captures: deleted.length, bytes: deletedBytes }, 'deleted old captures')

@@ -1,0 +1,66 @@
+import { setTimeout } from 'node:timers/promises'
+import { pino } from 'pino'
+import { Archiver, type ArchiverOptions } from '../../src/pipeline/archive/archiver.js'
+import { encodeEnvelope, type Envelope } from '../../src/transport/envelope.js'
+import { topicNames } from '../../src/transport/topics.js'
+import type { ConsumeOptions, Consumer, InMessage, TopicOffset, Transport } from '../../src/transport/transport.js'
+
+const topics = topicNames('')
+
+/** An archiver that gets its messages from a test, of one partition. */
+export async function startArchiver(archive: string, options: Partial<ArchiverOptions> = {}) {
+  let consuming: ConsumeOptions
+  let offset = 0n
+  const committed: TopicOffset[] = []
+  const lines: { msg: string; reason?: string }[] = []
+  const giveUp = new AbortController()
+  const consumer = {
+    commit: (offsets: readonly TopicOffset[]) => Promise.resolve(void committed.push(...offsets)),
+    stop: () => Promise.resolve(),
+  } as unknown as Consumer
+  const transport = {
+    consume: (given: ConsumeOptions) => {
+      consuming = given
+      return Promise.resolve(consumer)
+    },
+  } as unknown as Transport
+  const write = (line: string) => void lines.push(JSON.parse(line) as (typeof lines)[number])
+  const archiver = new Archiver({
+    transport,
+    topics,
+    group: 'test',
+    sessionTimeoutMs: 30_000,
+    archive,
+    log: pino({ base: null }, { write }),
+    flushEveryMs: 100,
+    maxPendingBytes: 1 << 25,
+    idleMs: 3_600_000,
+    retention: { maxAgeMs: undefined, maxBytes: undefined },
+    retentionEveryMs: 100,
+    signal: giveUp.signal,
+    ...options,
+  })
+  const failures: unknown[] = []
+  await archiver.start((error) => failures.push(error))
+  consuming!.onAssigned([0], consumer, false)
+  return {
+    archiver,
+    committed,
+    failures,
+    lines,
+    async send(envelope: Omit<Envelope, 'schema'>, value: Uint8Array): Promise<bigint> {
+      const message: InMessage = { offset: offset++, key: envelope.source, headers: encodeEnvelope(envelope), value }
+      await consuming.onMessages(topics[envelope.track], 0, [message], () => Promise.resolve())
+      return message.offset
+    },
+    async stop(): Promise<void> {
+      giveUp.abort()
+      await archiver.stop().catch(() => undefined)
+    },
+  }
+}
+
+/** Looks again and again until it is so. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await setTimeout(20)
+}
