@@ -23,8 +23,13 @@ export interface Arrival {
   readonly ended: boolean
 }
 
-/** Keeps directories safe from retention; what it has taken before is gone. */
-export type HoldDirectories = (directories: readonly string[]) => Promise<void>
+/** What a writer needs of whoever looks after the archive. */
+export interface ArchiveKeeper {
+  /** Keeps directories safe from retention; what it has taken before is gone. */
+  hold(directories: readonly string[]): Promise<void>
+  /** Makes an attempt until it succeeds. When it throws DamagedCapture that capture is put aside first. */
+  insist<T>(attempt: () => Promise<T>): Promise<T>
+}
 
 /**
  * Puts one run of a source into its hours. The hour is that of the data, so the same messages always make the same files; it never goes
@@ -39,19 +44,17 @@ export class StreamWriter {
   private constructor(
     private readonly archive: string,
     private readonly envelope: Envelope,
-    private readonly hold: HoldDirectories,
+    private readonly keeper: ArchiveKeeper,
   ) {}
 
-  /**
-   * Goes on where the manifests on the disk say.
-   * @throws DamagedCapture when one of them cannot be read
-   */
-  static async open(archive: string, envelope: Envelope, hold: HoldDirectories): Promise<StreamWriter> {
-    const writer = new StreamWriter(archive, envelope, hold)
+  /** Goes on where the manifests on the disk say. */
+  static async open(archive: string, envelope: Envelope, keeper: ArchiveKeeper): Promise<StreamWriter> {
+    const writer = new StreamWriter(archive, envelope, keeper)
     const { source, stream } = envelope
     const missing = new Set(tracks)
     // The last hour of a track says all that is needed of those before it.
-    for (const directory of (await directoriesOf(archive, source, stream)).reverse()) {
+    const directories = await keeper.insist(() => directoriesOf(archive, source, stream))
+    for (const directory of directories.reverse()) {
       const hour = await writer.openHour(directory)
       if (hour === undefined) continue
       for (const track of missing) {
@@ -158,8 +161,10 @@ export class StreamWriter {
   /** The capture of an hour as it lies on the disk, safe from retention from now on; undefined: there is none. */
   private async openHour(directory: string) {
     if (!existsSync(directory)) return undefined
-    await this.hold([...this.directories, directory])
-    const found = await findArchivedCapture(directory)
+    const found = await this.keeper.insist(async () => {
+      await this.keeper.hold([...this.directories, directory])
+      return findArchivedCapture(directory)
+    })
     return found && { manifest: found.manifest, writer: new HourWriter(directory, found.manifest) }
   }
 

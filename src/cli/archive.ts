@@ -1,6 +1,7 @@
 import { realpath } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { type ArchivedCapture, readArchivedCapture, readCatalog } from '../archive/catalog.js'
+import { readAside } from '../archive/damage.js'
 import { addKeep, readKeeps, reasonsFor } from '../archive/keeps.js'
 import { Lease } from '../archive/lease.js'
 import { verifyCapture } from '../archive/verify.js'
@@ -48,7 +49,8 @@ interface Output {
 
 async function list(directory: string, { json }: Output): Promise<void> {
   const archive = await real(directory)
-  const { captures, problems } = await readCatalog(archive)
+  const { captures, problems: unusable } = await readCatalog(archive)
+  const problems = [...unusable, ...(await damaged(archive))]
   const keeps = await readKeeps(archive)
   const entries = captures.map((capture) =>
     entryOf(capture, reasonsFor(keeps, { ...capture, source: capture.manifest.source })),
@@ -119,7 +121,7 @@ async function verify(directory: string, { json }: Output): Promise<void> {
     archive,
     captures.map((capture) => capture.directory),
   )
-  const found = [...problems]
+  const found = [...problems, ...(await damaged(archive))]
   try {
     for (const capture of captures) {
       found.push(...(await verifyCapture(capture)))
@@ -132,6 +134,14 @@ async function verify(directory: string, { json }: Output): Promise<void> {
   else if (found.length === 0) process.stdout.write(`${captures.length} captures, all as their manifests say\n`)
   else process.stdout.write(`${found.join('\n')}\n`)
   if (found.length > 0) process.exitCode = ExitCode.partial
+}
+
+/** What the archiver has put aside, a sentence each. */
+async function damaged(archive: string): Promise<string[]> {
+  const aside = await readAside(archive)
+  return aside.map(
+    ({ directory, reason }) => `${directory} was put aside: ${reason}; use what can be used of it, then remove it`,
+  )
 }
 
 interface KeepFlags {

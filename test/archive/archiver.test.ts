@@ -3,23 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { closeSync, constants, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startArchiver, until } from '../support/archiver.js'
-
-/** A message of perf's text, of the run of a source that begins at noon. */
-export const perfMessage = (source: string, position: number) => ({
-  ...({
-    source,
-    service: 's',
-    host: 'h',
-    stream: '1795435200000-abc',
-    track: 'perf',
-    tracks: 'perf',
-    position,
-  } as const),
-  ...{ clockMonotonicNs: '0', clockWallNs: '1795435200000000000' },
-})
-
-const record = Buffer.from('svc 1/1 [000] 5.000000000: 1 cpu-clock:\n\n')
+import { perfMessage, record, startArchiver, until } from '../support/archiver.js'
 
 describe('an archiver', () => {
   let archive: string

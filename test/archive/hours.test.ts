@@ -16,7 +16,7 @@ import { searchCapture } from '../../src/pipeline/search/capture.js'
 import { packageRoot } from '../../src/stack/paths.js'
 import type { Envelope, Track } from '../../src/transport/envelope.js'
 import { tracks } from '../../src/transport/topics.js'
-import { holdNothing } from '../support/archive.js'
+import { noKeeper } from '../support/archive.js'
 import { computedRows, withoutLag } from '../support/storedRows.js'
 
 const capture = join(packageRoot(), 'test/captures/stw-netpoll')
@@ -53,7 +53,7 @@ describe('a run in the archive', () => {
   /** Archives the capture message by message, forgetting everything and starting again after every `restartEvery` messages of a track. */
   async function fill(restartEvery: number, skipBytes = 0) {
     const head = await envelope()
-    let run = await ArchivedRun.open(archive, { ...head, track: 'perf', position: 0 }, 0, holdNothing)
+    let run = await ArchivedRun.open(archive, { ...head, track: 'perf', position: 0 }, 0, noKeeper)
     for (const track of tracks) {
       const cutter = cutterFor(track, 30_000)
       const pieces = [...cutter.push(original[track]), ...cutter.end()]
@@ -68,7 +68,7 @@ describe('a run in the archive', () => {
         await run.flush()
         // What had been read and waits for the rest of its generation comes again.
         if (run.neededFrom(track) === undefined)
-          run = await ArchivedRun.open(archive, { ...head, track, position }, 0, holdNothing)
+          run = await ArchivedRun.open(archive, { ...head, track, position }, 0, noKeeper)
       }
       const message = { offset: offset + 1n, key: '', headers: {}, value: new Uint8Array(0) }
       await run.accept({ ...head, track, position: original[track].length, end: true }, message, 3)

@@ -7,9 +7,9 @@ import { readTrack } from '../../src/archive/trackReader.js'
 import { verifyCapture } from '../../src/archive/verify.js'
 import { ArchivedRun } from '../../src/pipeline/archive/archivedRun.js'
 import type { Envelope } from '../../src/transport/envelope.js'
-import { holdNothing } from '../support/archive.js'
+import { noKeeper } from '../support/archive.js'
 
-const messages = 4000
+const messages = 1000
 const source = 'host/service/1/2026'
 const stream = '00000000000001-abc'
 
@@ -24,7 +24,7 @@ describe('when the bytes of a track were shipped', () => {
       ...{ schema: '1', source, service: 's', host: 'h', stream, track: 'perf', tracks: 'perf', position: 0 },
       ...{ clockMonotonicNs: '0', clockWallNs: '1795440000000000000' },
     }
-    let run = await ArchivedRun.open(archive, envelope, 0, holdNothing)
+    let run = await ArchivedRun.open(archive, envelope, 0, noKeeper)
     let largest = 0
     for (let i = 0, position = 0; i < messages; i++) {
       const value = Buffer.from(`svc 1/1 [000] ${100 + Math.floor(i / 4)}.${i % 4}00000000: 1 cpu-clock:\n\n`)
@@ -35,7 +35,7 @@ describe('when the bytes of a track were shipped', () => {
       await run.flush()
       for (const { directory } of await capturesOf(archive, source, stream))
         largest = Math.max(largest, statSync(join(directory, 'manifest.json')).size)
-      if (i === messages / 2 - 1) run = await ArchivedRun.open(archive, envelope, 0, holdNothing)
+      if (i === messages / 2 - 1) run = await ArchivedRun.open(archive, envelope, 0, noKeeper)
     }
     return largest
   }

@@ -1,14 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
+import type { ArchiveKeeper } from '../../src/archive/streamWriter.js'
 import { readCapture } from '../../src/capture/directory.js'
 import { ArchivedRun } from '../../src/pipeline/archive/archivedRun.js'
 import { cutterFor } from '../../src/pipeline/cutter.js'
 import type { Envelope } from '../../src/transport/envelope.js'
 import { tracks } from '../../src/transport/topics.js'
 
-/** For a run in an archive that nobody deletes from. */
-export const holdNothing = () => Promise.resolve()
+/** Of an archive that nobody deletes from and whose disk does not fail. */
+export const noKeeper: ArchiveKeeper = { hold: () => Promise.resolve(), insist: (attempt) => attempt() }
 
 /**
  * Puts a capture (go.trace, perf.script.gz) into an archive as a run of the source, the way the archiver does it with messages from Kafka:
@@ -32,7 +33,7 @@ export async function archiveCapture(capture: string, archive: string, source: s
     perfClock: 'CLOCK_MONOTONIC',
   }
   const shippedAtMs = Number(BigInt(manifest.clock!.wallNs) / 1_000_000n)
-  const run = await ArchivedRun.open(archive, { ...envelope, track: 'perf', position: 0 }, 0, holdNothing)
+  const run = await ArchivedRun.open(archive, { ...envelope, track: 'perf', position: 0 }, 0, noKeeper)
   for (const track of tracks) {
     const cutter = cutterFor(track, 500_000)
     let offset = 0n

@@ -7,10 +7,26 @@ import type { ConsumeOptions, Consumer, InMessage, TopicOffset, Transport } from
 
 const topics = topicNames('')
 
-/** An archiver that gets its messages from a test, of one partition. */
-export async function startArchiver(archive: string, options: Partial<ArchiverOptions> = {}) {
+/** A message of perf's text, of the run of a source that begins at noon. */
+export const perfMessage = (source: string, position: number) => ({
+  ...({
+    source,
+    service: 's',
+    host: 'h',
+    stream: '1795435200000-abc',
+    track: 'perf',
+    tracks: 'perf',
+    position,
+  } as const),
+  ...{ clockMonotonicNs: '0', clockWallNs: '1795435200000000000' },
+})
+
+export const record = Buffer.from('svc 1/1 [000] 5.000000000: 1 cpu-clock:\n\n')
+
+/** An archiver that gets its messages from a test, of one partition; `firstOffset`: of the first message. */
+export async function startArchiver(archive: string, options: Partial<ArchiverOptions> = {}, firstOffset = 0n) {
   let consuming: ConsumeOptions
-  let offset = 0n
+  let offset = firstOffset
   const committed: TopicOffset[] = []
   const lines: { msg: string; reason?: string }[] = []
   const giveUp = new AbortController()

@@ -1,4 +1,4 @@
-import { type Arrival, type HoldDirectories, StreamWriter } from '../../archive/streamWriter.js'
+import { type ArchiveKeeper, type Arrival, StreamWriter } from '../../archive/streamWriter.js'
 import type { TrackState } from '../../archive/hourWriter.js'
 import type { Envelope, Track } from '../../transport/envelope.js'
 import { tracks } from '../../transport/topics.js'
@@ -22,17 +22,8 @@ export class ArchivedRun {
     this.lastSeenMs = nowMs
   }
 
-  /**
-   * Goes on where the archive says.
-   * @throws DamagedCapture when one of its captures cannot be read
-   */
-  static async open(
-    archive: string,
-    envelope: Envelope,
-    nowMs: number,
-    hold: HoldDirectories,
-  ): Promise<ArchivedRun> {
-    const run = new ArchivedRun(await StreamWriter.open(archive, envelope, hold), nowMs)
+  static async open(archive: string, envelope: Envelope, nowMs: number, keeper: ArchiveKeeper): Promise<ArchivedRun> {
+    const run = new ArchivedRun(await StreamWriter.open(archive, envelope, keeper), nowMs)
     for (const track of tracks) {
       const reached = run.writer.reached(track)
       if (reached !== undefined) run.intakes[track] = new TrackIntake(track, resumeOf(reached))

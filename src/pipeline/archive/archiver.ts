@@ -1,5 +1,6 @@
 import { Retention, type RetentionLimits } from '../../archive/retention.js'
 import { Lease } from '../../archive/lease.js'
+import type { ArchiveKeeper } from '../../archive/streamWriter.js'
 import { decodeEnvelope, type Envelope, type Track } from '../../transport/envelope.js'
 import { maxValueBytes, type Topics, tracks } from '../../transport/topics.js'
 import type { Consumer, InMessage, Transport } from '../../transport/transport.js'
@@ -7,8 +8,9 @@ import { runKey } from '../checkpoint.js'
 import type { Log } from '../log.js'
 import { monotonicMs } from '../monotonic.js'
 import { Mutex } from '../mutex.js'
-import { retryForever, unlessAborted } from '../../retry.js'
+import { unlessAborted } from '../../retry.js'
 import { ArchivedRun } from './archivedRun.js'
+import { PatientDisk } from './patientDisk.js'
 import { whileAlive } from '../whileAlive.js'
 
 export interface ArchiverOptions {
@@ -41,6 +43,8 @@ export const newArchiveCounts = () => ({
   lostBytes: 0,
   flushes: 0,
   failedWrites: 0,
+  damagedCaptures: 0,
+  failedRuns: 0,
   deletedCaptures: 0,
   deletedBytes: 0,
 })
@@ -70,9 +74,14 @@ export class Archiver {
   private readonly retention: Retention
   /** The round of retention that is under way. */
   private retaining: Promise<void> | undefined
-  private writesFail = false
+  private readonly disk: PatientDisk
+  private readonly keeper: ArchiveKeeper = {
+    hold: (directories) => this.lease!.add(directories),
+    insist: (attempt) => this.disk.useDamaged(attempt, () => undefined),
+  }
 
   constructor(private readonly options: ArchiverOptions) {
+    this.disk = new PatientDisk(options, this.counts)
     this.retention = new Retention(options.archive, options.retention)
   }
 
@@ -145,15 +154,12 @@ export class Archiver {
       if (quiet !== undefined) quiet.lastSeenMs = nowMs
       return
     }
-    const run = runs.get(key) ?? (await this.trying(() => this.open(envelope, nowMs)))
-    runs.set(key, run)
-    run.lastSeenMs = nowMs
-    await run.accept(envelope, message, number)
-  }
-
-  private open(envelope: Envelope, nowMs: number): Promise<ArchivedRun> {
-    const hold = (directories: readonly string[]) => this.lease!.add(directories)
-    return ArchivedRun.open(this.options.archive, envelope, nowMs, hold)
+    await this.unlessFailed(runs, key, async () => {
+      const run = runs.get(key) ?? (await ArchivedRun.open(options.archive, envelope, nowMs, this.keeper))
+      runs.set(key, run)
+      run.lastSeenMs = nowMs
+      await run.accept(envelope, message, number)
+    })
   }
 
   private async tick(): Promise<void> {
@@ -183,7 +189,7 @@ export class Archiver {
   notReady(): string[] {
     const reasons: string[] = []
     if (this.partitionCount === 0) reasons.push('Kafka has given it no partition')
-    if (this.writesFail) reasons.push(`it cannot write to ${this.options.archive}`)
+    if (this.disk.fails) reasons.push(`it cannot write to ${this.options.archive}`)
     return reasons
   }
 
@@ -195,13 +201,18 @@ export class Archiver {
 
   private async flush(): Promise<void> {
     const { assignment, partitions } = this
-    const runs = [...partitions.values()].flatMap((partition) => [...partition.runs.values()])
-    await this.trying(() => this.lease!.hold(runs.flatMap(({ directories }) => directories)))
-    for (const run of runs) {
+    const all = [...partitions.values()].flatMap(({ runs }) => [...runs].map(([key, run]) => ({ runs, key, run })))
+    await this.disk.use(() => this.lease!.hold(all.flatMap(({ run: { directories } }) => directories)))
+    for (const { runs, key, run } of all) {
       // Whoever has the partition now writes the same files.
       if (assignment !== this.assignment) return
       const { directories } = run
-      await this.trying(() => run.flush())
+      await this.unlessFailed(runs, key, () =>
+        this.disk.useDamaged(
+          () => run.flush(),
+          (directory) => run.beginAgain(directory),
+        ),
+      )
       for (const directory of directories) this.retention.index.noteChange(directory)
       this.countOrder(run)
     }
@@ -260,17 +271,21 @@ export class Archiver {
     }
   }
 
-  /** A disk that is full or away is waited for; meanwhile nothing is consumed. */
-  private async trying<T>(attempt: () => Promise<T>): Promise<T> {
-    const { log, signal, archive } = this.options
-    const onRetry = (error: Error, waitMs: number) => {
-      this.counts.failedWrites++
-      this.writesFail = true
-      log.error({ reason: error.message }, `cannot write to ${archive}; trying again in ${waitMs} ms`)
+  /** Whatever nobody has thought of costs the run that it meets what it has not written yet, and no other run. */
+  private async unlessFailed(runs: Map<string, ArchivedRun>, key: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (this.options.signal.aborted) throw error
+      const lostBytes = runs.get(key)?.pendingBytes ?? 0
+      runs.delete(key)
+      this.counts.failedRuns++
+      const reason = (error as Error).stack
+      this.options.log.error(
+        { run: key, lostBytes, reason },
+        'a run cannot be archived; it is begun again with what comes next',
+      )
     }
-    const result = await retryForever({ onRetry, signal }, attempt)
-    this.writesFail = false
-    return result
   }
 }
 

@@ -26,6 +26,16 @@ export function archiverMetrics(
     counter('archiver_failed_writes_total', 'Writes that the disk refused and that were tried again', () => {
       return counts.failedWrites
     }),
+    counter(
+      'archiver_damaged_captures_total',
+      'Captures that could not be gone on with and were put aside',
+      () => counts.damagedCaptures,
+    ),
+    counter(
+      'archiver_failed_runs_total',
+      'Times a run was begun again because what had come of it could not be archived',
+      () => counts.failedRuns,
+    ),
     counter('archiver_deleted_captures_total', 'Captures deleted because of age or size', () => counts.deletedCaptures),
     counter('archiver_deleted_bytes_total', 'Bytes of these', () => counts.deletedBytes),
     gauge('archiver_pending_bytes', 'Bytes read that are not on the disk yet', () => archiver.pendingBytes),
