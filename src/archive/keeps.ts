@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { makeDirectory, replaceFile } from './durable.js'
 import { keepDirectory } from './layout.js'
+import { withArchiveLock } from './lease.js'
 
-const decimalNs = z.string().regex(/^\d+$/)
+const decimalNs = z.string().regex(/^\d{1,20}$/)
 
 /** A window of raw data that retention leaves alone. */
 const Keep = z.strictObject({
@@ -17,27 +18,80 @@ const Keep = z.strictObject({
 })
 export type Keep = z.infer<typeof Keep>
 
-/** Writes it down. One with the same begin, source and reason is replaced: it was the same, as far as it had gone. */
-export async function addKeep(archive: string, keep: Keep): Promise<void> {
-  const directory = join(archive, keepDirectory)
-  await makeDirectory(directory)
-  const checked = Keep.parse(keep)
-  const identity = JSON.stringify([checked.source, checked.fromNs, checked.reason])
-  const name = `${createHash('sha256').update(identity).digest('hex').slice(0, 32)}.json`
-  await replaceFile(join(directory, name), `${JSON.stringify(checked)}\n`)
+/** A keep as it lies in the archive. */
+export interface StoredKeep {
+  /** Name of its file, without the ending. */
+  readonly id: string
+  /** When it was last written, ms since the epoch. */
+  readonly keptMs: number
+  /** Undefined: it cannot be read. */
+  readonly keep: Keep | undefined
+  /** Why it cannot be read. */
+  readonly problem?: string
+  /** Whose data it keeps, as `whoOf` says, and of which time at most, ns since the epoch. */
+  readonly who: string
+  readonly fromNs: bigint | undefined
+  readonly toNs: bigint | undefined
 }
 
-/** @throws Error when one cannot be read: then nothing may be deleted. */
-export async function readKeeps(archive: string): Promise<Keep[]> {
-  const directory = join(archive, keepDirectory)
-  const names = await readdir(directory).catch((error: unknown) => {
+const everybody = 'all'
+const ending = '.json'
+
+/**
+ * Writes it down, and says under which id. One with the same begin, source and reason is replaced: it was the same, as far as it had gone. Nothing is
+ * deleted meanwhile, so what is there when this begins is kept.
+ */
+export async function addKeep(archive: string, keep: Keep): Promise<string> {
+  await makeDirectory(join(archive, keepDirectory))
+  const checked = Keep.parse(keep)
+  const id = idOf(checked)
+  await withArchiveLock(archive, () => replaceFile(keepPath(archive, id), `${JSON.stringify(checked)}\n`))
+  return id
+}
+
+/** @returns false when there is none. */
+export async function removeKeep(archive: string, id: string): Promise<boolean> {
+  const known = await keepIds(archive)
+  if (!known.includes(id)) return false
+  await withArchiveLock(archive, () => rm(keepPath(archive, id), { force: true }))
+  return true
+}
+
+/** All of them, in the order of ids. @throws Error when they cannot be listed: then nothing may be deleted. */
+export async function readKeeps(archive: string): Promise<StoredKeep[]> {
+  const keeps: StoredKeep[] = []
+  // One after the other: there may be more than a process may have open.
+  for (const id of await keepIds(archive)) keeps.push(...((await readKeep(archive, id)) ?? []))
+  return keeps
+}
+
+export async function keepIds(archive: string): Promise<string[]> {
+  const names = await readdir(join(archive, keepDirectory)).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error
   })
-  const files = names.filter((name) => name.endsWith('.json') && !name.startsWith('.')).sort()
-  return Promise.all(
-    files.map(async (name) => Keep.parse(JSON.parse(await readFile(join(directory, name), 'utf8')) as unknown)),
-  )
+  const files = names.filter((name) => name.endsWith(ending) && !name.startsWith('.'))
+  return files.map((name) => name.slice(0, -ending.length)).sort()
+}
+
+/** None when it is not there any more. One that cannot be read is taken to keep all that its name does not rule out. */
+export async function readKeep(archive: string, id: string): Promise<[StoredKeep] | undefined> {
+  const path = keepPath(archive, id)
+  let keptMs = Date.now()
+  try {
+    keptMs = (await stat(path)).mtimeMs
+    const keep = Keep.parse(JSON.parse(await readFile(path, 'utf8')))
+    return [{ id, keptMs, keep, who: whoOf(keep.source), fromNs: BigInt(keep.fromNs), toNs: BigInt(keep.toNs) }]
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    const [, begin, who = everybody] = /^(\d{1,20})-([0-9a-f]{16}|all)-[0-9a-f]{16}$/.exec(id) ?? []
+    const fromNs = begin === undefined ? undefined : BigInt(begin)
+    return [{ id, keptMs, keep: undefined, problem: (error as Error).message, who, fromNs, toNs: undefined }]
+  }
+}
+
+export function keepPath(archive: string, id: string): string {
+  return join(archive, keepDirectory, id + ending)
 }
 
 interface Dated {
@@ -46,13 +100,29 @@ interface Dated {
   readonly toNs: bigint | undefined
 }
 
-/** Why a capture is kept; none: nobody asked for it. What cannot be dated may be what a keep means. */
-export function reasonsFor(keeps: readonly Keep[], { source, fromNs, toNs }: Dated): string[] {
-  const meant = keeps.filter(
-    (keep) =>
-      (keep.source === undefined || keep.source === source) &&
-      (fromNs === undefined || BigInt(keep.toNs) >= fromNs) &&
-      (toNs === undefined || BigInt(keep.fromNs) <= toNs),
-  )
-  return meant.map(({ reason }) => reason)
+/** Why a capture is kept; none: nobody asked for it. */
+export function reasonsFor(keeps: readonly StoredKeep[], capture: Dated): string[] {
+  return keeps
+    .filter((keep) => [everybody, whoOf(capture.source)].includes(keep.who) && touches(keep, capture))
+    .map(({ id, keep }) => keep?.reason ?? `the keep ${id}, which cannot be read`)
+}
+
+/** What cannot be dated may be what a keep means. */
+export function touches(keep: Pick<StoredKeep, 'fromNs' | 'toNs'>, { fromNs, toNs }: Omit<Dated, 'source'>): boolean {
+  const endsBefore = keep.toNs !== undefined && fromNs !== undefined && keep.toNs < fromNs
+  const beginsAfter = keep.fromNs !== undefined && toNs !== undefined && keep.fromNs > toNs
+  return !endsBefore && !beginsAfter
+}
+
+/** Whose data, in the name of a keep: told without reading it. */
+export function whoOf(source: string | undefined): string {
+  return source === undefined ? everybody : shortHash(source)
+}
+
+function idOf({ source, fromNs, reason }: Keep): string {
+  return `${fromNs}-${whoOf(source)}-${shortHash(JSON.stringify([source, fromNs, reason]))}`
+}
+
+function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { open, readdir, readFile, rm, stat, utimes } from 'node:fs/promises'
+import { lstat, readdir, readFile, readlink, rm, stat, symlink, utimes } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -81,33 +81,71 @@ function holds({ host, pid, startTicks }: z.infer<typeof Holder>, isFresh: boole
   return stillRuns(pid, startTicks)
 }
 
-/** Longest time that anybody has the lock: it covers a look at the leases and a rename. */
+/** Longest time that anybody of another host has the lock: it covers a look at the leases and the keeps, and a rename. */
 const lockMs = 30_000
+const pauseMs = 5
 
 /** Runs `task` while no other process does the same with this archive. */
 export async function withArchiveLock<T>(archive: string, task: () => Promise<T>): Promise<T> {
   const path = join(archive, leaseDirectory, 'lock')
   await makeDirectory(join(archive, leaseDirectory))
-  for (;;) {
-    try {
-      const file = await open(path, 'wx')
-      await file.writeFile(JSON.stringify(self()))
-      await file.close()
-      break
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    }
-    const info = await stat(path).catch(() => undefined)
-    const holder = Holder.safeParse(await readJson(path)).data
-    const isFresh = info !== undefined && Date.now() - info.mtimeMs < lockMs
-    const isHeld = holder === undefined ? isFresh : holds(holder, isFresh)
-    if (info !== undefined && !isHeld) await rm(path, { force: true })
-    await sleep(5)
+  const text = lockText()
+  while (!(await isLinked(text, path))) {
+    await removeDead(path)
+    await sleep(pauseMs)
   }
   try {
     return await task()
   } finally {
-    await rm(path, { force: true })
+    // Whoever took this process for dead has another one in its place.
+    if ((await lockOf(path))?.text === text) await rm(path, { force: true })
+  }
+}
+
+/** Names its holder, and no other one has the same. */
+function lockText(): string {
+  const { host, pid, startTicks } = self()
+  return `${pid}.${startTicks}.${randomBytes(6).toString('hex')}@${host}`
+}
+
+/**
+ * Makes a lock, with what it says, in one step. A link to nowhere needs no room on the disk: a full one has to be locked to be emptied.
+ * @returns false when there is one already
+ */
+async function isLinked(text: string, path: string): Promise<boolean> {
+  try {
+    await symlink(text, path)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    return false
+  }
+}
+
+/** Undefined: nobody has it. A file of any other kind has no text. */
+async function lockOf(path: string): Promise<{ text: string; isDead: boolean } | undefined> {
+  const info = await lstat(path).catch(() => undefined)
+  if (info === undefined) return undefined
+  const text = await readlink(path).catch(() => '')
+  const isFresh = Date.now() - info.mtimeMs < lockMs
+  const [, pid, startTicks, host] = /^(\d+)\.(\d+)\.[0-9a-f]+@(.*)$/.exec(text) ?? []
+  const isHeld =
+    host === undefined ? isFresh : holds({ host, pid: Number(pid), startTicks: Number(startTicks) }, isFresh)
+  return { text, isDead: !isHeld }
+}
+
+/** Removes a lock whose holder has died. One process does that at a time, and looks again when it is its turn: by then the lock may be another's. */
+async function removeDead(path: string): Promise<void> {
+  if ((await lockOf(path))?.isDead !== true) return
+  const breaking = `${path}.breaking`
+  if (!(await isLinked(lockText(), breaking))) {
+    if ((await lockOf(breaking))?.isDead === true) await rm(breaking, { force: true })
+    return
+  }
+  try {
+    if ((await lockOf(path))?.isDead === true) await rm(path, { force: true })
+  } finally {
+    await rm(breaking, { force: true })
   }
 }
 

@@ -2,7 +2,7 @@ import { readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import { CaptureIndex, type IndexedCapture } from './captureIndex.js'
 import { makeDirectory, syncDirectory } from './durable.js'
-import { readKeeps, reasonsFor } from './keeps.js'
+import { KeepIndex } from './keepIndex.js'
 import { trashDirectory } from './layout.js'
 import { leasedDirectories, withArchiveLock } from './lease.js'
 
@@ -11,6 +11,8 @@ export interface RetentionLimits {
   readonly maxAgeMs: number | undefined
   /** While all files together are larger, the oldest capture goes; undefined: size does not matter. */
   readonly maxBytes: number | undefined
+  /** A keep that was last written so long ago keeps nothing any more, and is removed; undefined: it stays until somebody removes it. */
+  readonly keepForMs: number | undefined
 }
 
 export interface RetentionResult {
@@ -18,6 +20,8 @@ export interface RetentionResult {
   readonly deletedBytes: number
   /** What is still above the limit of size because it is kept or being read. */
   readonly aboveBytes: number
+  /** Why something that should have been deleted is still there, a sentence each. */
+  readonly problems: readonly string[]
 }
 
 /**
@@ -26,43 +30,65 @@ export interface RetentionResult {
  */
 export class Retention {
   readonly index: CaptureIndex
+  readonly keeps: KeepIndex
 
   constructor(
     private readonly archive: string,
     private readonly limits: RetentionLimits,
   ) {
     this.index = new CaptureIndex(archive)
+    this.keeps = new KeepIndex(archive)
   }
 
   async apply(nowMs = Date.now()): Promise<RetentionResult> {
     const { maxAgeMs, maxBytes } = this.limits
     await this.emptyTrash()
     const captures = await this.index.refresh()
-    const keeps = await readKeeps(this.archive)
+    this.keeps.forgetUnreadable()
+    await this.keeps.refresh()
+    await this.removeOldKeeps(nowMs)
     const oldestFirst = captures.sort((a, b) => endMs(a) - endMs(b))
     const deleted: string[] = []
+    const problems: string[] = []
     let totalBytes = captures.reduce((sum, { bytes }) => sum + bytes, 0)
     const beforeBytes = totalBytes
     for (const capture of oldestFirst) {
       const isTooOld = maxAgeMs !== undefined && endMs(capture) < nowMs - maxAgeMs
       const isTooMuch = maxBytes !== undefined && totalBytes > maxBytes
-      if (!isTooOld && !isTooMuch) continue
-      if (reasonsFor(keeps, capture).length > 0 || !(await this.putAway(capture))) continue
+      if ((!isTooOld && !isTooMuch) || this.keeps.isKept(capture)) continue
+      try {
+        if (!(await this.putAway(capture))) continue
+      } catch (error) {
+        problems.push((error as Error).message)
+        continue
+      }
       totalBytes -= capture.bytes
       deleted.push(capture.directory)
     }
     await this.emptyTrash()
     const aboveBytes = maxBytes === undefined ? 0 : Math.max(0, totalBytes - maxBytes)
-    return { deleted, deletedBytes: beforeBytes - totalBytes, aboveBytes }
+    return { deleted, deletedBytes: beforeBytes - totalBytes, aboveBytes, problems }
   }
 
-  /** Takes a capture out of the archive in one step, unless somebody holds it or has written to it meanwhile. */
+  private async removeOldKeeps(nowMs: number): Promise<void> {
+    const { keepForMs } = this.limits
+    const old = keepForMs === undefined ? [] : this.keeps.writtenBefore(nowMs - keepForMs)
+    if (old.length === 0) return
+    await withArchiveLock(this.archive, async () => {
+      for (const each of old) await this.keeps.remove(each)
+    })
+    await this.keeps.refresh()
+  }
+
+  /** Takes a capture out of the archive in one step, unless somebody holds it, has written to it or has kept it meanwhile. */
   private async putAway(capture: IndexedCapture): Promise<boolean> {
     const { archive } = this
     const { directory } = capture
     const trash = join(archive, trashDirectory)
     await makeDirectory(trash)
     return withArchiveLock(archive, async () => {
+      await this.keeps.refresh()
+      if (this.keeps.isKept(capture)) return false
       if ((await leasedDirectories(archive)).has(relative(archive, directory))) return false
       if (!(await this.index.isCurrent(capture))) return false
       await rename(directory, join(trash, `${basename(dirname(directory))}~${basename(directory)}`.slice(-250)))

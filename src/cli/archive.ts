@@ -1,15 +1,14 @@
-import { realpath } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { type ArchivedCapture, readArchivedCapture, readCatalog } from '../archive/catalog.js'
 import { readAside } from '../archive/damage.js'
-import { addKeep, readKeeps, reasonsFor } from '../archive/keeps.js'
+import { readKeeps, reasonsFor } from '../archive/keeps.js'
 import { Lease } from '../archive/lease.js'
 import { verifyCapture } from '../archive/verify.js'
-import { ExitCode, UserError } from '../errors.js'
+import { ExitCode } from '../errors.js'
 import { tracks } from '../transport/topics.js'
 import { formatCount } from '../findings/units.js'
 import { formatBytes, formatWallNs } from './archiveText.js'
-import { parseWallTime } from './selection.js'
+import { realArchive, registerKeeps } from './archiveKeeps.js'
 
 /** `dualtrace archive`: what the archive holds, and whether it is whole. */
 export default function register(program: Command): void {
@@ -32,15 +31,7 @@ export default function register(program: Command): void {
     .argument('<archive>', 'archive directory')
     .option('--json', 'print JSON')
     .action(verify)
-  archive
-    .command('keep')
-    .description('Keep a window of raw data safe from retention.')
-    .argument('<archive>', 'archive directory')
-    .requiredOption('--since <time>', 'begin: ISO time or ns since the epoch')
-    .requiredOption('--until <time>', 'end')
-    .option('--source <name>', 'of this source (default: of all)')
-    .option('--reason <text>', 'why', 'kept by hand')
-    .action(keep)
+  registerKeeps(archive)
 }
 
 interface Output {
@@ -48,7 +39,7 @@ interface Output {
 }
 
 async function list(directory: string, { json }: Output): Promise<void> {
-  const archive = await real(directory)
+  const archive = await realArchive(directory)
   const { captures, problems: unusable } = await readCatalog(archive)
   const problems = [...unusable, ...(await damaged(archive))]
   const keeps = await readKeeps(archive)
@@ -115,7 +106,7 @@ async function show(directory: string, { json }: Output): Promise<void> {
 }
 
 async function verify(directory: string, { json }: Output): Promise<void> {
-  const archive = await real(directory)
+  const archive = await realArchive(directory)
   const { captures, problems } = await readCatalog(archive)
   const lease = await Lease.take(
     archive,
@@ -142,31 +133,6 @@ async function damaged(archive: string): Promise<string[]> {
   return aside.map(
     ({ directory, reason }) => `${directory} was put aside: ${reason}; use what can be used of it, then remove it`,
   )
-}
-
-interface KeepFlags {
-  readonly since: string
-  readonly until: string
-  readonly source?: string
-  readonly reason: string
-}
-
-async function keep(directory: string, { since, until, source, reason }: KeepFlags): Promise<void> {
-  const fromNs = parseWallTime('--since', since)
-  const toNs = parseWallTime('--until', until)
-  if (toNs < fromNs) throw new UserError('--until lies before --since')
-  const archive = await real(directory)
-  const who = source === undefined ? {} : { source }
-  await addKeep(archive, { ...who, fromNs: String(fromNs), toNs: String(toNs), reason })
-  process.stdout.write(`kept: ${source ?? 'every source'}, ${formatWallNs(fromNs)} to ${formatWallNs(toNs)}\n`)
-}
-
-async function real(directory: string): Promise<string> {
-  try {
-    return await realpath(directory)
-  } catch (error) {
-    throw new UserError(`there is no archive ${directory}: ${(error as Error).message}`)
-  }
 }
 
 function tell(problems: readonly string[]): void {

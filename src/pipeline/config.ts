@@ -198,6 +198,9 @@ export const ArchivePipeline = z.strictObject({
   maxSize: optional(size()).describe(
     'while all captures are larger, the oldest is deleted; absent: size does not matter',
   ),
+  keepFor: optional(duration())
+    .prefault('90d')
+    .describe('what an alert or a person keeps stays for so long after it was last kept; empty: until it is removed'),
   retentionEvery: duration().prefault('1m').describe('how often that is looked after'),
   status: Status,
 })

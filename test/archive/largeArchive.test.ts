@@ -63,7 +63,7 @@ describe('retention of an archive with 30 days of one process', () => {
   }
 
   it('reads every small manifest once, and then only what was written', async () => {
-    const retention = new Retention(archive, { maxAgeMs: undefined, maxBytes: 1e12 })
+    const retention = new Retention(archive, { maxAgeMs: undefined, maxBytes: 1e12, keepForMs: undefined })
     const first = await cost(() => retention.apply(noon))
     assert.equal(retention.index.manifestsRead, hours)
     assert.ok(first < hours * 4096, `${first} bytes were read`)
@@ -94,7 +94,7 @@ describe('retention of an archive with 30 days of one process', () => {
       writeManifest(directory, { ...names, archive: { stream: 's1', hour: '2026-11-23T12', ships: 'gotrace' } })
       return directory
     }
-    const retention = new Retention(archive, { maxAgeMs: undefined, maxBytes: undefined })
+    const retention = new Retention(archive, { maxAgeMs: undefined, maxBytes: undefined, keepForMs: undefined })
     const known = async () => (await retention.index.refresh()).map(({ directory }) => directory).sort()
     const before = await known()
     const brought = [bring('another'), bring('one-more')]

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { keepRaw } from '../../src/alerts/keepRaw.js'
 import { gcPauseRule } from '../../src/alerts/rules/gcPause.js'
 import { addKeep, readKeeps } from '../../src/archive/keeps.js'
-import { captureDirectory, hourOf, sourceDirectory } from '../../src/archive/layout.js'
+import { captureDirectory, sourceDirectory } from '../../src/archive/layout.js'
 import { Lease } from '../../src/archive/lease.js'
 import { Retention } from '../../src/archive/retention.js'
+import { writeCapture } from '../support/writtenCapture.js'
 
 const hourMs = 3_600_000
 const noon = Date.UTC(2026, 10, 23, 12)
@@ -19,43 +20,15 @@ describe('retention of the archive', () => {
   beforeEach(() => (archive = mkdtempSync(join(tmpdir(), 'dualtrace-retention-'))))
   afterEach(() => rmSync(archive, { recursive: true, force: true }))
 
-  /** A capture of 1000 bytes with the data of one hour. */
-  function addCapture(source: string, hoursAgo: number): string {
-    const fromNs = BigInt(noon - hoursAgo * hourMs) * 1_000_000n
-    const hour = hourOf(fromNs)
-    const directory = captureDirectory(archive, { source, stream: 's1', hour })
-    mkdirSync(directory, { recursive: true })
-    writeFileSync(join(directory, 'go.trace.gz'), Buffer.alloc(1000))
-    const gotrace = {
-      file: 'go.trace.gz',
-      bytes: 1000,
-      sha256: '0'.repeat(64),
-      prefixBytes: 0,
-      fromPosition: 0,
-      reached: { offset: '1', streamPosition: 0, fedPosition: 0, skipping: false, gapBytes: 0, wantsHeader: false },
-      partition: 0,
-      firstOffset: '0',
-      gaps: [],
-      shipments: [],
-      fromNs: String(fromNs),
-      toNs: String(fromNs + BigInt(hourMs - 1) * 1_000_000n),
-      originNs: '0',
-      withinRecord: false,
-      ended: false,
-    }
-    const names = { schemaVersion: 1, source, service: 's', host: 'h', pid: 1, gotrace: { file: 'go.trace.gz' } }
-    const manifest = { ...names, archive: { stream: 's1', hour, ships: 'gotrace', gotrace } }
-    writeFileSync(join(directory, 'manifest.json'), JSON.stringify(manifest))
-    return directory
-  }
+  const addCapture = (source: string, hoursAgo: number) => writeCapture(archive, source, noon - hoursAgo * hourMs)
 
   const retain = (maxAgeMs: number | undefined, maxBytes?: number) =>
-    new Retention(archive, { maxAgeMs, maxBytes }).apply(noon)
+    new Retention(archive, { maxAgeMs, maxBytes, keepForMs: undefined }).apply(noon)
 
   it('deletes what is older than the limit of age, and the directory of a source that has nothing left', async () => {
     const old = addCapture('a', 10)
     const young = addCapture('b', 2)
-    assert.deepEqual(await retain(5 * hourMs), { deleted: [old], deletedBytes: 1000, aboveBytes: 0 })
+    assert.deepEqual(await retain(5 * hourMs), { deleted: [old], deletedBytes: 1000, aboveBytes: 0, problems: [] })
     assert.deepEqual([existsSync(old), existsSync(join(archive, 'a')), existsSync(young)], [false, false, true])
   })
 
@@ -72,7 +45,7 @@ describe('retention of the archive', () => {
   it('leaves what is being read until the reader has released it, and says how much that is too much', async () => {
     const read = addCapture('a', 10)
     const lease = await Lease.take(archive, [read])
-    assert.deepEqual(await retain(hourMs, 0), { deleted: [], deletedBytes: 0, aboveBytes: 1000 })
+    assert.deepEqual(await retain(hourMs, 0), { deleted: [], deletedBytes: 0, aboveBytes: 1000, problems: [] })
     await lease.release()
     assert.deepEqual((await retain(hourMs)).deleted, [read])
   })
@@ -116,7 +89,8 @@ describe('an alert that fires', () => {
     await keepRaw(archive, [state, { ...state, rule: 'other', status: 'pending' }], ruleOf, noon + 60_000)
     const fromNs = `${noon - 300_000 - 30_000}000000`
     const toNs = `${noon + 60_000 + 30_000}000000`
-    assert.deepEqual(await readKeeps(archive), [{ ...labels, fromNs, toNs, reason: gcPauseRule.title }])
+    const keeps = (await readKeeps(archive)).map(({ keep }) => keep)
+    assert.deepEqual(keeps, [{ ...labels, fromNs, toNs, reason: gcPauseRule.title }])
     rmSync(archive, { recursive: true })
   })
 })

@@ -35,7 +35,8 @@ describe('docs/operations.md', () => {
       inputs: [newInputStatus('')],
     }
     const wire = { sentPackedBytes: 0, sentBytes: 0, receivedPackedBytes: 0, receivedBytes: 0 }
-    const archiver = { counts: newArchiveCounts(), pendingBytes: 0, partitionCount: 0, openRuns: 0 }
+    const gauges = { pendingBytes: 0, partitionCount: 0, openRuns: 0, aboveBytes: 0, unreadableKeeps: 0 }
+    const archiver = { counts: newArchiveCounts(), ...gauges }
     assert.deepEqual(
       operationsTable('| metric of a collector |').map((cells) => cells.slice(1, 4)),
       cellsOf(collectorMetrics(state, wire)),

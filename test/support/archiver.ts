@@ -51,7 +51,7 @@ export async function startArchiver(archive: string, options: Partial<ArchiverOp
     flushEveryMs: 100,
     maxPendingBytes: 1 << 25,
     idleMs: 3_600_000,
-    retention: { maxAgeMs: undefined, maxBytes: undefined },
+    retention: { maxAgeMs: undefined, maxBytes: undefined, keepForMs: undefined },
     retentionEveryMs: 100,
     signal: giveUp.signal,
     ...options,

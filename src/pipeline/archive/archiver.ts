@@ -1,4 +1,4 @@
-import { Retention, type RetentionLimits } from '../../archive/retention.js'
+import type { RetentionLimits } from '../../archive/retention.js'
 import { Lease } from '../../archive/lease.js'
 import type { ArchiveKeeper } from '../../archive/streamWriter.js'
 import { decodeEnvelope, type Envelope, type Track } from '../../transport/envelope.js'
@@ -11,6 +11,7 @@ import { Mutex } from '../mutex.js'
 import { unlessAborted } from '../../retry.js'
 import { ArchivedRun } from './archivedRun.js'
 import { PatientDisk } from './patientDisk.js'
+import { Retaining } from './retaining.js'
 import { whileAlive } from '../whileAlive.js'
 
 export interface ArchiverOptions {
@@ -47,6 +48,7 @@ export const newArchiveCounts = () => ({
   failedRuns: 0,
   deletedCaptures: 0,
   deletedBytes: 0,
+  failedRetentions: 0,
 })
 
 const tickMs = 500
@@ -70,10 +72,7 @@ export class Archiver {
   private ticker: NodeJS.Timeout | undefined
   private assignment = 0
   private flushedMs = monotonicMs()
-  private retainedMs = -Infinity
-  private readonly retention: Retention
-  /** The round of retention that is under way. */
-  private retaining: Promise<void> | undefined
+  private readonly retaining: Retaining
   private readonly disk: PatientDisk
   private readonly keeper: ArchiveKeeper = {
     hold: (directories) => this.lease!.add(directories),
@@ -82,7 +81,7 @@ export class Archiver {
 
   constructor(private readonly options: ArchiverOptions) {
     this.disk = new PatientDisk(options, this.counts)
-    this.retention = new Retention(options.archive, options.retention)
+    this.retaining = new Retaining(options, this.counts)
   }
 
   /** @param failed is told of what cannot be helped by trying again */
@@ -101,7 +100,7 @@ export class Archiver {
       },
     })
     this.ticker = setInterval(() => {
-      this.retainWhenDue()
+      this.retaining.whenDue()
       void this.mutex.run(() => this.tick()).catch(failed)
     }, tickMs)
   }
@@ -112,7 +111,7 @@ export class Archiver {
       await this.mutex.run(() => this.flush())
     } finally {
       await this.consumer?.stop()
-      await unlessAborted(this.options.signal, this.retaining ?? Promise.resolve()).catch(() => undefined)
+      await unlessAborted(this.options.signal, this.retaining.settled()).catch(() => undefined)
       await this.lease?.release()
     }
   }
@@ -185,6 +184,14 @@ export class Archiver {
     return runs
   }
 
+  get aboveBytes(): number {
+    return this.retaining.aboveBytes
+  }
+
+  get unreadableKeeps(): number {
+    return this.retaining.unreadableKeeps
+  }
+
   /** Why nothing is archived now, one sentence each. */
   notReady(): string[] {
     const reasons: string[] = []
@@ -213,7 +220,7 @@ export class Archiver {
           (directory) => run.beginAgain(directory),
         ),
       )
-      for (const directory of directories) this.retention.index.noteChange(directory)
+      for (const directory of directories) this.retaining.noteChange(directory)
       this.countOrder(run)
     }
     this.flushedMs = monotonicMs()
@@ -246,28 +253,6 @@ export class Archiver {
     for (const track of tracks) {
       const taken = run.takeCounts(track)
       for (const name of ['duplicates', 'late', 'gaps', 'lostBytes'] as const) this.counts[name] += taken?.[name] ?? 0
-    }
-  }
-
-  /** Beside everything else: it makes the room that a write may be waiting for. */
-  private retainWhenDue(): void {
-    const nowMs = monotonicMs()
-    if (this.retaining !== undefined || nowMs - this.retainedMs < this.options.retentionEveryMs) return
-    this.retainedMs = nowMs
-    this.retaining = this.retain().finally(() => (this.retaining = undefined))
-  }
-
-  private async retain(): Promise<void> {
-    const { log } = this.options
-    try {
-      const { deleted, deletedBytes, aboveBytes } = await this.retention.apply()
-      this.counts.deletedCaptures += deleted.length
-      this.counts.deletedBytes += deletedBytes
-      if (deleted.length > 0) log.info({ captures: deleted.length, bytes: deletedBytes }, 'deleted old captures')
-      if (aboveBytes > 0)
-        log.warn({ bytes: aboveBytes }, 'the archive is larger than it may be: the rest is kept or in use')
-    } catch (error) {
-      log.error({ reason: (error as Error).message }, 'old captures could not be deleted')
     }
   }
 

@@ -3,7 +3,10 @@ import type { Archiver } from './archiver.js'
 
 /** Everything an archiver shows on /metrics, by name. */
 export function archiverMetrics(
-  archiver: Pick<Archiver, 'counts' | 'pendingBytes' | 'partitionCount' | 'openRuns'>,
+  archiver: Pick<
+    Archiver,
+    'counts' | 'pendingBytes' | 'partitionCount' | 'openRuns' | 'aboveBytes' | 'unreadableKeeps'
+  >,
 ): MetricDefinition[] {
   const { counts } = archiver
   return [
@@ -38,6 +41,21 @@ export function archiverMetrics(
     ),
     counter('archiver_deleted_captures_total', 'Captures deleted because of age or size', () => counts.deletedCaptures),
     counter('archiver_deleted_bytes_total', 'Bytes of these', () => counts.deletedBytes),
+    counter(
+      'archiver_failed_retentions_total',
+      'Rounds of retention in which something that was to go could not be deleted',
+      () => counts.failedRetentions,
+    ),
+    gauge(
+      'archiver_above_limit_bytes',
+      'Bytes above maxSize that cannot be deleted, kept or in use',
+      () => archiver.aboveBytes,
+    ),
+    gauge(
+      'archiver_unreadable_keeps',
+      'Keeps that cannot be read, and keep all they may mean',
+      () => archiver.unreadableKeeps,
+    ),
     gauge('archiver_pending_bytes', 'Bytes read that are not on the disk yet', () => archiver.pendingBytes),
     gauge('archiver_partitions', 'Partitions it reads', () => archiver.partitionCount),
     gauge('archiver_active_sources', 'Runs of sources held in memory', () => archiver.openRuns),

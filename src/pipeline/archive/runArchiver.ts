@@ -46,7 +46,7 @@ export async function runArchiver(
     flushEveryMs: pipeline.flushEvery,
     maxPendingBytes: pipeline.maxPending,
     idleMs: pipeline.idle,
-    retention: { maxAgeMs: pipeline.maxAge, maxBytes: pipeline.maxSize },
+    retention: { maxAgeMs: pipeline.maxAge, maxBytes: pipeline.maxSize, keepForMs: pipeline.keepFor },
     retentionEveryMs: pipeline.retentionEvery,
     signal: giveUp,
   })
