@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { EventEmitter, once } from 'node:events'
 import {
+  promises,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -9,6 +11,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -111,33 +114,35 @@ describe('a keep', () => {
 })
 
 describe('the lock of an archive', () => {
-  it('is held by one at a time, however many find that the one before has died', async () => {
+  it('is held by one at a time, also when one that found it dead is late to remove it', async () => {
     const archive = mkdtempSync(join(tmpdir(), 'dualtrace-lock-'))
     await (await Lease.take(archive, [])).release()
     const lock = join(archive, '.leases', 'lock')
-    let deaths = 0
+    const { rm } = promises
     let inside = 0
     let most = 0
-    const contend = async () => {
-      while (deaths < 20)
-        await withArchiveLock(archive, async () => {
+    const entered = new EventEmitter()
+    // The first removal waits until another process may have removed the lock and taken it.
+    let removals = 0
+    promises.rm = async (path, options) => {
+      if (path === lock && removals++ === 0) await Promise.race([once(entered, 'in'), sleep(200)])
+      return rm(path, options)
+    }
+    syncBuiltinESMExports()
+    try {
+      symlinkSync(`1.999999999.00@${hostname()}`, lock)
+      const contend = () =>
+        withArchiveLock(archive, async () => {
           most = Math.max(most, ++inside)
-          await sleep(1)
+          entered.emit('in')
+          await sleep(50)
           inside--
         })
+      await Promise.all(Array.from({ length: 8 }, contend))
+    } finally {
+      promises.rm = rm
+      syncBuiltinESMExports()
     }
-    const die = async () => {
-      while (deaths < 20) {
-        try {
-          symlinkSync(`1.999999999.00@${hostname()}`, lock)
-          deaths++
-        } catch {
-          // Somebody has it.
-        }
-        await sleep(1)
-      }
-    }
-    await Promise.all([die(), ...Array.from({ length: 16 }, contend)])
     assert.equal(most, 1)
     assert.deepEqual(readdirSync(join(archive, '.leases')), [])
     rmSync(archive, { recursive: true })
