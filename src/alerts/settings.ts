@@ -38,6 +38,7 @@ const RelaySettings = z.strictObject({
   token: z.string().min(16, 'at least 16 characters').pipe(secretText()),
   host: z.string().min(1),
   port: z.number().int().min(0).max(65_535),
+  archive: optional(z.string()),
 })
 export type RelaySettings = z.infer<typeof RelaySettings>
 

@@ -20,6 +20,7 @@ interface RelayFlags {
   readonly wecom?: string
   readonly host: string
   readonly port: number
+  readonly archive?: string
 }
 
 const everyMinute = '* * * * *'
@@ -42,11 +43,7 @@ export default function register(program: Command): void {
     )
     .addOption(robotOption())
     .addOption(new Option('--dashboard <url>', 'dashboard to link to').env('DUALTRACE_DASHBOARD_URL'))
-    .addOption(
-      new Option('--archive <directory>', 'keep the raw data of what fires safe from its retention').env(
-        'DUALTRACE_ARCHIVE',
-      ),
-    )
+    .addOption(archiveOption())
     .option('--state <file>', 'what is pending, firing and told', join(homeDir(), 'alerts-state.json'))
     .option('--once', 'evaluate once (the default)')
     .option('--watch', `evaluate every minute until stopped`)
@@ -59,9 +56,15 @@ export default function register(program: Command): void {
       "Take Grafana's webhooks and tell a WeCom group robot, within its limits. Whoever posts must show the token DUALTRACE_RELAY_TOKEN (or DUALTRACE_RELAY_TOKEN_FILE).",
     )
     .addOption(robotOption())
+    .addOption(archiveOption())
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <n>', 'port to listen on; 0: any', portNumber, defaultRelayPort)
     .action(relay)
+}
+
+function archiveOption(): Option {
+  const what = 'keep the raw data of what fires safe from its retention'
+  return new Option('--archive <directory>', what).env('DUALTRACE_ARCHIVE')
 }
 
 function robotOption(): Option {
@@ -74,7 +77,7 @@ function portNumber(text: string): number {
   return Number(text)
 }
 
-async function relay({ wecom, host, port }: RelayFlags): Promise<void> {
+async function relay({ wecom, ...flags }: RelayFlags): Promise<void> {
   const [{ given, parseRelaySettings }, { startRelay }] = await Promise.all([
     import('../alerts/settings.js'),
     import('../alerts/relay/server.js'),
@@ -86,8 +89,8 @@ async function relay({ wecom, host, port }: RelayFlags): Promise<void> {
   if (robot === undefined)
     throw new UserError('the relay needs a robot: set WECOM_WEBHOOK_URL or WECOM_WEBHOOK_URL_FILE')
   const note = (text: string) => void process.stderr.write(`dualtrace: ${text}\n`)
-  const server = await startRelay(parseRelaySettings({ wecom: robot, token, host, port }), note)
-  note(`the relay listens on ${host}:${server.port}`)
+  const server = await startRelay(parseRelaySettings({ ...flags, wecom: robot, token }), note)
+  note(`the relay listens on ${flags.host}:${server.port}`)
   await untilStopped()
   await server.close()
 }

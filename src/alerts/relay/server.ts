@@ -6,6 +6,7 @@ import { UserError } from '../../errors.js'
 import type { Secret } from '../../secret.js'
 import type { RelaySettings } from '../settings.js'
 import { type Clock, systemClock } from '../wecom/robot.js'
+import { keepAlerts } from './keepAlerts.js'
 import { type Answer, Teller } from './teller.js'
 import { GrafanaWebhook } from './webhook.js'
 
@@ -22,17 +23,24 @@ export interface Relay {
 
 /**
  * Takes Grafana's webhooks (POST with `Authorization: Bearer TOKEN`) and tells the robot, one after the other. 200: the robot has it; 400, 401,
- * 405, 413: it is not taken; 502: the robot refused; 503: come again later.
+ * 405, 413: it is not taken; 502: the robot refused; 503: come again later. With an archive, whatever the answer to a webhook is, the raw data of its alerts
+ * is kept.
  * @throws UserError when it cannot listen there.
  */
 export async function startRelay(
-  { wecom, token, host, port }: RelaySettings,
+  { wecom, token, host, port, archive }: RelaySettings,
   note: (text: string) => void,
   clock: Clock = systemClock,
 ): Promise<Relay> {
   const teller = new Teller(wecom, note, clock)
+  const keepAndTell = async (webhook: GrafanaWebhook, hasGone: () => boolean): Promise<Answer> => {
+    const kept = archive === undefined ? undefined : keepAlerts(archive, webhook, clock.nowMs(), note)
+    const answer = await teller.tell(webhook, hasGone)
+    await kept
+    return answer
+  }
   const server = createServer((request, response) => {
-    take(request, token, (webhook) => teller.tell(webhook, () => request.socket.destroyed))
+    take(request, token, (webhook) => keepAndTell(webhook, () => request.socket.destroyed))
       .catch((error: unknown): Answer => {
         note(`a webhook failed: ${(error as Error).message}`)
         return { status: 500, text: 'it failed; the log says why\n' }
