@@ -12,6 +12,8 @@ export class GoMarks {
   /** Wall time of CLOCK_MONOTONIC's zero, from the first snapshot of the trace. */
   wallOriginNs: bigint | undefined
   private readonly inNetwork = new Set<number>()
+  /** When each thread last began to run a goroutine, since its last network unblock. */
+  private readonly startedNs = new Map<number, number>()
 
   /** @param threads perf's name of each thread, where it has another one than Go */
   constructor(private readonly threads?: ReadonlyMap<number, number>) {}
@@ -42,9 +44,11 @@ export class GoMarks {
         if (waitClassOfReason(this.reader.string(event.args[0]!)) === ClassId.net_wait) this.inNetwork.add(event.goid)
         return
       case Ev.GoUnblock:
-        // From a running goroutine it is a deadline or a close, not the poller (reference: joining).
-        if (this.inNetwork.delete(event.args[0]!) && event.goid < 0 && tid >= 0)
-          this.marks.add(MarkKind.Poll, tid, timeNs)
+        // From a running goroutine it is a deadline or a close. From the scheduler it is the poller or, again, a deadline.
+        if (this.inNetwork.delete(event.args[0]!) && event.goid < 0 && tid >= 0) this.unblock(tid, timeNs)
+        return
+      case Ev.GoStart:
+        this.startedNs.set(tid, timeNs)
         return
       case Ev.GoSyscallBegin:
         if (event.from === GoState.Running) this.marks.add(MarkKind.Enter, tid, timeNs)
@@ -60,6 +64,13 @@ export class GoMarks {
         this.marks.add(MarkKind.Unpark, tid, timeNs)
         return
     }
+  }
+
+  private unblock(tid: number, timeNs: number): void {
+    const startedNs = this.startedNs.get(tid)
+    if (startedNs !== undefined) this.marks.add(MarkKind.Start, tid, startedNs)
+    this.startedNs.delete(tid)
+    this.marks.add(MarkKind.Poll, tid, timeNs)
   }
 }
 
@@ -85,6 +96,8 @@ export class PerfMarks {
   /** perf says that it lost records. */
   hasLost = false
   private hasSwitches = false
+  /** Threads whose last epoll_pwait returned something. */
+  private readonly reported = new Set<number>()
 
   push(bytes: Uint8Array): void {
     this.reader.push(bytes)
@@ -127,9 +140,17 @@ export class PerfMarks {
     const { record } = reader
     const name = reader.syscallName(event)
     if (isPoll(name)) {
-      if (event.half === 'exit' && record.syscallReturn() > 0) marks.add(MarkKind.Poll, record.tid, record.timeNs)
+      if (event.half === 'exit') this.endPoll(record.syscallReturn() > 0)
     } else if (!runtimeCalls.has(name)) {
       marks.add(event.half === 'enter' ? MarkKind.Enter : MarkKind.Exit, record.tid, record.timeNs)
     }
+  }
+
+  private endPoll(hasReported: boolean): void {
+    const { tid, timeNs } = this.reader.record
+    if (hasReported) {
+      this.reported.add(tid)
+      this.marks.add(MarkKind.Poll, tid, timeNs)
+    } else if (this.reported.delete(tid)) this.marks.add(MarkKind.EmptyPoll, tid, timeNs)
   }
 }

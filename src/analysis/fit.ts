@@ -1,15 +1,40 @@
-import { checkRefuses, lateNs } from '../clock/fit/check.js'
-import type { TimelineListener } from '../timeline/model.js'
+import {
+  answerNs,
+  type Contradiction,
+  contradictionOf,
+  isChecked,
+  isUndecided,
+  type JoinCheck,
+  lateNs,
+  newJoinCheck,
+} from '../clock/fit/check.js'
+import type { NetpollDelay, TimelineListener } from '../timeline/model.js'
 
-/** Network unblocks against epoll returns on the same thread, over the whole input. */
+/** What checked the join, over the whole input: network unblocks against epoll returns on the same thread, and threads that must be on a CPU. */
 export interface Fit {
   readonly pairs: number
   readonly unmatched: number
+  /** Network unblocks whose thread the trace does not name. */
+  readonly unplaced: number
+  /** Stays of threads on a CPU in which they wrote Go events, and times that they did so although perf has them off the CPU. */
+  readonly awake: number
+  readonly asleep: number
+  /** A wrong join would have been seen. */
+  readonly isChecked: boolean
   readonly residualP50Ns: number | null
   readonly residualP99Ns: number | null
 }
 
-export const noFit: Fit = { pairs: 0, unmatched: 0, residualP50Ns: null, residualP99Ns: null }
+export const noFit: Fit = {
+  pairs: 0,
+  unmatched: 0,
+  unplaced: 0,
+  awake: 0,
+  asleep: 0,
+  isChecked: false,
+  residualP50Ns: null,
+  residualP99Ns: null,
+}
 
 /** Buckets per factor of two: quantiles are within 1/16 of the value. */
 const bucketsPerDoubling = 16
@@ -23,6 +48,12 @@ export interface FitState {
   /** Pairs whose delay nothing explains, and those of them that are too long. */
   unexplained: number
   late: number
+  /** As in JoinCheck. */
+  answered: number
+  unanswered: number
+  awake: number
+  asleep: number
+  unplaced: number
   /** Pairs by the logarithm of their residual: memory does not grow with the input. */
   readonly buckets: number[]
 }
@@ -45,15 +76,35 @@ export class FitCheck implements TimelineListener {
     state.buckets[Math.min(bucket, bucketCount - 1)]!++
   }
 
-  /** Whether what must coincide does not. */
-  contradicts(perfLost: number): boolean {
-    const { pairs } = this
-    return checkRefuses({ ...this.state, pairs }, perfLost > 0)
+  pollEnded(_atNs: number, answeredAfterNs: number, isExplained: boolean): void {
+    if (answeredAfterNs <= answerNs) this.state.answered++
+    else if (!isExplained) this.state.unanswered++
   }
 
-  /** The same, of so many moments that it will not change any more. */
+  threadWrote(_atNs: number, isAwake: boolean): void {
+    if (isAwake) this.state.awake++
+    else this.state.asleep++
+  }
+
+  netpollDelay({ ready }: NetpollDelay): void {
+    if (ready.tid < 0) this.state.unplaced++
+  }
+
+  /** What must coincide and does not. */
+  contradiction(perfLost: number): Contradiction | undefined {
+    return contradictionOf(this.check, perfLost > 0)
+  }
+
+  /** Whether there is such a thing, in so many moments that it will not change any more. */
   refuses(perfLost: number): boolean {
-    return this.pairs + this.state.unmatched >= enoughToRefuse && this.contradicts(perfLost)
+    const { unmatched, awake, asleep } = this.state
+    const moments = Math.max(this.pairs + unmatched, awake + asleep)
+    const contradiction = moments < enoughToRefuse ? undefined : this.contradiction(perfLost)
+    return contradiction !== undefined && !(contradiction === 'unmatched' && isUndecided(this.check))
+  }
+
+  private get check(): JoinCheck {
+    return { ...this.state, pairs: this.pairs }
   }
 
   private get pairs(): number {
@@ -62,9 +113,10 @@ export class FitCheck implements TimelineListener {
 
   get summary(): Fit {
     const { pairs } = this
+    const { unmatched, unplaced, awake, asleep } = this.state
     return {
-      pairs,
-      unmatched: this.state.unmatched,
+      ...{ pairs, unmatched, unplaced, awake, asleep },
+      isChecked: isChecked(this.check),
       residualP50Ns: this.quantile(pairs, 0.5),
       residualP99Ns: this.quantile(pairs, 0.99),
     }
@@ -82,5 +134,7 @@ export class FitCheck implements TimelineListener {
 }
 
 function newFitState(): FitState {
-  return { unmatched: 0, unexplained: 0, late: 0, buckets: new Array<number>(bucketCount).fill(0) }
+  const { unmatched, unexplained, late, answered, unanswered, awake, asleep } = newJoinCheck()
+  const buckets = new Array<number>(bucketCount).fill(0)
+  return { unmatched, unexplained, late, answered, unanswered, awake, asleep, unplaced: 0, buckets }
 }

@@ -59,6 +59,14 @@ const timelineGates: Gates<TimelineListener> = {
   clockPair: (to, gate) => (atNs, residualNs, isExplained) => {
     if (gate.at(atNs)) to.clockPair(atNs, residualNs, isExplained)
   },
+  pollEnded:
+    (to, gate) =>
+    (atNs, ...rest) => {
+      if (gate.at(atNs)) to.pollEnded(atNs, ...rest)
+    },
+  threadWrote: (to, gate) => (atNs, isAwake) => {
+    if (gate.at(atNs)) to.threadWrote(atNs, isAwake)
+  },
 }
 
 const inputGates: Gates<InputListener> = {

@@ -51,6 +51,7 @@ export class InputTeller {
   goEvent(atNs: number): void {
     const { progress } = this.options
     progress.goEvents++
+    if (atNs < progress.firstGoNs) progress.firstGoNs = atNs
     if (atNs > progress.lastGoNs) progress.lastGoNs = atNs
     this.count(this.untoldGo, atNs, 0, 0)
   }

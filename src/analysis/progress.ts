@@ -1,3 +1,5 @@
+import type { Contradiction } from '../clock/fit/check.js'
+
 /** How far an analysis is. Plain data. */
 export interface Progress {
   /** End of the current wall-clock second on the axis, and of the last one that ended. */
@@ -7,6 +9,9 @@ export interface Progress {
   lookNs: number
   firstNs: number
   lastNs: number
+  /** Infinity: there was none. */
+  firstGoNs: number
+  firstPerfNs: number
   lastGoNs: number
   lastPerfNs: number
   goEvents: number
@@ -20,8 +25,8 @@ export interface Progress {
   goEnded: boolean
   /** Wall time of CLOCK_MONOTONIC's zero as the latest snapshot of the Go trace says, ns. */
   wallOriginNs: bigint | undefined
-  /** What must coincide did not, so that perf is not on the axis any more. */
-  isRefused: boolean
+  /** What must coincide and did not, so that perf is not on the axis any more. */
+  refusedFor: Contradiction | undefined
 }
 
 export const newProgress = (): Progress => ({
@@ -30,6 +35,8 @@ export const newProgress = (): Progress => ({
   lookNs: -Infinity,
   firstNs: Infinity,
   lastNs: -Infinity,
+  firstGoNs: Infinity,
+  firstPerfNs: Infinity,
   lastGoNs: -Infinity,
   lastPerfNs: -Infinity,
   goEvents: 0,
@@ -40,5 +47,5 @@ export const newProgress = (): Progress => ({
   perfEnded: false,
   goEnded: false,
   wallOriginNs: undefined,
-  isRefused: false,
+  refusedFor: undefined,
 })

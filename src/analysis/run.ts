@@ -1,4 +1,4 @@
-import { type ClockDecision, noCommonThread, unaligned } from '../clock/ladder.js'
+import { type ClockDecision, noCommonThread, noCommonTime, unaligned } from '../clock/ladder.js'
 import { ClockMap } from '../clock/map.js'
 import type { Wall, WallSource } from '../clock/wall.js'
 import { detectors } from '../findings/index.js'
@@ -106,7 +106,7 @@ export class Run {
     this.clockMap = fit && new ClockMap(fit.pieces)
     this.knownThreads = joined ? threads : undefined
     this.asksForThreads = joined && threads === undefined
-    this.perfOnAxis = (joined && !this.progress.isRefused) || method === 'no_gotrace'
+    this.perfOnAxis = (joined && this.progress.refusedFor === undefined) || method === 'no_gotrace'
     const told = this.reducers.map(([, reducer]) => reducer)
     this.input = new InputTeller({
       go,
@@ -156,6 +156,7 @@ export class Run {
     const { progress } = this
     const { record } = this.perf
     let late = false
+    progress.firstPerfNs = Math.min(progress.firstPerfNs, atNs)
     progress.lastPerfNs = Math.max(progress.lastPerfNs, atNs)
     if (this.perfOnAxis) this.advance(atNs)
     // The second that has just ended may have been its last one on the axis.
@@ -220,10 +221,22 @@ export class Run {
 
   get clock(): ClockDecision {
     const { clock } = this.sink.state
-    const { isRefused, perfLost } = this.progress
+    const { refusedFor, perfLost } = this.progress
     if (!clock.joined) return clock
     if (this.timeline.state.commonThreads === 0) return noCommonThread
-    return isRefused || this.fit.contradicts(perfLost) ? unaligned(clock) : clock
+    const contradiction = refusedFor ?? this.fit.contradiction(perfLost)
+    if (contradiction !== undefined) return unaligned(clock, contradiction)
+    return this.apartNs > 0 ? noCommonTime(this.apartNs) : clock
+  }
+
+  /** Between the end of one track and the beginning of the other; negative when they have time in common or one has not begun. */
+  private get apartNs(): number {
+    const { firstGoNs, lastGoNs, firstPerfNs, lastPerfNs, goEnded, perfEnded } = this.progress
+    // Who goes on may still have time in common with the other.
+    if (goEnded && lastGoNs < firstPerfNs && firstPerfNs < Infinity) return firstPerfNs - lastGoNs
+    if (perfEnded && lastPerfNs < firstGoNs && firstPerfNs < Infinity && firstGoNs < Infinity)
+      return firstGoNs - lastPerfNs
+    return -1
   }
 
   /** The axis' time of a time of the perf reader. */
@@ -257,7 +270,8 @@ export class Run {
   }
 
   private checkClocks(): void {
-    if (this.sink.state.clock.joined && this.perfOnAxis && this.fit.refuses(this.progress.perfLost)) this.refuse()
+    const { perfLost } = this.progress
+    if (this.sink.state.clock.joined && this.perfOnAxis && this.fit.refuses(perfLost)) this.refuse()
   }
 
   /** A perf track on a clock of its own may lag behind the axis. */
@@ -272,7 +286,7 @@ export class Run {
 
   /** What follows is told of each track alone. */
   private refuse(): void {
-    this.progress.isRefused = true
+    this.progress.refusedFor = this.fit.contradiction(this.progress.perfLost)
     this.timeline.endPerf()
     this.perfOnAxis = false
   }

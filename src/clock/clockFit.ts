@@ -1,4 +1,4 @@
-import { checkPolls, tooFewMatched, tooManyLate } from './fit/check.js'
+import { asleepShare, checkJoin, contradictionOf } from './fit/check.js'
 import { fitClock } from './fit/fit.js'
 import { type Marks, pairLanes, toLanes } from './fit/marks.js'
 import { matchThreads } from './fit/threads.js'
@@ -44,12 +44,18 @@ export function fitTracks(input: FitInput): ClockDecision {
   const threads = sameThreads ? undefined : matchThreads(pairs, joint.pieces)
   if (threads !== undefined && threads.confidence < leastConfidence)
     return failed(`only ${percent(threads.confidence)} of what happened on Go’s threads is found on threads of perf`)
-  const check = checkPolls(toLanes(input.go, false), toLanes(input.perf, false), joint.pieces, threads?.tids)
-  if (tooFewMatched(check, input.hasLost)) {
+  const check = checkJoin(toLanes(input.go, false), toLanes(input.perf, false), joint.pieces, threads?.tids)
+  const contradiction = contradictionOf(check, input.hasLost)
+  if (contradiction === 'asleep') {
+    return failed(
+      `perf has threads off the CPU in ${percent(asleepShare(check))} of the stays in which they write to the trace, so they are ${others}`,
+    )
+  }
+  if (contradiction === 'unmatched') {
     const met = percent(check.pairs / (check.pairs + check.unmatched))
     return failed(`only ${met} of the network unblocks have their epoll_pwait, so they are ${others}`)
   }
-  if (tooManyLate(check)) {
+  if (contradiction === 'late') {
     const late = percent(check.late / check.unexplained)
     return failed(`${late} of the network unblocks come more than 1 ms after their epoll_pwait, so they are ${others}`)
   }

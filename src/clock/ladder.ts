@@ -1,3 +1,4 @@
+import type { Contradiction } from './fit/check.js'
 import { type ClockPiece, offsetAt } from './map.js'
 
 /**
@@ -38,6 +39,7 @@ export type ClockMethod =
   | 'v1_trace'
   | 'other_clock'
   | 'no_common_thread'
+  | 'no_common_time'
   | 'fit_failed'
   | 'unaligned'
 
@@ -95,16 +97,38 @@ export const noCommonThread: ClockDecision = {
     'namespace); each track is reported alone',
 }
 
+/** One track ends before the other begins: `apartNs` lie between them. */
+export function noCommonTime(apartNs: number): ClockDecision {
+  return {
+    method: 'no_common_time',
+    joined: false,
+    reason:
+      `perf and the Go trace recorded at different times: one ends ${(apartNs / 1e9).toFixed(3)} s before the other begins; ` +
+      'each track is reported alone',
+  }
+}
+
+const contradictions: Readonly<Record<Contradiction, string>> = {
+  asleep: 'threads write to the Go trace while perf has them off the CPU',
+  unmatched: 'too many network unblocks have no epoll_pwait within 1 ms before them on their thread',
+  late: 'too many network unblocks come more than 1 ms after the epoll_pwait on their thread',
+}
+
 /** What must coincide does not, although the clocks agree. */
-export function unaligned({ method }: ClockDecision): ClockDecision {
+export function unaligned({ method }: ClockDecision, contradiction: Contradiction): ClockDecision {
   const agree = method === 'monotonic' ? 'both tracks say CLOCK_MONOTONIC' : 'the clocks of the two tracks were fitted'
   return {
     method: 'unaligned',
     joined: false,
     reason:
-      `${agree}, but too many network unblocks have no epoll_pwait within 1 ms before them on their thread: captures of ` +
-      'different processes or times; each track is reported alone',
+      `${agree}, but ${contradictions[contradiction]}: captures of different processes or times; ` +
+      'each track is reported alone',
   }
+}
+
+/** Whether it takes a reading of all of both tracks to find that they do not belong together: what was told until then is joined. */
+export function isFoundLate({ method }: ClockDecision): boolean {
+  return method === 'unaligned' || method === 'no_common_time'
 }
 
 /**

@@ -3,7 +3,7 @@ import { clipped, type Gate, overlaps } from '../analysis/selection.js'
 import type { AnalysisSummary } from '../analysis/summary.js'
 import { readCapture } from '../capture/directory.js'
 import { type Input, openInput } from '../capture/input.js'
-import type { ClockDecision } from '../clock/ladder.js'
+import { type ClockDecision, isFoundLate } from '../clock/ladder.js'
 import { UserError } from '../errors.js'
 import type { Finding } from '../findings/finding.js'
 import type { OutRow } from '../measures/measure.js'
@@ -126,7 +126,7 @@ export async function analyzeOffline(
     const { inputs, clockDecision } = prepared
     const result = await analyzePrepared({ names, inputs }, clockDecision, optionsNow())
     const { clock, fit, commonThreads } = result.summary
-    if (clock.method !== 'unaligned') return result
+    if (!isFoundLate(clock)) return result
     const alone = await analyzePrepared({ names, inputs: await prepared.again(clock.reason) }, clock, optionsNow())
     // What the check has found is why.
     return { ...alone, summary: { ...alone.summary, fit, commonThreads } }

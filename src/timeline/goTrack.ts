@@ -1,15 +1,13 @@
 import { Ev, GoState, type GoEvent, type GoTraceReader } from '../gotrace/index.js'
 import { GoStackTexts, joinFrames } from '../stacks/text.js'
 import { ClassId, Kernel } from './classes.js'
-import type { Goroutine, NetworkReady, Thread } from './model.js'
+import { answerPoll, clockErrorNs, endPoll, noteWrite } from './coincidences.js'
+import { type Goroutine, type NetworkReady, pollUnknown, type Thread } from './model.js'
 import { ProcTrack } from './procTrack.js'
 import { abandonWait, endWait } from './runnable.js'
 import type { TimelineCore } from './state.js'
 import type { StopTheWorldTracker } from './stopTheWorld.js'
 import { waitClassOfReason, waitClassOfStack } from './waits.js'
-
-/** A fitted clock may be off by so much: within it, the order of events of the two tracks proves nothing. */
-const clockErrorNs = 20e3
 
 /** Longer than a stop-the-world asks who was on a thread last. */
 const idleThreadKeptNs = 60e9
@@ -103,8 +101,12 @@ export class GoTrack {
   /** Who writes an event is on a CPU. When perf has it elsewhere, perf did not tell of its return. */
   private witness(event: GoEvent, atNs: number): void {
     const thread = this.core.knownThread(event.tid)
-    if (thread === undefined || thread.kernel <= Kernel.OnCpu || atNs - thread.kernelChangedNs < clockErrorNs) return
-    if (!toldByOthers.has(event.type)) this.core.missedSwitchIn(thread)
+    if (thread === undefined || thread.kernel === Kernel.Unknown) return
+    const isOn = thread.kernel === Kernel.OnCpu
+    if (isOn ? thread.wroteNs >= thread.kernelChangedNs : atNs - thread.kernelChangedNs < clockErrorNs) return
+    if (toldByOthers.has(event.type)) return
+    noteWrite(this.core, thread, atNs)
+    if (!isOn) this.core.missedSwitchIn(thread)
   }
 
   announce(reader: GoTraceReader): void {
@@ -164,7 +166,7 @@ export class GoTrack {
       for (const { self, tell } of this.core.ofNetpollDelays) tell.call(self, delay)
       goroutine.ready = undefined
     }
-    thread.pollNs = NaN
+    endPoll(this.core, thread)
   }
 
   /** The goroutine on the event's thread leaves it. */
@@ -202,29 +204,43 @@ export class GoTrack {
     const wasNetwork = goroutine.waitClass === ClassId.net_wait
     goroutine.state = GoState.Runnable
     goroutine.stateSinceNs = atNs
-    // From a running goroutine it is a deadline or a close, not the poller (reference: joining).
-    if (wasNetwork && event.goid < 0 && event.tid >= 0) goroutine.ready = this.networkReady(event, atNs)
+    // From a running goroutine it is a deadline or a close, not the poller.
+    if (wasNetwork && event.goid < 0) goroutine.ready = this.networkReady(event, atNs)
   }
 
-  private networkReady(event: GoEvent, atNs: number): NetworkReady {
-    const thread = this.core.goThread(event.tid)
-    const residualNs = atNs - thread.pollNs
-    // Only while perf is seen to record this thread, and returns of epoll_pwait, is a missing one a contradiction.
-    if (thread.seenByPerf && !Number.isNaN(this.core.state.lastPollNs)) {
-      const isExplained = thread.kernelChangedNs > thread.pollNs
-      for (const { self, tell } of this.core.ofClockPairs) tell.call(self, atNs, residualNs, isExplained)
+  /**
+   * Who makes a goroutine runnable that waits for the network, and is none itself, is the poller or a deadline that has expired: both run in the scheduler,
+   * and the trace alone tells no difference. Returns undefined when perf shows that the thread's poller had nothing to report. Timers need a P.
+   */
+  private networkReady(event: GoEvent, atNs: number): NetworkReady | undefined {
+    const thread = event.tid < 0 ? undefined : this.core.goThread(event.tid)
+    if (thread !== undefined) {
+      this.comparePoll(thread, atNs)
+      const { lastPollNs } = this.core.state
+      if (Number.isNaN(thread.pollNs) && event.p >= 0 && thread.seenByPerf && !Number.isNaN(lastPollNs))
+        return undefined
     }
     const { busyPs, totalPs, busyFuncs } = this.procs.load()
     return {
       readyNs: atNs,
-      pollNs: thread.pollNs,
-      previousPollNs: thread.previousPollNs,
+      pollNs: thread === undefined || thread.pollNs === pollUnknown ? NaN : thread.pollNs,
+      previousPollNs: thread?.previousPollNs ?? NaN,
       tid: event.tid,
       pollerWithoutP: event.p < 0,
       busyPs,
       totalPs,
       busyFuncs,
     }
+  }
+
+  /** Only while perf is seen to record this thread, and returns of epoll_pwait, does it tell anything that there is one, or none. */
+  private comparePoll(thread: Thread, atNs: number): void {
+    if (!thread.seenByPerf || Number.isNaN(this.core.state.lastPollNs)) return
+    const isMatched = thread.pollNs > pollUnknown
+    const isExplained = isMatched && thread.kernelChangedNs > thread.pollNs
+    const residualNs = isMatched ? atNs - thread.pollNs : NaN
+    for (const { self, tell } of this.core.ofClockPairs) tell.call(self, atNs, residualNs, isExplained)
+    if (isMatched) answerPoll(this.core, thread, atNs, isExplained)
   }
 
   private enterSyscall(event: GoEvent, reader: GoTraceReader, atNs: number): void {

@@ -35,6 +35,7 @@ export interface NetworkReady {
   readonly pollNs: number
   /** Return of the previous epoll_pwait on any thread before `pollNs`; NaN when not seen. */
   readonly previousPollNs: number
+  /** Thread that made it runnable; -1 when the trace does not name it (Go 1.21 and older). */
   readonly tid: number
   /** The polling thread held no P: sysmon, or a poller that found no idle P. */
   readonly pollerWithoutP: boolean
@@ -43,6 +44,9 @@ export interface NetworkReady {
   readonly totalPs: number
   readonly busyFuncs: readonly string[]
 }
+
+/** `pollNs` of a thread of which perf may have recorded no return of epoll_pwait, or lost it. */
+export const pollUnknown = -Infinity
 
 /** Time of one thread by kernel state, ns. */
 export interface KernelTotals {
@@ -83,9 +87,17 @@ export interface Thread {
    */
   lastWakeNs: number
   lastInNs: number
-  /** Return of the last epoll_pwait that reported something, until the thread runs a goroutine or sleeps. */
+  /**
+   * Return of the last epoll_pwait that reported something, until the thread runs a goroutine, polls again or sleeps; NaN when there is none
+   * since, -Infinity when it is not known whether there is.
+   */
   pollNs: number
+  /** A network unblock has followed it. */
+  pollAnswered: boolean
   previousPollNs: number
+  /** The first Go event of its current stay on a CPU, and the first while perf has it off the CPU; NaN = none. */
+  wroteNs: number
+  contradictedNs: number
   /** Goroutine that last left this thread, when and with which stack: who kept a stop-the-world waiting. */
   lastGoid: number
   lastFunc: string
@@ -200,8 +212,15 @@ export interface TimelineListener {
   /** perf says that the thread has ended; another one may get its id. */
   threadEnded?(tid: number): void
   /**
-   * A network unblock in scheduler context; `residualNs` is NaN when no epoll return matches it. `isExplained`: perf saw its thread lose the CPU
-   * in between, so that the delay says nothing of the clocks.
+   * A network unblock in scheduler context; `residualNs` is NaN when no epoll return matches it: a deadline, or the clocks are wrong. `isExplained`: perf saw its
+   * thread lose the CPU in between, so that the delay says nothing of the clocks.
    */
   clockPair?(atNs: number, residualNs: number, isExplained: boolean): void
+  /** A return of epoll_pwait that reported something, and how long after it came the first network unblock on its thread; NaN = none did. */
+  pollEnded?(atNs: number, answeredAfterNs: number, isExplained: boolean): void
+  /**
+   * A thread wrote Go events: during a stay on a CPU, told once for each, or (not `isAwake`) while perf, which tells of every switch, has it off the CPU until
+   * later.
+   */
+  threadWrote?(atNs: number, isAwake: boolean): void
 }

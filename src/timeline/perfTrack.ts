@@ -1,6 +1,7 @@
 import { isPoll, PerfKind, type PerfRecord, type PerfScriptReader, syscallEventOf } from '../perf/index.js'
 import { Kernel, kernelStateOf } from './classes.js'
-import type { Thread } from './model.js'
+import { beginPoll, endPoll, noteReturn } from './coincidences.js'
+import { pollUnknown, type Thread } from './model.js'
 import { watchListed } from './listed.js'
 import { SwitchTold, type TimelineCore } from './state.js'
 import { GoState } from '../gotrace/index.js'
@@ -111,7 +112,7 @@ export class PerfTrack {
     const { state } = this.core
     for (const thread of state.threads.values()) {
       if (Number.isNaN(thread.wakeNs)) thread.wakeNs = wakeLost
-      thread.pollNs = NaN
+      thread.pollNs = pollUnknown
     }
     state.lastPollNs = NaN
   }
@@ -144,7 +145,8 @@ export class PerfTrack {
     thread.wakeNs = NaN
     thread.lastWakeNs = NaN
     thread.lastInNs = NaN
-    thread.pollNs = NaN
+    thread.pollNs = pollUnknown
+    thread.contradictedNs = NaN
   }
 
   private sample(record: PerfRecord, reader: PerfScriptReader, atNs: number): void {
@@ -168,10 +170,8 @@ export class PerfTrack {
 
   private endPoll(thread: Thread, ready: number, atNs: number): void {
     const { state } = this.core
-    if (ready > 0) {
-      thread.pollNs = atNs
-      thread.previousPollNs = state.lastPollNs
-    }
+    beginPoll(this.core, thread, ready > 0, atNs)
+    if (ready > 0) thread.previousPollNs = state.lastPollNs
     state.lastPollNs = atNs
   }
 
@@ -236,7 +236,7 @@ export class PerfTrack {
     thread.lastWakeNs = NaN
     thread.lastInNs = NaN
     // Whoever sleeps is no longer on the way from epoll's return to making goroutines runnable.
-    if (kernel === Kernel.Asleep) thread.pollNs = NaN
+    if (kernel === Kernel.Asleep) endPoll(this.core, thread)
   }
 
   /** sched_switch names who comes next a few µs before that one's own record says the same. */
@@ -249,6 +249,7 @@ export class PerfTrack {
       // It must have left the CPU since it was last seen there.
       this.core.doubt(thread, thread.lastSeenNs)
     }
+    noteReturn(this.core, thread, atNs)
     const off = thread.kernel
     const wakeNs = thread.wakeNs === wakeLost ? NaN : thread.wakeNs
     const wantedNs = off === Kernel.Preempted && thread.goid < 0 ? thread.kernelChangedNs : wakeNs

@@ -1,5 +1,13 @@
 import { ClassId, Kernel } from './classes.js'
-import type { Goroutine, KernelTotals, StopTheWorld, Thread, TimelineListener, TimelineView } from './model.js'
+import {
+  type Goroutine,
+  type KernelTotals,
+  pollUnknown,
+  type StopTheWorld,
+  type Thread,
+  type TimelineListener,
+  type TimelineView,
+} from './model.js'
 import { GoState } from '../gotrace/index.js'
 import { holdsTimes } from './fractions.js'
 import { type Hearer, hearersOf } from './hearers.js'
@@ -108,6 +116,8 @@ export class TimelineCore implements TimelineView {
   readonly ofOffCpu: readonly Hearer<'offCpu'>[]
   readonly ofSwitchIns: readonly Hearer<'switchedIn'>[]
   readonly ofThreadEnds: readonly Hearer<'threadEnded'>[]
+  readonly ofPollEnds: readonly Hearer<'pollEnded'>[]
+  readonly ofThreadWrites: readonly Hearer<'threadWrote'>[]
 
   constructor(
     readonly state: TimelineState,
@@ -123,6 +133,8 @@ export class TimelineCore implements TimelineView {
     this.ofOffCpu = hearersOf(listeners, 'offCpu')
     this.ofSwitchIns = hearersOf(listeners, 'switchedIn')
     this.ofThreadEnds = hearersOf(listeners, 'threadEnded')
+    this.ofPollEnds = hearersOf(listeners, 'pollEnded')
+    this.ofThreadWrites = hearersOf(listeners, 'threadWrote')
   }
 
   /** Somebody hears how threads spend their time. */
@@ -334,8 +346,11 @@ function newThread(tid: number, nowNs: number): Thread {
     wakeNs: NaN,
     lastWakeNs: NaN,
     lastInNs: NaN,
-    pollNs: NaN,
+    pollNs: pollUnknown,
+    pollAnswered: false,
     previousPollNs: NaN,
+    wroteNs: NaN,
+    contradictedNs: NaN,
     lastGoid: -1,
     lastFunc: '',
     lastLeftNs: NaN,

@@ -29,7 +29,7 @@ describe('a stream whose join is refused on its way', () => {
     assert.ok(joined.length >= 1 && joined.length < all.length - 2, `${joined.length} of ${all.length} s are joined`)
     assert.deepEqual(joined, all.slice(0, joined.length))
 
-    const after = checkpoints.find(({ state }) => state.progress.isRefused)!
+    const after = checkpoints.find(({ state }) => state.progress.refusedFor !== undefined)!
     const resumed = feed(new Analysis(options, after), streams, after.position)
     assert.ok(resumed.length > 0)
     const known = new Set(rows.map((row) => JSON.stringify(row)))

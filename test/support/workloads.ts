@@ -17,6 +17,7 @@ export type WorkloadName =
   | 'worked'
   | 'dumps'
   | 'messenger'
+  | 'deadlines'
 
 /** Those that need modules of others are modules of their own: the rest builds without them, with every version of Go. */
 const ownModules: ReadonlySet<WorkloadName> = new Set(['messenger'])

@@ -13,12 +13,16 @@ export const MarkKind = {
   Park: 3,
   /** A thread takes a P, after it was switched in. */
   Unpark: 4,
+  /** Of Go alone: the last time before a network unblock that its thread began to run a goroutine. */
+  Start: 5,
+  /** Of perf alone: epoll_pwait returned nothing, for the first time since it returned something. */
+  EmptyPoll: 6,
 } as const
 export type MarkKind = (typeof MarkKind)[keyof typeof MarkKind]
 
 /** Whether Go's event comes before perf's record, by kind. */
-export const goComesFirst: readonly boolean[] = [false, true, false, true, false]
-export const markKinds = 5
+export const goComesFirst: readonly boolean[] = [false, true, false, true, false, false, false]
+export const markKinds = 7
 
 /** More marks of one track than this are not kept: 12 bytes each. What lies behind is put on the axis by the last piece of the fit. */
 const mostMarks = 4_000_000
