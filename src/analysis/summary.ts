@@ -32,6 +32,8 @@ export interface AnalysisSummary {
   readonly commonThreads: number
   /** Returns to a CPU that perf did not record. */
   readonly missedSwitchIns: number
+  /** perf was told to record every switch. */
+  readonly hasSwitchEvents: boolean
   readonly problems: readonly InputProblem[]
 }
 
@@ -59,6 +61,7 @@ export function summarize(
     perfLost: progress?.perfLost ?? 0,
     commonThreads: run?.timeline.state.commonThreads ?? 0,
     missedSwitchIns: run?.timeline.state.missedSwitchIns ?? 0,
+    hasSwitchEvents: perf.header.hasSwitchEvents,
     problems: [
       ...go.problems.map(({ name, offsetBytes, detail }) => ({ track: 'gotrace' as const, name, offsetBytes, detail })),
       ...perf.problems.map(({ name, offsetBytes, detail }) => ({ track: 'perf' as const, name, offsetBytes, detail })),

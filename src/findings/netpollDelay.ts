@@ -77,7 +77,7 @@ function explain(spike: Spike, count: number, critical: boolean): Finding {
       part,
       goroutine: spike.goid,
       function: spike.startFunc,
-      tid: ready.tid,
+      tid: ready.tid < 0 ? null : ready.tid,
       poll_to_ready_ns: Number.isNaN(pollToReadyNs) ? null : pollToReadyNs,
       ready_to_run_ns: readyToRunNs,
       kernel_ns: spike.kernelNs,

@@ -11,7 +11,11 @@ export const clockFitsTable: Table = {
   columns: [
     { name: 'method', type: 'symbol', doc: 'rung of the clock ladder, or why there is no join' },
     { name: 'pairs', type: 'long', doc: 'network unblocks matched to an epoll_pwait exit on their thread' },
-    { name: 'unmatched', type: 'long', doc: 'network unblocks by the scheduler without such an exit: deadlines that expired, when the join is right' },
+    {
+      name: 'unmatched',
+      type: 'long',
+      doc: 'network unblocks by the scheduler without such an exit: deadlines that expired, when the join is right',
+    },
     { name: 'offset_ns', type: 'long', doc: 'perf time minus Go time, ns; null when not joined' },
     { name: 'drift_ppm', type: 'double', doc: 'rate of perf’s clock against Go’s, ppm; null when not joined' },
     {

@@ -7,7 +7,11 @@ export const netpollSpikesTable: Table = {
   doc: 'One netpoll delay over the threshold',
   columns: [
     { name: 'goroutine', type: 'long', doc: 'the goroutine that waited for the network' },
-    { name: 'tid', type: 'long', doc: 'thread that polled and made the goroutine runnable' },
+    {
+      name: 'tid',
+      type: 'long',
+      doc: 'thread that polled and made the goroutine runnable; null when the trace does not name it',
+    },
     {
       name: 'poll_to_ready_ns',
       type: 'long',
@@ -40,7 +44,7 @@ export const netpollSpikes: Measure = {
       const frames = goroutine.waitStack
       sink.row(netpollSpikesTable, runNs, {
         goroutine: goroutine.goid,
-        tid: ready.tid,
+        tid: ready.tid < 0 ? null : ready.tid,
         poll_to_ready_ns: Number.isNaN(ready.pollNs) ? null : ready.readyNs - ready.pollNs,
         ready_to_run_ns: runNs - ready.readyNs,
         total_ns: totalNs,

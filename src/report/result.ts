@@ -76,8 +76,15 @@ export const DiagnoseResult = z.strictObject({
     /** Of an inferred join, 0 to 1: how much of what Go tells perf's threads confirm; else null. */
     confidence: z.number().nullable(),
     common_threads: z.int(),
+    /** Network unblocks with an epoll_pwait exit before them on their thread, without one, and those whose thread the trace does not name. */
     pairs: z.int(),
     unmatched: z.int(),
+    unplaced: z.int(),
+    /** Stays of threads on a CPU in which they wrote Go events, and times that they did so although perf has them off the CPU. */
+    awake: z.int(),
+    asleep: z.int(),
+    /** There was enough for a wrong join to be seen. */
+    checked: z.boolean(),
     residual_p50_ns: z.int().nullable(),
     residual_p99_ns: z.int().nullable(),
     /** Where wall time comes from: gotrace, perf, manifest, or none (then times are since boot). */

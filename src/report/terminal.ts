@@ -2,6 +2,7 @@ import picocolors from 'picocolors'
 import { type ClockDecision, offsetBefore } from '../clock/ladder.js'
 import { formatCount, formatNs, formatShare } from '../findings/units.js'
 import { severities } from '../findings/finding.js'
+import type { Fit } from '../analysis/fit.js'
 import type { DatedFinding, OfflineResult, Window } from '../pipeline/offline.js'
 import type { FollowedTaskResult } from './followed.js'
 import { followedSections } from './followedTerminal.js'
@@ -71,11 +72,15 @@ function windowsText(windows: readonly Window[], originNs: string | undefined): 
 
 function clockLine({ clock, fit, commonThreads }: OfflineResult['summary'], pc: Colors): string {
   if (!clock.joined) return `${pc.yellow('not joined')}: ${clock.reason}`
-  const residual =
-    fit.residualP50Ns === null
-      ? 'no network unblocks to check it with'
-      : `${formatCount(fit.pairs, 'network wake-up')} check it, residual p50 ${formatNs(fit.residualP50Ns)}, p99 ${formatNs(fit.residualP99Ns ?? 0)}`
-  return `${joinText(clock)}, ${formatCount(commonThreads, 'common thread')}; ${residual}`
+  return `${joinText(clock)}, ${formatCount(commonThreads, 'common thread')}; ${checkText(fit)}`
+}
+
+function checkText({ pairs, unplaced, awake, residualP50Ns, residualP99Ns }: Fit): string {
+  if (residualP50Ns !== null)
+    return `${formatCount(pairs, 'network wake-up')} check it, residual p50 ${formatNs(residualP50Ns)}, p99 ${formatNs(residualP99Ns ?? 0)}`
+  const stays = awake === 0 ? 'nothing checks it' : `${formatCount(awake, 'stay')} of threads on a CPU check it`
+  if (unplaced === 0) return stays
+  return `${stays}; ${formatCount(unplaced, 'network unblock')}, their thread is not in this trace`
 }
 
 function joinText(clock: ClockDecision): string {
@@ -96,8 +101,13 @@ function notes(summary: OfflineResult['summary']): string[] {
     list.push('perf lost records: times after a loss are "unknown"; record fewer events or a larger buffer (--buffer)')
   }
   if (summary.missedSwitchIns > summary.perfRecords / 100) {
+    const advice = summary.hasSwitchEvents ? 'some of its records are missing' : 'record with --switch-events'
+    list.push(`perf did not record ${formatCount(summary.missedSwitchIns, 'return')} of threads to a CPU: ${advice}`)
+  }
+  if (summary.clock.joined && !summary.fit.isChecked) {
     list.push(
-      `perf did not record ${formatCount(summary.missedSwitchIns, 'return')} of threads to a CPU: record with --switch-events`,
+      'nothing can show that both tracks are of one process and time: there are too few network wake-ups and too few Go events on threads whose switches perf tells of; ' +
+        'record for longer, with --switch-events',
     )
   }
   return list
