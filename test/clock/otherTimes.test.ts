@@ -33,6 +33,9 @@ function withoutPolls(text: string): string {
   return lines.filter((line) => line.startsWith('#') || !line.includes('sys_exit_epoll_pwait:')).join('\n')
 }
 
+/** A record with the lines of its stack: its head, CPU, and time. */
+const recordPattern = /^( *\S.*? \d+\/\d+ +\[(\d+)\] +(\d+)\.(\d{9}): ).*\n(?:(?:\t.*)?\n)*/gm
+
 const tablesOf = ({ rows }: OfflineResult) => new Set(rows.map(({ table }) => table))
 
 for (const capture of ['healthy', 'stw-netpoll']) {
@@ -78,6 +81,30 @@ for (const capture of ['healthy', 'stw-netpoll']) {
       })
   })
 }
+
+describe('a capture that lost many of its records', () => {
+  it('is joined all the same', async () => {
+    // Of each CPU, three in ten stretches of 5 ms are missing; what tells of it comes with the record after.
+    const stretches = new Map<string, boolean>()
+    const missing = new Map<string, number>()
+    let state = 7
+    const isLost = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) < 0.3 * 2 ** 32
+    const text = withoutPolls(perfOf('healthy')).replace(recordPattern, (record: string, ...groups: unknown[]) => {
+      const [start, cpu, seconds, ns] = groups as string[]
+      if (Number(seconds) === 0) return record
+      const stretch = `${cpu!} ${Math.floor((Number(seconds) * 1e9 + Number(ns)) / 5e6)}`
+      if (!stretches.has(stretch)) stretches.set(stretch, isLost())
+      const lost = missing.get(cpu!) ?? 0
+      missing.set(cpu!, stretches.get(stretch)! ? lost + 1 : 0)
+      if (stretches.get(stretch)!) return ''
+      return lost === 0 ? record : `${start!}PERF_RECORD_LOST lost ${lost}\n${record}`
+    })
+    const { clock, fit, perfLost } = (await analyze('test/captures/healthy/go.trace', text)).summary
+    assert.ok(perfLost > 5000, `${perfLost} lost`)
+    assert.deepEqual([clock.method, clock.joined, clock.reason], ['monotonic', true, ''])
+    assert.ok(fit.awake > 500 && fit.asleep < fit.awake / 10, JSON.stringify(fit))
+  })
+})
 
 describe('tracks that have no time in common', () => {
   for (const shiftS of [60, -60])
