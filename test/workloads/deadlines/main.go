@@ -36,6 +36,8 @@ func run(ctx context.Context) harness.Counts {
 	for range *connections {
 		client, err := net.Dial("tcp", listener.Addr().String())
 		harness.Must(err)
+		// Kept open until the last reader is done.
+		defer func() { _ = client.Close() }()
 		server, err := listener.Accept()
 		harness.Must(err)
 		all.Add(2)
