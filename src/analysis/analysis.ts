@@ -8,6 +8,7 @@ import type { Thresholds } from '../measures/thresholds.js'
 import { PerfKind, PerfScriptReader, type PerfReaderState } from '../perf/index.js'
 import { Gaps } from './gaps.js'
 import type { TimelineListener } from '../timeline/model.js'
+import type { ListedThread } from '../timeline/service.js'
 import { Run, type RunState } from './run.js'
 import type { Gate } from './selection.js'
 import { Shipments } from './shipments.js'
@@ -66,7 +67,7 @@ export class Analysis {
   private run: Run | undefined
   private finished = false
   /** Threads that perf listed before its first record. */
-  private listedThreads: number[] = []
+  private listedThreads: ListedThread[] = []
   /** Position in the Go trace of the last checkpoint. */
   private checkpointBytes = 0
 
@@ -204,7 +205,8 @@ export class Analysis {
   private nextPerf(): boolean {
     while (this.perf.next()) {
       if (!this.perf.record.hasTime) {
-        if (this.perf.record.kind === PerfKind.Comm) this.listedThreads.push(this.perf.record.childTid)
+        const { kind, childPid, childTid } = this.perf.record
+        if (kind === PerfKind.Comm) this.listedThreads.push({ pid: childPid, tid: childTid })
         continue
       }
       return true
@@ -231,8 +233,14 @@ export class Analysis {
     const baseNs = (this.goReady ? go.baseNs : perf.baseNs) ?? 0n
     const wall = this.goReady && !go.clockIsMonotonic ? this.wallOfOwnClock(baseNs, clock) : this.wallOfMonotonic(clock)
     const run = Run.start(this.options, go, perf, clock, wall, baseNs)
-    run.timeline.listThreads(this.listedThreads)
+    run.timeline.begin(this.listedThreads, this.goReady ? this.goThreads(clock) : [])
     return run
+  }
+
+  /** Threads that Go is going to speak of, as perf names them. */
+  private goThreads({ threads = this.perf.header.threads }: ClockDecision): Iterable<number> {
+    if (threads !== undefined) return threads.values()
+    return this.go.threadsAreTids ? this.go.threads : []
   }
 
   private wallOfMonotonic(joint: ClockDecision): Wall {

@@ -29,6 +29,8 @@ export interface AnalysisSummary {
   readonly goGenerations: number
   readonly perfRecords: number
   readonly perfLost: number
+  /** Of perf's records, those of processes other than the service. */
+  readonly otherRecords: number
   readonly commonThreads: number
   /** Returns to a CPU that perf did not record. */
   readonly missedSwitchIns: number
@@ -59,6 +61,7 @@ export function summarize(
     goGenerations: go.generationsRead,
     perfRecords: progress?.perfRecords ?? 0,
     perfLost: progress?.perfLost ?? 0,
+    otherRecords: run?.timeline.state.service.otherRecords ?? 0,
     commonThreads: run?.timeline.state.commonThreads ?? 0,
     missedSwitchIns: run?.timeline.state.missedSwitchIns ?? 0,
     hasSwitchEvents: perf.header.hasSwitchEvents,

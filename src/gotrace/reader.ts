@@ -100,6 +100,11 @@ export class GoTraceReader {
     return this.log.total
   }
 
+  /** Threads that write events in the event's generation, by their names in the trace. */
+  get threads(): ReadonlySet<number> {
+    return new Set(this.stage.tables.eventBatches.map(({ tid }) => tid))
+  }
+
   get generationsRead(): number {
     return this.state.generationsRead
   }

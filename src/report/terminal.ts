@@ -100,6 +100,11 @@ function notes(summary: OfflineResult['summary']): string[] {
   if (summary.perfLost > 0) {
     list.push('perf lost records: times after a loss are "unknown"; record fewer events or a larger buffer (--buffer)')
   }
+  if (summary.otherRecords > 0) {
+    list.push(
+      `${formatCount(summary.otherRecords, 'record')} of perf are of other processes (those that the service starts, or all with perf -a): not counted`,
+    )
+  }
   if (summary.missedSwitchIns > summary.perfRecords / 100) {
     const advice = summary.hasSwitchEvents ? 'some of its records are missing' : 'record with --switch-events'
     list.push(`perf did not record ${formatCount(summary.missedSwitchIns, 'return')} of threads to a CPU: ${advice}`)

@@ -61,6 +61,10 @@ export interface KernelTotals {
 
 export interface Thread {
   readonly tid: number
+  /** Its process, as perf last printed it; -1 = not printed. */
+  pid: number
+  /** It is of another process than the service (src/timeline/service.ts): nothing of it is told. */
+  isOther: boolean
   /** Its name as perf last printed it; '' = not yet. */
   comm: string
   /** Kernel.* */
@@ -154,7 +158,7 @@ export interface NetpollDelay {
   readonly kernelNs: number
 }
 
-/** One stretch of a thread off CPU while its goroutine was Running. */
+/** One stretch of a thread of the service off CPU. */
 export interface OffCpu {
   readonly thread: Thread
   /** undefined when the thread carried no running goroutine. */
@@ -189,8 +193,8 @@ export interface TimelineListener {
   /** Whether it wants to hear of perf's samples of an event through `perfSample`; asked once per event. */
   wantsPerfEvent?(name: string): boolean
   /**
-   * A sample of such an event, before it changes the timeline; that its thread is on a CPU is known already, except at sched_switch and
-   * wake-ups. Only when perf is on the axis.
+   * A sample of such an event, of a thread of the service, before it changes the timeline; that its thread is on a CPU is known already, except at
+   * sched_switch and wake-ups. Only when perf is on the axis.
    */
   perfSample?(record: PerfRecord, reader: PerfScriptReader, atNs: number, view: TimelineView): void
   /** A piece of a goroutine's life in one class. The pieces of a life do not overlap and leave no gap. */
@@ -204,10 +208,10 @@ export interface TimelineListener {
   started?(goroutine: Goroutine, runnableNs: number, startNs: number, kernelNs: number): void
   netpollDelay?(delay: NetpollDelay): void
   stopTheWorld?(stop: StopTheWorld): void
-  /** A woken thread was switched in. */
+  /** A woken thread of the service was switched in. */
   switchedIn?(thread: Thread, wakeNs: number, inNs: number): void
   offCpu?(stretch: OffCpu): void
-  /** A piece of a thread's time in one kernel state (Kernel.*), as `totals` count it. */
+  /** A piece of the time of one of the service's threads in one kernel state (Kernel.*), as `totals` count it. */
   threadTime?(thread: Thread, fromNs: number, toNs: number, kernel: number, view: TimelineView): void
   /** perf says that the thread has ended; another one may get its id. */
   threadEnded?(tid: number): void

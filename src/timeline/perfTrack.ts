@@ -3,6 +3,7 @@ import { Kernel, kernelStateOf } from './classes.js'
 import { beginPoll, endPoll, noteReturn } from './coincidences.js'
 import { pollUnknown, type Thread } from './model.js'
 import { watchListed } from './listed.js'
+import { enterProcess } from './service.js'
 import { SwitchTold, type TimelineCore } from './state.js'
 import { GoState } from '../gotrace/index.js'
 import { joinPerfFrames } from '../stacks/perfText.js'
@@ -68,8 +69,8 @@ export class PerfTrack {
   /** A sample's thread is on a CPU: also the first thing we may learn of a thread. Not so at a switch, behind it, or at a wake-up. */
   witness(record: PerfRecord, reader: PerfScriptReader, atNs: number): void {
     const role = this.roleOf(record, reader)
-    if (role === Role.Wake || role === Role.Switch || role === Role.SwitchStack) return
-    const thread = this.perfThread(record.tid)
+    if (role === Role.Wake || role === Role.Switch || role === Role.SwitchStack || record.tid < 0) return
+    const thread = this.perfThread(record)
     // Who records no switches may know a thread whose switches are not recorded.
     if (thread.kernel === Kernel.Unknown && this.isApart(record)) return
     if (thread.kernel !== Kernel.OnCpu && hearsSwitches(reader)) {
@@ -78,6 +79,11 @@ export class PerfTrack {
       thread.told = SwitchTold.ByRecord
     }
     this.see(thread, record, atNs)
+  }
+
+  /** Whether the record is about a thread of the service, as far as is known; one of a thread that has ended (-1) is about nobody. */
+  isOfService({ tid }: PerfRecord): boolean {
+    return tid >= 0 && this.core.knownThread(tid)?.isOther !== true
   }
 
   /** perf lost records. */
@@ -122,10 +128,8 @@ export class PerfTrack {
       case PerfKind.Sample:
         return this.sample(record, reader, atNs)
       case PerfKind.SwitchIn:
-        if (record.hasComm) this.core.state.switchesNamed = true
-        return this.switchIn(this.perfThread(record.tid), record, SwitchTold.ByRecord, atNs)
       case PerfKind.SwitchOut:
-        return this.switchOut(this.perfThread(record.tid), record.preempt, atNs)
+        return this.switchRecord(record, atNs)
       case PerfKind.Lost:
       case PerfKind.LostSamples:
         return this.lose(record, atNs)
@@ -152,9 +156,11 @@ export class PerfTrack {
   private sample(record: PerfRecord, reader: PerfScriptReader, atNs: number): void {
     const role = this.roleOf(record, reader)
     if (role === Role.Wake && !record.isSampled) return this.wake(record, atNs)
-    const thread = this.perfThread(record.tid)
+    const thread = record.tid < 0 ? undefined : this.perfThread(record)
+    if (thread?.isOther === true) this.core.state.service.otherRecords++
     if (record.isSampled) return this.refuse(role, reader, atNs)
     if (role === Role.Switch) return this.schedSwitch(record, reader, thread, atNs)
+    if (thread === undefined) return
     if (role === Role.SwitchStack) return this.switchStack(record, reader, thread)
     this.witness(record, reader, atNs)
     if (role === Role.SyscallExit) {
@@ -162,7 +168,7 @@ export class PerfTrack {
       if (event !== undefined && isPoll(reader.syscallName(event))) this.endPoll(thread, record.syscallReturn(), atNs)
     } else if (role === Role.CpuSample) {
       thread.comm = record.comm
-      if (this.core.state.stop === undefined) return
+      if (this.core.state.stop === undefined || thread.isOther) return
       const stack = joinPerfFrames(reader.stack(record.stackId))
       this.stops.sample(thread.tid, stack === '' ? '[unknown]' : stack)
     }
@@ -170,6 +176,7 @@ export class PerfTrack {
 
   private endPoll(thread: Thread, ready: number, atNs: number): void {
     const { state } = this.core
+    if (thread.isOther) return
     beginPoll(this.core, thread, ready > 0, atNs)
     if (ready > 0) thread.previousPollNs = state.lastPollNs
     state.lastPollNs = atNs
@@ -192,15 +199,16 @@ export class PerfTrack {
     thread.lastSeenNs = atNs
   }
 
-  private schedSwitch(record: PerfRecord, reader: PerfScriptReader, thread: Thread, atNs: number): void {
+  private schedSwitch(record: PerfRecord, reader: PerfScriptReader, thread: Thread | undefined, atNs: number): void {
     const change = record.schedSwitch()
     if (change === undefined) return
     const next = this.core.state.threads.get(change.nextTid)
-    if (change.prevTid === thread.tid) {
+    if (isDead(change.prevState)) this.exit(change.prevTid, atNs)
+    else if (change.prevTid === thread?.tid) {
       if (thread.kernel > Kernel.OnCpu) this.core.missedSwitchIn(thread)
       this.leaveCpu(thread, kernelStateOf(change.prevState), SwitchTold.BySchedSwitch, atNs)
       thread.comm = change.prevComm
-      if (this.core.tellsThreadTime) thread.offStack = joinPerfFrames(reader.stack(record.stackId))
+      if (this.core.tellsThreadTime && !thread.isOther) thread.offStack = joinPerfFrames(reader.stack(record.stackId))
       thread.nextTid = change.nextTid
       thread.nextComm = change.nextComm
     }
@@ -210,8 +218,17 @@ export class PerfTrack {
 
   /** Where a thread left the CPU, told behind a switch that had no stack. */
   private switchStack(record: PerfRecord, reader: PerfScriptReader, thread: Thread): void {
-    const isWanted = this.core.tellsThreadTime && thread.kernel > Kernel.OnCpu && thread.offStack === ''
-    if (isWanted) thread.offStack = joinPerfFrames(reader.stack(record.stackId))
+    const isWanted = this.core.tellsThreadTime && !thread.isOther && thread.kernel > Kernel.OnCpu
+    if (isWanted && thread.offStack === '') thread.offStack = joinPerfFrames(reader.stack(record.stackId))
+  }
+
+  private switchRecord(record: PerfRecord, atNs: number): void {
+    if (record.tid < 0) return
+    const thread = this.perfThread(record)
+    if (thread.isOther) this.core.state.service.otherRecords++
+    if (record.kind === PerfKind.SwitchOut) return this.switchOut(thread, record.preempt, atNs)
+    if (record.hasComm) this.core.state.switchesNamed = true
+    this.switchIn(thread, record, SwitchTold.ByRecord, atNs)
   }
 
   private switchOut(thread: Thread, preempt: boolean, atNs: number): void {
@@ -253,7 +270,7 @@ export class PerfTrack {
     const off = thread.kernel
     const wakeNs = thread.wakeNs === wakeLost ? NaN : thread.wakeNs
     const wantedNs = off === Kernel.Preempted && thread.goid < 0 ? thread.kernelChangedNs : wakeNs
-    if (off !== Kernel.Unknown) {
+    if (off !== Kernel.Unknown && !thread.isOther) {
       const carried = thread.goid < 0 ? undefined : this.core.state.goroutines.get(thread.goid)
       const goroutine = carried?.state === GoState.Running ? carried : undefined
       const stretch = { thread, goroutine, fromNs: thread.kernelChangedNs, toNs: atNs, kernel: off }
@@ -264,7 +281,7 @@ export class PerfTrack {
     this.see(thread, record, atNs)
     thread.lastInNs = atNs
     thread.lastWakeNs = wantedNs
-    if (!Number.isNaN(wakeNs)) {
+    if (!Number.isNaN(wakeNs) && !thread.isOther) {
       for (const { self, tell } of this.core.ofSwitchIns) tell.call(self, thread, wakeNs, atNs)
     }
     thread.wakeNs = NaN
@@ -286,14 +303,20 @@ export class PerfTrack {
     for (const { self, tell } of this.core.ofThreadEnds) tell.call(self, tid)
   }
 
-  private perfThread(tid: number): Thread {
+  private perfThread({ tid, pid }: PerfRecord): Thread {
     const thread = this.core.thread(tid)
+    if (pid !== thread.pid && pid >= 0) enterProcess(this.core, thread, pid)
     if (!thread.seenByPerf) {
       thread.seenByPerf = true
       if (thread.seenByGo) this.core.state.commonThreads++
     }
     return thread
   }
+}
+
+/** A thread has no id any more when it leaves its CPU for the last time: prev_state X, or Z until somebody has waited for it. */
+function isDead(prevState: string): boolean {
+  return prevState.startsWith('X') || prevState.startsWith('Z')
 }
 
 /** Whether perf tells when a thread leaves its CPU: if not, that a thread was seen on one says nothing of the time that follows. */

@@ -13,6 +13,7 @@ import { holdsTimes } from './fractions.js'
 import { type Hearer, hearersOf } from './hearers.js'
 import { type Listed, takeListed } from './listed.js'
 import { type EndedStop, isUnstopped, visitParts } from './runnable.js'
+import { newService, seenByGo, type Service } from './service.js'
 
 /** The open stop-the-world, with what is needed to say who was last to stop. */
 export interface OpenStop {
@@ -51,7 +52,8 @@ export interface TimelineState {
   lastGoNs: number
   /** Last perf record; NaN = none yet. */
   lastPerfNs: number
-  /** Return of the last epoll_pwait on any thread. */
+  service: Service
+  /** Return of the last epoll_pwait on any thread of the service. */
   lastPollNs: number
   commonThreads: number
   /** Returns to a CPU that perf did not record: `--switch-events` was missing, or records were lost. */
@@ -79,6 +81,7 @@ export function newTimelineState(): TimelineState {
     pieceIndex: -1,
     lastGoNs: NaN,
     lastPerfNs: NaN,
+    service: newService(),
     lastPollNs: NaN,
     commonThreads: 0,
     missedSwitchIns: 0,
@@ -188,6 +191,7 @@ export class TimelineCore implements TimelineView {
     if (!thread.seenByGo) {
       thread.seenByGo = true
       takeListed(this, thread)
+      seenByGo(this, thread)
       if (thread.seenByPerf) this.state.commonThreads++
     }
     return thread
@@ -264,7 +268,7 @@ export class TimelineCore implements TimelineView {
    * unknown.
    */
   missedSwitchIn(thread: Thread): void {
-    this.state.missedSwitchIns++
+    if (!thread.isOther) this.state.missedSwitchIns++
     this.doubt(thread, thread.kernelChangedNs)
   }
 
@@ -286,7 +290,7 @@ export class TimelineCore implements TimelineView {
     const fromNs = thread.kernelSinceNs
     const ns = atNs - fromNs
     thread.kernelSinceNs = atNs
-    if (ns > 0)
+    if (ns > 0 && !thread.isOther)
       for (const { self, tell } of this.ofThreadTime) tell.call(self, thread, fromNs, atNs, thread.kernel, this)
     const totals = thread.totals
     switch (thread.kernel) {
@@ -333,6 +337,8 @@ function runningClass(assisting: boolean, stopped: boolean, kernel: number): num
 function newThread(tid: number, nowNs: number): Thread {
   return {
     tid,
+    pid: -1,
+    isOther: false,
     comm: '',
     kernel: Kernel.Unknown,
     kernelChangedNs: nowNs,

@@ -5,6 +5,7 @@ import { Hearers } from './hearers.js'
 import type { TimelineListener } from './model.js'
 import { PerfTrack } from './perfTrack.js'
 import { oldestWaitNs, settleWait } from './runnable.js'
+import { beginService, type ListedThread } from './service.js'
 import { newTimelineState, TimelineCore, type TimelineState } from './state.js'
 import { StopTheWorldTracker } from './stopTheWorld.js'
 
@@ -44,7 +45,8 @@ export class Timeline {
     if (record.kind === PerfKind.Sample && !record.isSampled) {
       const hearers = this.hearers.ofPerf(record.eventId, reader)
       if (hearers.length > 0) this.perf.witness(record, reader, this.state.nowNs)
-      for (const { self, tell } of hearers) tell.call(self, record, reader, this.state.nowNs, this.core)
+      if (hearers.length > 0 && this.perf.isOfService(record))
+        for (const { self, tell } of hearers) tell.call(self, record, reader, this.state.nowNs, this.core)
     }
     this.perf.apply(record, reader, this.state.nowNs)
     return late
@@ -76,9 +78,10 @@ export class Timeline {
     this.perf.miss(this.state.nowNs)
   }
 
-  /** Threads that perf lists as existing when it begins. */
-  listThreads(tids: Iterable<number>): void {
-    for (const tid of tids) this.state.listed.tids.add(tid)
+  /** Before the first event: threads that perf lists as existing when it begins, and those that Go is going to speak of, by perf's names. */
+  begin(listed: readonly ListedThread[], goTids: Iterable<number>): void {
+    for (const { tid } of listed) this.state.listed.tids.add(tid)
+    beginService(this.state.service, listed, goTids)
   }
 
   /** perf has ended, or fell silent: what follows is unknown on its side. */

@@ -1,6 +1,7 @@
 import { GoTraceReader } from '../../src/gotrace/index.js'
 import { PerfKind, PerfScriptReader } from '../../src/perf/index.js'
 import type { TimelineListener } from '../../src/timeline/model.js'
+import type { ListedThread } from '../../src/timeline/service.js'
 import { Timeline } from '../../src/timeline/timeline.js'
 
 /**
@@ -20,18 +21,21 @@ export function runTimeline(
   perf.push(perfText)
   perf.end()
   const timeline = new Timeline([listener])
+  const listed: ListedThread[] = []
   const nextPerf = () => {
     while (perf.next()) {
       if (perf.record.hasTime) {
         timeline.announcePerf(perf.record)
         return true
       }
-      if (perf.record.kind === PerfKind.Comm) timeline.listThreads([perf.record.childTid])
+      const { kind, childPid, childTid } = perf.record
+      if (kind === PerfKind.Comm) listed.push({ pid: childPid, tid: childTid })
     }
     return false
   }
   let moreGo = go.next()
   let morePerf = nextPerf()
+  timeline.begin(listed, moreGo ? go.threads : [])
   const shiftNs = morePerf ? Number(perf.baseNs! - go.baseNs!) : 0
   let settled = 0
   while (moreGo || morePerf) {

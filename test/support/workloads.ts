@@ -18,6 +18,7 @@ export type WorkloadName =
   | 'dumps'
   | 'messenger'
   | 'deadlines'
+  | 'children'
 
 /** Those that need modules of others are modules of their own: the rest builds without them, with every version of Go. */
 const ownModules: ReadonlySet<WorkloadName> = new Set(['messenger'])
