@@ -7,8 +7,6 @@ import { formatCount, formatNs, formatShare, quotaStep } from './units.js'
 const shown = 3
 
 interface Bucket {
-  /** Threads that have a row of their own. */
-  threads: number
   wakes: number
   wokenNs: number
   preemptedNs: number
@@ -25,7 +23,7 @@ interface Bucket {
 
 /**
  * Threads were woken and waited long for a CPU: the node has too few for all, or the cgroup may not use them. One finding a second. Only threads
- * that ran goroutines count: nobody waits for sysmon, or for a thread that looks for work and finds none.
+ * that ran goroutines count: nobody waits for sysmon, or for a thread that looks for work and finds none, and what C code waits for Go does not tell.
  */
 export const runQueueDelay: Detector = {
   name: 'run_queue_delay',
@@ -56,7 +54,6 @@ export const runQueueDelay: Detector = {
 function noWaits(): Bucket {
   return {
     ...{
-      threads: 0,
       wakes: 0,
       wokenNs: 0,
       preemptedNs: 0,
@@ -86,9 +83,7 @@ function addThread(bucket: Bucket, values: Values): void {
   if (instead !== null) {
     bucket.instead.set(instead, (bucket.instead.get(instead) ?? 0) + ns('preempted_ns') - ns('idle_ns'))
   }
-  if (ns('tid') < 0) return
-  bucket.threads++
-  if (ns('woken_ns') <= bucket.worstNs) return
+  if (ns('tid') < 0 || ns('woken_ns') <= bucket.worstNs) return
   bucket.worstNs = ns('woken_ns')
   bucket.worstTid = ns('tid')
 }
@@ -97,15 +92,19 @@ function explain(bucket: Bucket, fromNs: number, share: number, critical: boolea
   const { wakes, wokenNs, preemptedNs, idleNs, maxNs, asideNs, onCpuNs, worstTid, worstNs } = bucket
   const instead = [...bucket.instead].sort((a, b) => b[1] - a[1]).slice(0, shown)
   const throttled = idleNs > preemptedNs / 2
+  // Other threads, which ran no goroutine, may have waited so much longer that none of these has a row of its own.
+  const most = worstTid < 0 ? '' : `; thread ${worstTid} waited most, ${formatNs(worstNs)}`
   const kernel = [
-    `${formatCount(wakes, 'wake-up')} waited ${formatNs(wokenNs / wakes)} each; longest wait ${formatNs(maxNs)}; thread ${worstTid} waited most, ${formatNs(worstNs)}`,
+    `${formatCount(wakes, 'wake-up')} waited ${formatNs(wokenNs / wakes)} each; longest wait ${formatNs(maxNs)}${most}`,
     `preempted besides for ${formatNs(preemptedNs)}, for ${formatNs(idleNs)} of it the CPU was left idle`,
   ]
   if (instead.length > 0) {
     kernel.push(`switched to instead: ${instead.map(([comm, ns]) => `${comm} (${formatNs(ns)})`).join(', ')}`)
   }
   if (asideNs > 0) {
-    kernel.push(`threads that ran no goroutine (sysmon, or in search of work) waited ${formatNs(asideNs)}, not counted`)
+    kernel.push(
+      `threads that ran no goroutine (sysmon, those in search of work or in C code) waited ${formatNs(asideNs)}, not counted`,
+    )
   }
   return {
     detector: runQueueDelay.name,
@@ -127,7 +126,7 @@ function explain(bucket: Bucket, fromNs: number, share: number, critical: boolea
       max_ns: maxNs,
       on_cpu_ns: onCpuNs,
       share: Math.round(share * 1e4) / 1e4,
-      tid: worstTid,
+      tid: worstTid < 0 ? null : worstTid,
       instead: instead[0]?.[0] ?? null,
     },
   }

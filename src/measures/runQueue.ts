@@ -3,13 +3,16 @@ import { holdsTimes } from '../timeline/fractions.js'
 import type { Measure } from './measure.js'
 import { Buckets, type Seconds } from './seconds.js'
 import type { Table } from './table.js'
-import { topAndOther } from './top.js'
 
 export const runQueueTable: Table = {
   name: 'run_queue',
-  doc: 'Threads that wanted a CPU and had none, in the second in which they got one: the worst, and the rest as one',
+  doc: 'Threads that wanted a CPU and had none, in the second in which they got one: the worst, and the rest as two, by whether they ran goroutines',
   columns: [
-    { name: 'tid', type: 'long', doc: 'thread; -1 = the rest' },
+    {
+      name: 'tid',
+      type: 'long',
+      doc: 'thread; -1 = the rest of those that ran goroutines, -2 = the rest of those that ran none',
+    },
     { name: 'wait_ns', type: 'long', doc: 'woken or preempted until switched in, summed, ns' },
     { name: 'wakes', type: 'long', doc: 'times it was woken and switched in' },
     { name: 'woken_ns', type: 'long', doc: 'of wait_ns, woken to switched in, ns' },
@@ -38,6 +41,9 @@ export const runQueueTable: Table = {
 
 /** So many threads a second have a row of their own. */
 const threadsShown = 20
+/** Instead of the thread, in rows of several; the timeline has no thread with such an id. */
+const restWithGoroutines = -1
+const restWithout = -2
 
 interface Waits {
   wakes: number
@@ -87,10 +93,14 @@ export const runQueue: Measure = {
       },
       flush(beforeNs) {
         for (const { startNs, bucket } of buckets.takeEnded(beforeNs)) {
-          const waited = new Map([...bucket].filter(([, { wakes, preemptions }]) => wakes + preemptions > 0))
-          const { top, other } = topAndOther(waited, threadsShown, totalNs, (a, b) => a - b, merge)
-          for (const [tid, waits] of top) sink.row(runQueueTable, startNs, { tid, ...valuesOf(waits) })
-          if (other !== undefined) sink.row(runQueueTable, startNs, { tid: -1, ...valuesOf(other) })
+          const waited = [...bucket].filter(([, { wakes, preemptions }]) => wakes + preemptions > 0)
+          waited.sort((a, b) => totalNs(b[1]) - totalNs(a[1]) || a[0] - b[0])
+          const rest = waited.splice(threadsShown).map(([, waits]) => waits)
+          for (const [tid, waits] of waited) sink.row(runQueueTable, startNs, { tid, ...valuesOf(waits) })
+          const busy = rest.filter(ranGoroutines)
+          const aside = rest.filter((waits) => !ranGoroutines(waits))
+          if (busy.length > 0) sink.row(runQueueTable, startNs, { tid: restWithGoroutines, ...valuesOf(merge(busy)) })
+          if (aside.length > 0) sink.row(runQueueTable, startNs, { tid: restWithout, ...valuesOf(merge(aside)) })
         }
       },
     }
@@ -104,6 +114,10 @@ function noWaits(): Waits {
   }
 }
 holdsTimes(noWaits(), 'wokenNs', 'preemptedNs', 'idleNs', 'maxNs')
+
+function ranGoroutines({ goroutines }: Waits): boolean {
+  return goroutines > 0
+}
 
 function totalNs({ wokenNs, preemptedNs }: Waits): number {
   return wokenNs + preemptedNs

@@ -215,6 +215,45 @@ describe('findings from what measures wrote', () => {
     assert.deepEqual(rows, [])
   })
 
+  /** Of 30 threads that run no goroutine, each of which waits 410 ms, 10 have no row of their own; nor have threads that ran one and waited less. */
+  const crowd: Scenario = {
+    perf(p) {
+      for (let tid = 200; tid < 230; tid++) {
+        p.out(tid, 10, 'S')
+        p.wake(tid, 20)
+        p.into(tid, 430)
+      }
+      p.out(100, 10, 'S')
+      p.wake(100, 20)
+      p.into(100, 21)
+    },
+    go: waits.go!,
+  }
+
+  it('charge nobody with the waits of threads that ran no goroutine because another one did', () => {
+    assert.deepEqual(findingsIn(crowd), [])
+  })
+
+  it('name no thread when none that ran a goroutine has a row of its own', () => {
+    const { evidence } = only(
+      findingsIn({
+        ...crowd,
+        perf(p) {
+          crowd.perf!(p)
+          p.out(100, 440, 'S')
+          p.wake(100, 450)
+          p.into(100, 849)
+        },
+      }),
+    )
+    assert.equal(evidence.facts['woken_ns'], 400e6)
+    assert.equal(evidence.facts['tid'], null)
+    assert.ok(
+      evidence.kernel.every((line) => !/thread -|waited most/.test(line)),
+      evidence.kernel.join(),
+    )
+  })
+
   it('tell that a cgroup’s quota kept threads off idle CPUs', () => {
     const rows = findingsIn({
       ...waits,
