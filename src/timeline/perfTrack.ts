@@ -267,6 +267,7 @@ export class PerfTrack {
       this.core.doubt(thread, thread.lastSeenNs)
     }
     noteReturn(this.core, thread, atNs)
+    if (record.cpu >= 0) this.takeCpu(record.cpu, thread)
     const off = thread.kernel
     const wakeNs = thread.wakeNs === wakeLost ? NaN : thread.wakeNs
     const wantedNs = off === Kernel.Preempted && thread.goid < 0 ? thread.kernelChangedNs : wakeNs
@@ -285,6 +286,19 @@ export class PerfTrack {
       for (const { self, tell } of this.core.ofSwitchIns) tell.call(self, thread, wakeNs, atNs)
     }
     thread.wakeNs = NaN
+  }
+
+  /**
+   * Who was switched in on this CPU before is not there any more. Where perf did not say so, it has ended: of that only EXIT records tell, which are not
+   * printed without --show-task-events.
+   */
+  private takeCpu(cpu: number, thread: Thread): void {
+    const { switchedInOfCpu, threads } = this.core.state
+    const tid = switchedInOfCpu[cpu]
+    switchedInOfCpu[cpu] = thread.tid
+    if (tid === undefined || tid === thread.tid) return
+    const before = threads.get(tid)
+    if (before?.kernel === Kernel.OnCpu && before.cpu === cpu) this.core.doubt(before, before.lastSeenNs)
   }
 
   private wake(record: PerfRecord, atNs: number): void {

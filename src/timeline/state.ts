@@ -62,6 +62,8 @@ export interface TimelineState {
   switchesRefused: boolean
   /** Switches come with the name of their thread: records without one are of a perf that records no switches. */
   switchesNamed: boolean
+  /** Thread that was switched in last, by CPU. */
+  switchedInOfCpu: number[]
   /** Time of the last record by CPU of the perf that records switches. */
   lastOfCpuNs: number[]
   listed: Listed
@@ -87,6 +89,7 @@ export function newTimelineState(): TimelineState {
     missedSwitchIns: 0,
     switchesRefused: false,
     switchesNamed: false,
+    switchedInOfCpu: [],
     lastOfCpuNs: [],
     listed: { tids: new Set(), sinceNs: NaN, sampled: false, known: false },
   }

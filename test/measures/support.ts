@@ -50,7 +50,7 @@ export function rowsOf(rows: readonly OutRow[], table: string): Row[] {
 export function alwaysOnCpu(tids: readonly number[], startSeconds: number, untilUs: number): Uint8Array {
   const line = (tid: number, us: number, text: string) => {
     const ns = startSeconds * 1e9 + us * 1e3
-    return `svc 99/${tid} [000] ${Math.floor(ns / 1e9)}.${String(ns % 1e9).padStart(9, '0')}: ${text}`
+    return `svc 99/${tid} ${Math.floor(ns / 1e9)}.${String(ns % 1e9).padStart(9, '0')}: ${text}`
   }
   const lines = [
     ...tids.map((tid) => line(tid, -1000, 'PERF_RECORD_SWITCH IN')),

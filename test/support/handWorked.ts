@@ -56,7 +56,7 @@ export function handWorkedPerf(): Uint8Array {
   const lines: [us: number, text: string][] = []
   const head = (tid: number, us: number) => {
     const ns = startSeconds * 1e9 + us * 1e3
-    return `svc 99/${tid} [000] ${Math.floor(ns / 1e9)}.${String(ns % 1e9).padStart(9, '0')}:`
+    return `svc 99/${tid} ${Math.floor(ns / 1e9)}.${String(ns % 1e9).padStart(9, '0')}:`
   }
   const add = (tid: number, us: number, text: string) => lines.push([us, `${head(tid, us)} ${text}`])
   const out = (tid: number, us: number, state: string) => {

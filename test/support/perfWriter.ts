@@ -1,4 +1,4 @@
-/** Writes perf script's text by hand; times are ms after CLOCK_MONOTONIC's `startSeconds`. */
+/** Writes perf script's text by hand, without CPUs; times are ms after CLOCK_MONOTONIC's `startSeconds`. */
 export class PerfWriter {
   private readonly lines: [ms: number, text: string][] = []
 
@@ -8,7 +8,7 @@ export class PerfWriter {
   add(tid: number, ms: number, text: string): void {
     const ns = this.startSeconds * 1e9 + Math.round(ms * 1e6)
     const time = `${Math.floor(ns / 1e9)}.${String(ns % 1e9).padStart(9, '0')}`
-    this.lines.push([ms, `svc 99/${tid} [000] ${time}: ${text}`])
+    this.lines.push([ms, `svc 99/${tid} ${time}: ${text}`])
   }
 
   into(tid: number, ms: number): void {

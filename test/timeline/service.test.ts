@@ -30,7 +30,7 @@ function perfText(lines: readonly Line[], listed: readonly (readonly [number, nu
   const sorted = [...lines].sort((a, b) => a.ms - b.ms)
   const records = sorted.map((line) => {
     const ns = Math.round(line.ms * 1e6)
-    return `x ${line.pid}/${line.tid} [000] ${startSeconds}.${String(ns).padStart(9, '0')}: ${line.text}`
+    return `x ${line.pid}/${line.tid} ${startSeconds}.${String(ns).padStart(9, '0')}: ${line.text}`
   })
   const list = listed.map(([pid, tid]) => `x 0/0 [000] 0.000000000: PERF_RECORD_COMM: x:${pid}/${tid}`)
   return Buffer.from(['# arch : x86_64', '# clockid: monotonic (1)', ...list, ...records, ''].join('\n'))
