@@ -13,7 +13,7 @@ const others = '(other)'
 const kinds: readonly (readonly [name: string, doc: string])[] = [
   ['running', 'Running'],
   ['runnable', 'waiting for a P'],
-  ['syscall', 'in a system call'],
+  ['syscall', 'in a system call, or in C'],
   ['net_wait', 'waiting for the network'],
   ['sync_wait', 'waiting for a channel, select or lock'],
   ['sleep', 'in time.Sleep'],

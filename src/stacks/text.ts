@@ -19,6 +19,12 @@ export function joinFrames(frames: readonly { readonly func: string }[]): string
 
 const joined = new WeakMap<readonly unknown[], string>()
 
+/** Whether a stack's line ends in a call of C, for which cgo makes a function: `main._Cfunc_work`, `net._C2func_getaddrinfo`. */
+export function endsInC(text: string): boolean {
+  const leaf = text.slice(text.lastIndexOf(';') + 1)
+  return leaf.includes('._Cfunc_') || leaf.includes('._C2func_')
+}
+
 /** These lines for the stacks of a Go trace, by their ids, which hold for a generation. */
 export class GoStackTexts {
   private readonly texts = new Map<number, string>()

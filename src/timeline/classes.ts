@@ -23,14 +23,15 @@ export type TimeClass = (typeof timeClasses)[number]
 
 /** One sentence per class, for reports and panels. */
 export const timeClassDocs: Readonly<Record<TimeClass, string>> = {
-  on_cpu: 'Running in Go and on a CPU: real work',
-  cpu_stolen: 'Running in Go, but the kernel ran something else on its CPU (preempted, throttled or stopped)',
+  on_cpu: 'Running in Go, or in C that Go called, and on a CPU: real work',
+  cpu_stolen:
+    'Running in Go, or in C that Go called, but the kernel ran something else on its CPU (preempted, throttled or stopped)',
   fault_io:
     'Running in Go, but its thread slept uninterruptibly in the kernel: a page fault from disk, or the wait for a new process to start',
   runtime_futex:
     'Running in Go, but its thread slept in the kernel: a lock of the Go runtime, or a raw system call that Go does not know to sleep',
   syscall_cpu: 'in a system call, on a CPU',
-  syscall_blocked: 'in a system call, off CPU: asleep or preempted',
+  syscall_blocked: 'in a system call, off CPU: asleep or preempted; or in C that sleeps',
   sched_wait: 'runnable, waiting for a P; also while the thread that runs it next was preempted before it could park',
   sched_wait_kernel:
     'runnable, while the thread that then ran it wanted a CPU and had none; in the last second of a wait',

@@ -1,5 +1,5 @@
 import { Ev, GoState, type GoEvent, type GoTraceReader } from '../gotrace/index.js'
-import { GoStackTexts, joinFrames } from '../stacks/text.js'
+import { endsInC, GoStackTexts, joinFrames } from '../stacks/text.js'
 import { ClassId, Kernel } from './classes.js'
 import { answerPoll, clockErrorNs, endPoll, noteWrite } from './coincidences.js'
 import { type Goroutine, type NetworkReady, pollUnknown, type Thread } from './model.js'
@@ -146,6 +146,8 @@ export class GoTrack {
   private create(goid: number, goState: number, tid: number, startFunc: string, atNs: number): void {
     const goroutine = newGoroutine(goid, goState, tid, startFunc, atNs)
     goroutine.waitClass = ClassId.sync_wait
+    // Born in a system call are goroutines of threads that C made.
+    goroutine.inC = goState === GoState.Syscall
     this.core.state.goroutines.set(goid, goroutine)
     if (tid >= 0) this.core.goThread(tid).goid = goid
   }
@@ -246,7 +248,9 @@ export class GoTrack {
   private enterSyscall(event: GoEvent, reader: GoTraceReader, atNs: number): void {
     this.move(event.goid, GoState.Syscall, event.tid, atNs)
     const goroutine = this.core.state.goroutines.get(event.goid)
-    if (goroutine !== undefined) goroutine.waitStack = this.texts.of(event.stackId, reader)
+    if (goroutine === undefined) return
+    goroutine.waitStack = this.texts.of(event.stackId, reader)
+    goroutine.inC = endsInC(goroutine.waitStack)
   }
 
   private move(goid: number, goState: number, tid: number, atNs: number): void {
@@ -290,6 +294,7 @@ export class GoTrack {
       goroutine.waitClass = waitClassOfStack(frames)
       goroutine.waitStack = joinFrames(frames)
     }
+    goroutine.inC = endsInC(joinFrames(frames))
     state.goroutines.set(goid, goroutine)
     if (!onThread) return
     const thread = this.core.goThread(tid)
@@ -323,6 +328,7 @@ function newGoroutine(goid: number, state: number, tid: number, startFunc: strin
     openNs: bornNs,
     stateSinceNs: bornNs,
     assisting: false,
+    inC: false,
     startFunc,
     waitStack: '',
     ready: undefined,

@@ -21,6 +21,8 @@ export interface Goroutine {
   stateSinceNs: number
   /** Inside a GC mark assist. */
   assisting: boolean
+  /** What it called when it entered a system call, as the trace has it, is a C function. */
+  inC: boolean
   /** Function it was started with; '' until known. */
   startFunc: string
   /** Where it last blocked, stopped or entered a system call: functions, root first, joined by ';'. '' = not told. */
@@ -161,7 +163,7 @@ export interface NetpollDelay {
 /** One stretch of a thread of the service off CPU. */
 export interface OffCpu {
   readonly thread: Thread
-  /** undefined when the thread carried no running goroutine. */
+  /** undefined when the thread carried no goroutine that ran Go or C code. */
   readonly goroutine: Goroutine | undefined
   readonly fromNs: number
   readonly toNs: number

@@ -4,8 +4,7 @@ import { beginPoll, endPoll, noteReturn } from './coincidences.js'
 import { pollUnknown, type Thread } from './model.js'
 import { watchListed } from './listed.js'
 import { enterProcess } from './service.js'
-import { SwitchTold, type TimelineCore } from './state.js'
-import { GoState } from '../gotrace/index.js'
+import { isWorking, SwitchTold, type TimelineCore } from './state.js'
 import { joinPerfFrames } from '../stacks/perfText.js'
 import type { StopTheWorldTracker } from './stopTheWorld.js'
 
@@ -273,7 +272,7 @@ export class PerfTrack {
     const wantedNs = off === Kernel.Preempted && thread.goid < 0 ? thread.kernelChangedNs : wakeNs
     if (off !== Kernel.Unknown && !thread.isOther) {
       const carried = thread.goid < 0 ? undefined : this.core.state.goroutines.get(thread.goid)
-      const goroutine = carried?.state === GoState.Running ? carried : undefined
+      const goroutine = carried !== undefined && isWorking(carried) ? carried : undefined
       const stretch = { thread, goroutine, fromNs: thread.kernelChangedNs, toNs: atNs, kernel: off }
       for (const { self, tell } of this.core.ofOffCpu) tell.call(self, stretch)
     }

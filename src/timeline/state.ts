@@ -243,8 +243,7 @@ export class TimelineCore implements TimelineView {
       case GoState.Running:
         return runningClass(goroutine.assisting, this.state.stop !== undefined, kernel)
       case GoState.Syscall:
-        if (kernel === Kernel.Unknown) return ClassId.unknown
-        return kernel === Kernel.OnCpu ? ClassId.syscall_cpu : ClassId.syscall_blocked
+        return goroutine.inC ? classInC(kernel) : classInSyscall(kernel)
       case GoState.Runnable:
         return this.state.stop !== undefined ? ClassId.stw : ClassId.sched_wait
       case GoState.Waiting:
@@ -317,6 +316,31 @@ export class TimelineCore implements TimelineView {
         totals.unknownNs += ns
     }
   }
+}
+
+function classInSyscall(kernel: number): number {
+  if (kernel === Kernel.Unknown) return ClassId.unknown
+  return kernel === Kernel.OnCpu ? ClassId.syscall_cpu : ClassId.syscall_blocked
+}
+
+/** To the trace a call of C is a system call. C code works like Go code; where it sleeps it is in a system call. */
+function classInC(kernel: number): number {
+  switch (kernel) {
+    case Kernel.Unknown:
+      return ClassId.unknown
+    case Kernel.OnCpu:
+      return ClassId.on_cpu
+    case Kernel.Preempted:
+    case Kernel.Stopped:
+      return ClassId.cpu_stolen
+    default:
+      return ClassId.syscall_blocked
+  }
+}
+
+/** Whether its thread should be on a CPU: it runs Go code, or C code. */
+export function isWorking({ state, inC }: Goroutine): boolean {
+  return state === GoState.Running || (state === GoState.Syscall && inC)
 }
 
 function runningClass(assisting: boolean, stopped: boolean, kernel: number): number {

@@ -25,7 +25,7 @@ export const timeClasses = timeseriesPanel({
   title: 'Where the goroutines’ time went',
   description:
     'Time of all goroutines by class, as a share of each interval: what Go says and what the kernel says, joined. ' +
-    'cpu_stolen is Go running while the kernel ran something else; sched_wait is runnable without a P; unknown is never guessed. ' +
+    'cpu_stolen is Go, or C that Go called, running while the kernel ran something else; sched_wait is runnable without a P; unknown is never guessed. ' +
     'The runtime’s own parked goroutines (system_wait) are left out.',
   unit: 'ns',
   width: 24,
