@@ -1,5 +1,5 @@
 /** A record's head up to its time: what stands behind the colon is left alone. */
-const head = /^( *\S.*? \[\d+\] +)(\d+)\.(\d{9}):/
+const head = /^( *\S.*? (?:\[\d+\] +)?)(\d+)\.(\d{9}):/
 
 /**
  * The text of `perf script` as perf would have written it on another clock, without what its header says of clocks.
