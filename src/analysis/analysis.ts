@@ -24,6 +24,8 @@ export interface AnalysisOptions extends SourceNames {
   readonly threads?: ReadonlyMap<number, number> | undefined
   /** How the tracks are joined, found out beforehand from all of both; else it is decided by what they say of their clocks. */
   readonly clockDecision?: ClockDecision | undefined
+  /** Where wall time comes from, when what tells it at the begin of the run is not read. */
+  readonly wall?: Wall | undefined
   /** Which tracks there are. A track that is announced holds the other one back until it is fed or ended. */
   readonly tracks: Readonly<Record<Track, boolean>>
   readonly thresholds?: Partial<Thresholds> | undefined
@@ -65,6 +67,7 @@ export class Analysis {
   private readonly gaps = { gotrace: new Gaps(), perf: new Gaps() }
   private fedBytes: Record<Track, number> = { gotrace: 0, perf: 0 }
   private run: Run | undefined
+  private startWall: Wall | undefined
   private finished = false
   /** Threads that perf listed before its first record. */
   private listedThreads: ListedThread[] = []
@@ -178,6 +181,11 @@ export class Analysis {
     return this.run?.sink.wallNs(atNs) ?? '0'
   }
 
+  /** Where wall time comes from; undefined before the first event, and after a restore that was not told. */
+  get wall(): Wall | undefined {
+    return this.options.wall ?? this.startWall
+  }
+
   /** A second trace of Go 1.21 or older has begun: the time of each counts from a moment of its own. */
   get hasSeveralOldTraces(): boolean {
     return this.go.traceIndex > 0 && !this.go.clockIsMonotonic
@@ -231,7 +239,8 @@ export class Analysis {
     const { threads } = this.options
     const clock = threads === undefined || !go.threadsAreTids ? decided : { ...decided, threads }
     const baseNs = (this.goReady ? go.baseNs : perf.baseNs) ?? 0n
-    const wall = this.goReady && !go.clockIsMonotonic ? this.wallOfOwnClock(baseNs, clock) : this.wallOfMonotonic(clock)
+    const wall = this.options.wall ?? this.chooseWall(baseNs, clock)
+    this.startWall = wall
     const run = Run.start(this.options, go, perf, clock, wall, baseNs)
     run.timeline.begin(this.listedThreads, this.goReady ? this.goThreads(clock) : [])
     return run
@@ -241,6 +250,11 @@ export class Analysis {
   private goThreads({ threads = this.perf.header.threads }: ClockDecision): Iterable<number> {
     if (threads !== undefined) return threads.values()
     return this.go.threadsAreTids ? this.go.threads : []
+  }
+
+  private chooseWall(baseNs: bigint, clock: ClockDecision): Wall {
+    const isOld = this.goReady && !this.go.clockIsMonotonic
+    return isOld ? this.wallOfOwnClock(baseNs, clock) : this.wallOfMonotonic(clock)
   }
 
   private wallOfMonotonic(joint: ClockDecision): Wall {

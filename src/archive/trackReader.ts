@@ -20,14 +20,15 @@ export interface ArchivedBytes {
  * readable alone.
  *
  * @param fromPosition as the analysis counts: with the head of the first file, without what was lost
+ * @param shift what must be added to positions of the archive to get those; another one when the count goes on from hours before the first
  */
 export async function* readTrack(
   captures: readonly ArchivedCapture[],
   track: Track,
   fromPosition: number,
   onDamage: (detail: string) => void,
+  shift = positionShift(captures, track),
 ): AsyncGenerator<ArchivedBytes> {
-  const shift = positionShift(captures, track)
   let at = 0
   for (const { directory, manifest } of captures) {
     const entry = manifest.archive[track]
@@ -55,7 +56,7 @@ export async function* readTrack(
 }
 
 /** What must be added to positions of the archive to count the bytes that `readTrack` gives. */
-function positionShift(captures: readonly ArchivedCapture[], track: Track): number {
+export function positionShift(captures: readonly ArchivedCapture[], track: Track): number {
   const first = captures.map(({ manifest }) => manifest.archive[track]).find((entry) => entry !== undefined)
   return first === undefined ? 0 : first.prefixBytes - first.fromPosition
 }

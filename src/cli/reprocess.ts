@@ -13,6 +13,7 @@ interface ReprocessFlags {
   readonly workers?: number
   readonly checkpointEvery: string
   readonly fresh?: boolean
+  readonly whole?: boolean
   readonly json?: boolean
 }
 
@@ -36,6 +37,10 @@ export default function register(program: Command): void {
     .option('--workers <n>', 'sources computed at a time (default: one for each CPU)', positiveInteger)
     .option('--checkpoint-every <duration>', 'how much is computed again after a kill, at most', '10s')
     .option('--fresh', 'forget what an interrupted attempt has finished')
+    .option(
+      '--whole',
+      'read every run from its begin, so that nothing before the range is unknown; it takes as long as the run is old',
+    )
     .option('--json', 'print the result as JSON')
     .action(run)
 }
@@ -55,15 +60,16 @@ async function run(archives: string[], flags: ReprocessFlags): Promise<void> {
       workers: flags.workers,
       checkpointEveryMs: parseDuration('--checkpoint-every', flags.checkpointEvery) / 1e6,
       fresh: flags.fresh,
+      whole: flags.whole,
       onNote: (text) => void process.stderr.write(`dualtrace: ${text}\n`),
       onTotal: (bytes) => void startProgress('reprocess', bytes).then((started) => (progress = started)),
       onProgress: (bytes) => progress?.advance(bytes),
       signal,
     })
     progress?.stop()
-    const { runs, runsBefore, sources, rows, problems } = result
+    const { runs, runsBefore, sources, rows, readBytes, warmUpBytes, problems } = result
     const before = runsBefore === 0 ? '' : `; ${runsBefore} had been finished before`
-    const text = `${rows.toLocaleString('en')} rows of ${runs} runs of ${sources} sources written${before}`
+    const text = `${rows.toLocaleString('en')} rows of ${runs} runs of ${sources} sources written${before}; ${megabytes(readBytes)} read, ${megabytes(warmUpBytes)} of them before the range`
     process.stdout.write(`${flags.json === true ? JSON.stringify(result) : text}\n`)
     for (const problem of problems) process.stderr.write(`dualtrace: ${problem}\n`)
     if (problems.length > 0) process.exitCode = ExitCode.partial
@@ -81,6 +87,10 @@ async function settingsOf({ pipeline: path, questdb }: ReprocessFlags) {
   if (pipeline.kind !== 'normalize' && pipeline.kind !== 'reprocess')
     throw new UserError(`${path} is of kind ${pipeline.kind}: --pipeline takes one that says where QuestDB is`)
   return { questdb: pipeline.questdb, thresholds: pipeline.thresholds }
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toPrecision(3)} MB`
 }
 
 function positiveInteger(text: string): number {

@@ -131,6 +131,15 @@ describe('a run in the archive', () => {
     assert.ok(states > 2)
     const offline = await analyzeCapture(capture)
     assert.deepEqual(withoutLag(computedRows(rows, source)), withoutLag(computedRows(offline.rows, source)))
+
+    // What was known at the begin of the second hour was left there.
+    const whole = rows.splice(0)
+    await recomputeRun({ ...run, captures: captures.slice(1) }, { ...options, saved: undefined })
+    const sinceNs = BigInt(rows.find(({ table }) => table === 'time_classes')!.row.ts)
+    const later = (of: OutRow[]) => of.filter(({ row }) => BigInt(row.ts) >= sinceNs)
+    assert.ok(later(whole).length < whole.length)
+    assert.ok(later(whole).length > 20)
+    assert.deepEqual(computedRows(later(rows), source), computedRows(later(whole), source))
   })
 
   it('leaves alone the first minute of rows of a run whose begin is not there', async () => {

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { deserialize, serialize } from 'node:v8'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { SavedAnalysis } from '../../analysis/analysis.js'
 import { readArchivedCapture } from '../../archive/catalog.js'
 import { replaceFile } from '../../archive/durable.js'
 import { UserError } from '../../errors.js'
@@ -10,9 +9,9 @@ import { fromPlain } from '../../store/login.js'
 import { QuestdbStore } from '../../store/questdb.js'
 import type { StoredRow } from '../../store/store.js'
 import { type Assignment, type FromWorker, statePath, type WorkerSettings } from './protocol.js'
-import { recomputeRun } from './run.js'
+import { recomputeRun, type SavedRun } from './run.js'
 
-const { questdb, thresholds, range, job, checkpointEveryMs } = workerData as WorkerSettings
+const { questdb, thresholds, range, whole, job, checkpointEveryMs } = workerData as WorkerSettings
 /** Rows of one write: QuestDB takes many small ones badly. */
 const rowsPerWrite = 20_000
 const progressBytes = 1_000_000
@@ -32,7 +31,7 @@ parentPort!.on('message', (assignment: Assignment) => {
 })
 
 async function work(assignment: Assignment): Promise<FromWorker> {
-  const { source, stream, isOver } = assignment
+  const { source, stream, isOver, wall } = assignment
   const captures = await Promise.all(assignment.directories.map((directory) => readArchivedCapture(directory)))
   const path = statePath(job, assignment)
   const before = await readState(path)
@@ -40,7 +39,8 @@ async function work(assignment: Assignment): Promise<FromWorker> {
   const run = captures[0]?.manifest.archive.run ?? stream
   let pending: StoredRow[] = []
   let rows = before?.rows ?? 0
-  let untoldBytes = 0
+  const untold = { bytes: 0, warmUpBytes: 0 }
+  const kept = before?.kept ?? new Map<string, number>()
   let stateMs = performance.now()
   const write = async () => {
     const taken = pending
@@ -54,33 +54,46 @@ async function work(assignment: Assignment): Promise<FromWorker> {
     {
       thresholds,
       range,
+      whole,
+      wall,
       saved: before?.saved,
       onRows: async (more) => {
         for (const { table, row } of more) pending.push({ table, row, run })
         if (pending.length >= rowsPerWrite) await write()
       },
+      onKept: (table) => void kept.set(table, (kept.get(table) ?? 0) + 1),
       wantsState: () => performance.now() - stateMs >= checkpointEveryMs,
       onState: async (saved) => {
         await write()
         stateMs = performance.now()
-        await replaceFile(path, serialize({ saved, rows }))
+        await replaceFile(path, serialize({ saved, rows, kept } satisfies State))
       },
-      onProgress: (bytes) => {
-        untoldBytes += bytes
-        if (untoldBytes < progressBytes) return
-        tell({ kind: 'progress', bytes: untoldBytes })
-        untoldBytes = 0
+      onProgress: (bytes, isWarmUp) => {
+        untold.bytes += bytes
+        if (isWarmUp) untold.warmUpBytes += bytes
+        if (untold.bytes >= progressBytes) tellProgress()
       },
     },
   )
   await write()
-  tell({ kind: 'progress', bytes: untoldBytes })
-  return { kind: 'done', rows, problems: [...result.problems, ...rejected], warmedUp: result.warmedUp }
+  tellProgress()
+  return { kind: 'done', rows, problems: [...result.problems, ...rejected], warmedUp: result.warmedUp, kept }
+
+  function tellProgress(): void {
+    tell({ kind: 'progress', ...untold })
+    untold.bytes = untold.warmUpBytes = 0
+  }
 }
 
-async function readState(path: string): Promise<{ saved: SavedAnalysis; rows: number } | undefined> {
+interface State {
+  readonly saved: SavedRun
+  readonly rows: number
+  readonly kept: Map<string, number>
+}
+
+async function readState(path: string): Promise<State | undefined> {
   try {
-    return deserialize(await readFile(path)) as { saved: SavedAnalysis; rows: number }
+    return deserialize(await readFile(path)) as State
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
