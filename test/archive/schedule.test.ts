@@ -1,15 +1,22 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { analyzeCapture } from '../../src/pipeline/offline.js'
 import { createLog } from '../../src/pipeline/log.js'
 import { runReprocessing } from '../../src/pipeline/reprocess/schedule.js'
 import type { LocalStack } from '../../src/stack/local.js'
+import { packageRoot } from '../../src/stack/paths.js'
+import { archiveCapture } from '../support/archive.js'
+import { PipelineProcess } from '../support/pipelineProcess.js'
 import { requireJava } from '../support/requirements.js'
 import { sharedStack } from '../support/stack.js'
+import { computedRows, storedRows, withoutLag } from '../support/storedRows.js'
+import { startWriteGate } from '../support/writeGate.js'
 
 const dayMs = 86_400_000
+const capture = join(packageRoot(), 'test/captures/healthy')
 
 describe('scheduled reprocessing', function () {
   let stack: LocalStack
@@ -39,7 +46,12 @@ describe('scheduled reprocessing', function () {
     }
   }
 
-  type State = { readonly schemaVersion: 1; readonly doneUntilMs: number; readonly nextDueMs: number }
+  interface State {
+    readonly schemaVersion: 1
+    readonly doneUntilMs: number
+    readonly nextDueMs: number
+    readonly running?: { readonly sinceMs: number; readonly untilMs: number }
+  }
   const stateIn = (path: string) => JSON.parse(readFileSync(path, 'utf8')) as State
 
   it('remembers when the first run is due, in its time zone, and does nothing before that', async () => {
@@ -68,5 +80,104 @@ describe('scheduled reprocessing', function () {
     const { nextDueMs, doneUntilMs } = stateIn(own.state)
     assert.ok(doneUntilMs >= beganMs && doneUntilMs <= Date.now())
     assert.ok(nextDueMs > Date.now())
+  })
+
+  /** As if a run was due, and all before `doneUntilMs` was computed. */
+  function due(state: string, doneUntilMs: number): void {
+    mkdirSync(join(directory, 'state'), { recursive: true })
+    writeFileSync(state, JSON.stringify({ schemaVersion: 1, doneUntilMs, nextDueMs: Date.now() - 1000 }))
+  }
+
+  async function expectRows(sources: readonly string[]): Promise<void> {
+    const { rows } = await analyzeCapture(capture)
+    for (const source of sources)
+      assert.deepEqual(
+        withoutLag(await storedRows(stack.questdb.url, source)),
+        withoutLag(computedRows(rows, source)),
+        source,
+      )
+  }
+
+  it('finishes the very range it was killed in, and leaves no other job behind', async () => {
+    const own = pipeline()
+    const sources = [1, 2, 3, 4].map((n) => `host/killed/${n}/2026`)
+    for (const source of sources) await archiveCapture(capture, own.archive, source)
+    const sinceMs = Date.UTC(2026, 10, 23)
+    due(own.state, sinceMs)
+    const gate = await startWriteGate(stack.questdb.url)
+    const start = () =>
+      new PipelineProcess('reprocess', {
+        DUALTRACE_ARCHIVE: own.archive,
+        DUALTRACE_QUESTDB: gate.url,
+        DUALTRACE_REPROCESS_STATE: own.state,
+        DUALTRACE_REPROCESS_CRON: own.cron,
+        DUALTRACE_REPROCESS_DELAY: '1s',
+      })
+    const jobs = () => readdirSync(join(own.archive, '.reprocess'))
+    try {
+      const untils = new Set<number>()
+      // Every source is one write.
+      for (const writes of [0, 1, 1]) {
+        const held = gate.holdAfter(writes)
+        const killed = start()
+        await held
+        await killed.kill()
+        const { running, doneUntilMs } = stateIn(own.state)
+        assert.deepEqual([running?.sinceMs, doneUntilMs], [sinceMs, sinceMs])
+        untils.add(running!.untilMs)
+        assert.equal(jobs().length, 1)
+      }
+      assert.equal(untils.size, 1)
+      // What a program of another version has left, as its jobs have other names.
+      const [job] = jobs()
+      cpSync(join(own.archive, '.reprocess', job!), join(own.archive, '.reprocess', `${job!.split('-')[0]}-0000`), {
+        recursive: true,
+      })
+
+      const held = gate.holdAfter(0)
+      const first = start()
+      await held
+      assert.deepEqual(jobs(), [job])
+      const second = start()
+      await second.said('the run failed', 'computes the same job')
+      assert.equal(await second.stop(), 0)
+      gate.release()
+      const { until, runs, runsBefore } = JSON.parse(await first.said('"computed again"')) as {
+        readonly until: string
+        readonly runs: number
+        readonly runsBefore: number
+      }
+      assert.ok(untils.has(Date.parse(until)))
+      assert.ok(runsBefore >= 1, `${runs} runs and ${runsBefore} before`)
+      assert.equal(runs + runsBefore, sources.length)
+      while (stateIn(own.state).doneUntilMs <= Date.parse(until)) await sleep(50)
+      assert.equal(await first.stop(), 0)
+      assert.equal(stateIn(own.state).running, undefined)
+      assert.deepEqual(jobs(), [])
+      await expectRows(sources)
+    } finally {
+      gate.close()
+    }
+  })
+
+  it('computes what comes into the archive after its time, from where it belongs', async () => {
+    const own = pipeline()
+    const run = async () => {
+      const { doneUntilMs } = stateIn(own.state)
+      const stop = new AbortController()
+      const running = runReprocessing(own, createLog('fatal'), stop.signal)
+      while (stateIn(own.state).doneUntilMs === doneUntilMs) await sleep(50)
+      stop.abort()
+      await running
+    }
+    due(own.state, Math.floor(Date.now() / 1000) * 1000 - dayMs)
+    await run()
+    const source = 'host/late/1/2026'
+    await archiveCapture(capture, own.archive, source)
+    const state = JSON.parse(readFileSync(own.state, 'utf8')) as State
+    writeFileSync(own.state, JSON.stringify({ ...state, nextDueMs: Date.now() - 1 }))
+    while (Date.now() < state.doneUntilMs + 2000) await sleep(50)
+    await run()
+    await expectRows([source])
   })
 })

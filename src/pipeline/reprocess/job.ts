@@ -19,6 +19,8 @@ import { rowsVersion } from './version.js'
 export interface ReprocessOptions {
   readonly archives: readonly string[]
   readonly range: Range
+  /** Runs (see runKey) whose rows are wanted from an earlier moment on, ns since the epoch. */
+  readonly late?: ReadonlyMap<string, bigint> | undefined
   readonly questdb: QuestdbAddress
   readonly thresholds: Partial<Thresholds> | undefined
   readonly workers?: number | undefined
@@ -85,7 +87,7 @@ async function compute(
   runs: readonly PlannedRun[],
   problems: string[],
 ): Promise<ReprocessResult> {
-  const { questdb, thresholds, range, onNote } = options
+  const { questdb, thresholds, onNote } = options
   const journal = join(job, 'done')
   const done = new Set((await readFile(journal, 'utf8').catch(() => '')).split('\n'))
   const left = runs.filter(({ version }) => !done.has(version))
@@ -99,7 +101,7 @@ async function compute(
   }).prepare()
   const totals = { rows: 0, readBytes: 0, warmUpBytes: 0, keptRows: 0 }
   const { checkpointEveryMs = 10_000, whole = false } = options
-  const settings: WorkerSettings = { questdb: toPlain(questdb), thresholds, range, whole, job, checkpointEveryMs }
+  const settings: WorkerSettings = { questdb: toPlain(questdb), thresholds, whole, job, checkpointEveryMs }
   await runPool<PlannedRun, FromWorker>({
     script: new URL('./worker.js', import.meta.url),
     settings,
@@ -152,9 +154,10 @@ async function realArchive(directory: string): Promise<string> {
 
 /** The same options make the same job, also after a kill; a program that may compute other rows makes another one. */
 async function jobOf(options: ReprocessOptions, archives: readonly string[]): Promise<string> {
-  const { range, questdb, thresholds, whole = false, owner } = options
+  const { range, questdb, thresholds, late, whole = false, owner } = options
   const { sinceNs, untilNs } = range
   const version = [checkpointVersion, await rowsVersion()]
-  const asked = [archives, String(sinceNs), String(untilNs), whole, questdb.url, thresholds]
+  const lateRuns = [...(late ?? [])].map(([run, ns]) => [run, String(ns)])
+  const asked = [archives, String(sinceNs), String(untilNs), lateRuns, whole, questdb.url, thresholds]
   return jobDirectory(archives[0]!, owner, [version, asked])
 }

@@ -22,16 +22,17 @@ export interface PlannedRun extends Assignment {
 
 export interface Planning {
   readonly range: Range
+  readonly late?: ReadonlyMap<string, bigint> | undefined
   readonly whole?: boolean | undefined
 }
 
 /** What is to be read of the runs that have data in the range, in the order of source and begin. */
 export async function plan(
   archive: string,
-  { range, whole = false }: Planning,
+  { range: asked, late, whole = false }: Planning,
   problems: string[],
 ): Promise<PlannedRun[]> {
-  const { sinceNs, untilNs } = range
+  const { untilNs } = asked
   const catalog = await readCatalog(archive)
   problems.push(...catalog.problems)
   const planned: PlannedRun[] = []
@@ -40,6 +41,8 @@ export async function plan(
       a < b ? -1 : 1,
     )
     for (const [index, [stream, own]] of byStream.entries()) {
+      const sinceNs = earlier(asked.sinceNs, late?.get(runKey(source, stream)))
+      const range = { sinceNs, untilNs }
       const isWanted = own.some(
         ({ fromNs, toNs }) =>
           (sinceNs === undefined || toNs === undefined || toNs >= sinceNs) &&
@@ -50,18 +53,23 @@ export async function plan(
       const { captures: read, begin, reachesEnd } = await chooseReading(own, range, whole, hasCarried)
       const isOver = reachesEnd && (index < byStream.length - 1 || isQuiet)
       planned.push({
-        ...{ archive, source, stream, isOver, wall: undefined },
+        ...{ archive, source, stream, range, isOver, wall: undefined },
         directories: read.map(({ directory }) => directory),
         bytes: read.reduce((sum, capture) => sum + unpackedBytes(capture), 0),
         version: `${runKey(source, stream)} ${neededBytes(read, untilNs)} ${isOver}`,
-        asked: begin === 'middle' ? asked(source, stream, own) : undefined,
+        asked: begin === 'middle' ? askedFor(source, stream, own) : undefined,
       })
     }
   }
   return planned
 }
 
-function asked(source: string, stream: string, captures: readonly ArchivedCapture[]) {
+/** No range at all begins at the first byte, and stays so. */
+function earlier(sinceNs: bigint | undefined, lateNs: bigint | undefined): bigint | undefined {
+  return sinceNs === undefined || lateNs === undefined || sinceNs < lateNs ? sinceNs : lateNs
+}
+
+function askedFor(source: string, stream: string, captures: readonly ArchivedCapture[]) {
   const { directory } = captures[0]!
   return { run: { source, stream, captures, isOver: false }, directory }
 }

@@ -9,7 +9,6 @@ import type { Range } from './reading.js'
 export interface WorkerSettings {
   readonly questdb: PlainAddress
   readonly thresholds: Partial<Thresholds> | undefined
-  readonly range: Range
   readonly whole: boolean
   /** Directory of the job's states. */
   readonly job: string
@@ -23,6 +22,7 @@ export interface Assignment {
   readonly stream: string
   /** Nothing comes behind these captures. */
   readonly isOver: boolean
+  readonly range: Range
   /** The captures that are read. */
   readonly directories: readonly string[]
   /** Nothing is known of what was before them but this, if it is. */

@@ -7,7 +7,21 @@ import { replaceFile } from '../../archive/durable.js'
 import { UserError } from '../../errors.js'
 import type { ReprocessPipeline } from '../config.js'
 import type { Log } from '../log.js'
+import { Extents, lateRuns, surveyArchive } from './arrivals.js'
 import { reprocess } from './job.js'
+
+const nsPerMs = 1_000_000n
+
+/** A range that was begun: a later attempt finishes the same one. */
+const Running = z.strictObject({
+  sinceMs: z.number(),
+  untilMs: z.number(),
+  /** Runs of which something came late: from when on, ns since the epoch. */
+  late: z.record(z.string(), z.string()),
+  /** What the archive had when it was begun. */
+  seen: Extents,
+})
+type Running = z.infer<typeof Running>
 
 /** What the schedule remembers. */
 const State = z.strictObject({
@@ -16,12 +30,16 @@ const State = z.strictObject({
   doneUntilMs: z.number(),
   /** When the next run was due, as seen from the last one. */
   nextDueMs: z.number().nullable(),
+  running: Running.optional(),
+  /** What the archive had when the last run that was finished began; absent before the first one. */
+  seen: Extents.optional(),
 })
 type State = z.infer<typeof State>
 
 /**
- * Computes again what has come into the archive, at the times the cron expression says: each run from where the last one ended, so that
- * nothing is left out, however long nobody ran. One that was missed is made up for at the start. Runs never overlap.
+ * Computes again what has come into the archive, at the times the cron expression says: each run from where the last one ended, and of a source of which
+ * older data came meanwhile from there on, so that nothing is left out, however long nobody ran or the archive lagged. One that was missed or broken
+ * off is made up for at the start. Runs never overlap.
  */
 export async function runReprocessing(pipeline: ReprocessPipeline, log: Log, signal: AbortSignal): Promise<void> {
   let running: Promise<void> | undefined
@@ -48,7 +66,8 @@ export async function runReprocessing(pipeline: ReprocessPipeline, log: Log, sig
   })
   try {
     const state = await loadState(pipeline.state)
-    const missed = state?.nextDueMs != null && state.nextDueMs <= Date.now()
+    const isBrokenOff = state?.running !== undefined
+    const missed = isBrokenOff || (state?.nextDueMs != null && state.nextDueMs <= Date.now())
     const doneUntil = state && new Date(state.doneUntilMs).toISOString()
     log.info({ cron: pipeline.cron, timezone: pipeline.timezone, doneUntil, missed }, 'waiting for the next run')
     if (state === undefined) await saveState(pipeline.state, { ...initial(pipeline), nextDueMs: nextMs() })
@@ -66,31 +85,60 @@ async function once(
   signal: AbortSignal,
   nextMs: () => number | null,
 ): Promise<void> {
-  const { doneUntilMs } = (await loadState(pipeline.state)) ?? initial(pipeline)
-  const untilMs = Math.floor((Date.now() - pipeline.delay) / 1000) * 1000
-  if (untilMs <= doneUntilMs) return
-  const range = { sinceNs: BigInt(doneUntilMs) * 1_000_000n, untilNs: BigInt(untilMs) * 1_000_000n }
-  const named = { since: new Date(doneUntilMs).toISOString(), until: new Date(untilMs).toISOString() }
-  log.info(named, 'computing again')
-  const startMs = Date.now()
+  let state = (await loadState(pipeline.state)) ?? initial(pipeline)
   try {
-    const { problems, ...result } = await reprocess({
-      archives: [pipeline.archive],
-      range,
-      questdb: pipeline.questdb,
-      thresholds: pipeline.thresholds,
-      workers: pipeline.workers ?? availableParallelism(),
-      onNote: (text) => log.warn(text),
-      signal,
-    })
-    for (const problem of problems) log.warn(problem)
-    await saveState(pipeline.state, { schemaVersion: 1, doneUntilMs: untilMs, nextDueMs: nextMs() })
-    log.info({ ...named, ...result, tookMs: Date.now() - startMs }, 'computed again')
+    // First what was broken off, then what has come since.
+    for (let isAgain = state.running !== undefined; ; isAgain = false) {
+      const running = state.running ?? (await begin(pipeline, log, state))
+      if (running === undefined) return
+      // Before anything is done: whatever happens now, the next attempt goes on with this range.
+      await saveState(pipeline.state, (state = { ...state, running }))
+      await compute(pipeline, log, signal, running)
+      state = { schemaVersion: 1, doneUntilMs: running.untilMs, nextDueMs: nextMs(), seen: running.seen }
+      await saveState(pipeline.state, state)
+      if (!isAgain) return
+    }
   } catch (error) {
     if (signal.aborted) return
-    // The next run covers this one's range, too.
-    log.error({ ...named, reason: (error as Error).message }, 'the run failed; the next one makes up for it')
+    log.error({ reason: (error as Error).message }, 'the run failed; the next one makes up for it')
   }
+}
+
+/** The range that is due; undefined: none. */
+async function begin(pipeline: ReprocessPipeline, log: Log, state: State): Promise<Running | undefined> {
+  const { doneUntilMs } = state
+  const untilMs = Math.floor((Date.now() - pipeline.delay) / 1000) * 1000
+  if (untilMs <= doneUntilMs) return undefined
+  const survey = await surveyArchive(pipeline.archive)
+  // Before the first run nothing was left out.
+  const late = state.seen === undefined ? undefined : lateRuns(state.seen, survey, BigInt(doneUntilMs) * nsPerMs)
+  for (const [run, sinceNs] of late ?? [])
+    log.info({ run, since: isoOf(sinceNs) }, 'data came after its time; its rows are computed from there on')
+  const text = [...(late ?? [])].map(([run, sinceNs]) => [run, String(sinceNs)])
+  return { sinceMs: doneUntilMs, untilMs, late: Object.fromEntries(text) as Running['late'], seen: survey.extents }
+}
+
+async function compute(pipeline: ReprocessPipeline, log: Log, signal: AbortSignal, running: Running): Promise<void> {
+  const { sinceMs, untilMs } = running
+  const range = { sinceNs: BigInt(sinceMs) * nsPerMs, untilNs: BigInt(untilMs) * nsPerMs }
+  const late = new Map(Object.entries(running.late).map(([run, sinceNs]) => [run, BigInt(sinceNs)]))
+  const named = { since: isoOf(range.sinceNs), until: isoOf(range.untilNs), late: late.size }
+  log.info(named, 'computing again')
+  const startMs = Date.now()
+  const { problems, ...result } = await reprocess({
+    ...{ archives: [pipeline.archive], range, late, owner: pipeline.state },
+    questdb: pipeline.questdb,
+    thresholds: pipeline.thresholds,
+    workers: pipeline.workers ?? availableParallelism(),
+    onNote: (text) => log.warn(text),
+    signal,
+  })
+  for (const problem of problems) log.warn(problem)
+  log.info({ ...named, ...result, tookMs: Date.now() - startMs }, 'computed again')
+}
+
+function isoOf(ns: bigint): string {
+  return new Date(Number(ns / nsPerMs)).toISOString()
 }
 
 function initial({ delay, first }: ReprocessPipeline): State {

@@ -11,7 +11,7 @@ import type { StoredRow } from '../../store/store.js'
 import { type Assignment, type FromWorker, statePath, type WorkerSettings } from './protocol.js'
 import { recomputeRun, type SavedRun } from './run.js'
 
-const { questdb, thresholds, range, whole, job, checkpointEveryMs } = workerData as WorkerSettings
+const { questdb, thresholds, whole, job, checkpointEveryMs } = workerData as WorkerSettings
 /** Rows of one write: QuestDB takes many small ones badly. */
 const rowsPerWrite = 20_000
 const progressBytes = 1_000_000
@@ -31,7 +31,7 @@ parentPort!.on('message', (assignment: Assignment) => {
 })
 
 async function work(assignment: Assignment): Promise<FromWorker> {
-  const { source, stream, isOver, wall } = assignment
+  const { source, stream, isOver, range, wall } = assignment
   const captures = await Promise.all(assignment.directories.map((directory) => readArchivedCapture(directory)))
   const path = statePath(job, assignment)
   const before = await readState(path)
