@@ -54,7 +54,8 @@ async function runTask<Task, Message>(
     })
   } finally {
     signal?.removeEventListener('abort', stop)
-    worker.removeAllListeners()
+    // Only those: a worker has one of its own, without which it gets no message any more.
+    for (const event of ['message', 'error', 'exit']) worker.removeAllListeners(event)
     worker.on('error', () => undefined)
   }
 }
