@@ -4,6 +4,7 @@ import { gunzipSync } from 'node:zlib'
 import { readCapture } from '../../src/capture/directory.js'
 import { Ev } from '../../src/gotrace/index.js'
 import { ArchivedRun } from '../../src/pipeline/archive/archivedRun.js'
+import { noKeeper } from './archive.js'
 import { type CutPiece, cutterFor } from '../../src/pipeline/cutter.js'
 import type { Envelope, Track } from '../../src/transport/envelope.js'
 import { tracks } from '../../src/transport/topics.js'
@@ -44,7 +45,7 @@ export async function archiveLongRun(
     clockWallNs: manifest.clock!.wallNs,
     perfClock: 'CLOCK_MONOTONIC',
   }
-  const run = await ArchivedRun.open(archive, { ...envelope, track: 'perf', position: 0 }, 0)
+  const run = await ArchivedRun.open(archive, { ...envelope, track: 'perf', position: 0 }, 0, noKeeper)
   const cutters = { gotrace: cutterFor('gotrace', 500_000), perf: cutterFor('perf', 500_000) }
   const offsets = { gotrace: 0n, perf: 0n }
   const ship = async (track: Track, pieces: Iterable<CutPiece>, shippedAtMs: number) => {
