@@ -62,16 +62,20 @@ const startupMs = 15_000
 const retryMs = 20
 /** A process that is asked to end its trace writes out its last generation. */
 const finishTimeoutMs = 10_000
+/** Go sends the first bytes of a trace after about a second: whoever interrupts the recording before wants what there is. */
+const firstBytesMs = 5000
 
 async function fromUrl(url: string, starting: boolean, start: TraceStart): Promise<RunningTrace> {
   const hangUp = new AbortController()
-  const interrupt = () => hangUp.abort()
+  let patience: NodeJS.Timeout | undefined
+  const interrupt = () => (patience = setTimeout(() => hangUp.abort(), firstBytesMs))
   start.signal?.addEventListener('abort', interrupt)
   if (start.signal?.aborted === true) interrupt()
   // Once the trace has begun, an interruption asks for its end instead.
-  const stream = await openWhenListening(url, starting, start, hangUp.signal).finally(() =>
-    start.signal?.removeEventListener('abort', interrupt),
-  )
+  const stream = await openWhenListening(url, starting, start, hangUp.signal).finally(() => {
+    start.signal?.removeEventListener('abort', interrupt)
+    clearTimeout(patience)
+  })
   const done = pipeline(Readable.from(stream.chunks), createWriteStream(start.file))
   done.catch(() => undefined)
   return {
@@ -106,7 +110,8 @@ async function openWhenListening(
     const wait = await Promise.race([ended, sleep(retryMs)])
     if (wait !== undefined)
       throw new UserError(`${wait.how} before its pprof endpoint ${shownAddress(url)} answered: see what it printed`)
-    if (isAborted(signal)) throw new UserError(`interrupted before the pprof endpoint ${shownAddress(url)} answered`)
+    if (start.signal !== undefined && isAborted(start.signal))
+      throw new UserError(`interrupted before the pprof endpoint ${shownAddress(url)} answered`)
   }
 }
 

@@ -105,7 +105,7 @@ export class Supervisor {
           ExitCode.unusable,
         ),
       )
-    else if (cause === 'consumer') await normalizer.consumer?.restart(`nothing was read for ${seconds(forMs)}`)
+    else if (cause !== 'questdb') await normalizer.consumer?.restart(`nothing was read for ${seconds(forMs)}`)
   }
 
   private hasWork(readable: number): boolean {
