@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import type { ArchiveKeeper } from '../../src/archive/streamWriter.js'
+import type { Manifest } from '../../src/capture/manifest.js'
 import { readCapture } from '../../src/capture/directory.js'
 import { ArchivedRun } from '../../src/pipeline/archive/archivedRun.js'
 import { cutterFor } from '../../src/pipeline/cutter.js'
@@ -10,6 +11,22 @@ import { tracks } from '../../src/transport/topics.js'
 
 /** Of an archive that nobody deletes from and whose disk does not fail. */
 export const noKeeper: ArchiveKeeper = { hold: () => Promise.resolve(), insist: (attempt) => attempt() }
+
+/** Of the messages of a run that ships a capture's recording. */
+export function envelopeOf(
+  { service, host, clock }: Manifest,
+  source: string,
+  stream: string,
+): Omit<Envelope, 'track' | 'position'> {
+  return {
+    schema: '1',
+    ...{ source, service, host, stream },
+    tracks: 'gotrace,perf',
+    clockMonotonicNs: clock!.monotonicNs,
+    clockWallNs: clock!.wallNs,
+    perfClock: 'CLOCK_MONOTONIC',
+  }
+}
 
 /**
  * Puts a capture (go.trace, perf.script.gz) into an archive as a run of the source, the way the archiver does it with messages from Kafka:
@@ -21,17 +38,7 @@ export async function archiveCapture(capture: string, archive: string, source: s
     perf: gunzipSync(readFileSync(join(capture, 'perf.script.gz'))),
   }
   const { manifest } = await readCapture(capture)
-  const envelope: Omit<Envelope, 'track' | 'position'> = {
-    schema: '1',
-    source,
-    service: manifest.service,
-    host: manifest.host,
-    stream: '00000000000001-abc',
-    tracks: 'gotrace,perf',
-    clockMonotonicNs: manifest.clock!.monotonicNs,
-    clockWallNs: manifest.clock!.wallNs,
-    perfClock: 'CLOCK_MONOTONIC',
-  }
+  const envelope = envelopeOf(manifest, source, '00000000000001-abc')
   const shippedAtMs = Number(BigInt(manifest.clock!.wallNs) / 1_000_000n)
   const run = await ArchivedRun.open(archive, { ...envelope, track: 'perf', position: 0 }, 0, noKeeper)
   for (const track of tracks) {

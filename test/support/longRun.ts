@@ -4,9 +4,9 @@ import { gunzipSync } from 'node:zlib'
 import { readCapture } from '../../src/capture/directory.js'
 import { Ev } from '../../src/gotrace/index.js'
 import { ArchivedRun } from '../../src/pipeline/archive/archivedRun.js'
-import { noKeeper } from './archive.js'
+import { envelopeOf, noKeeper } from './archive.js'
 import { type CutPiece, cutterFor } from '../../src/pipeline/cutter.js'
-import type { Envelope, Track } from '../../src/transport/envelope.js'
+import type { Track } from '../../src/transport/envelope.js'
 import { tracks } from '../../src/transport/topics.js'
 
 const headerBytes = 16
@@ -34,17 +34,7 @@ export async function archiveLongRun(
   const go = readFileSync(join(capture, 'go.trace'))
   const perf = gunzipSync(readFileSync(join(capture, 'perf.script.gz'))).toString('latin1')
   const { manifest } = await readCapture(capture)
-  const envelope: Omit<Envelope, 'track' | 'position'> = {
-    schema: '1',
-    source,
-    service: manifest.service,
-    host: manifest.host,
-    stream,
-    tracks: 'gotrace,perf',
-    clockMonotonicNs: manifest.clock!.monotonicNs,
-    clockWallNs: manifest.clock!.wallNs,
-    perfClock: 'CLOCK_MONOTONIC',
-  }
+  const envelope = envelopeOf(manifest, source, stream)
   const run = await ArchivedRun.open(archive, { ...envelope, track: 'perf', position: 0 }, 0, noKeeper)
   const cutters = { gotrace: cutterFor('gotrace', 500_000), perf: cutterFor('perf', 500_000) }
   const offsets = { gotrace: 0n, perf: 0n }

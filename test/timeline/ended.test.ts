@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +7,7 @@ import { Ev } from '../../src/gotrace/index.js'
 import { Kernel } from '../../src/timeline/classes.js'
 import { GoTraceWriter } from '../support/goTraceWriter.js'
 import { startSeconds, wallSeconds } from '../support/handWorked.js'
+import { perfProgram } from '../support/perfProgram.js'
 import { requireGo, requirePerf } from '../support/requirements.js'
 import { runTimeline } from '../support/timeline.js'
 
@@ -61,22 +62,7 @@ describe('a thread that ended, in perf’s text without EXIT records', () => {
     try {
       const [program, goTrace, data] = ['traces', 'go.trace', 'perf.data'].map((name) => join(folder, name)) as [string, string, string] // prettier-ignore
       execFileSync('go', ['build', '-trimpath', '-o', program, './traces'], { cwd: 'test/workloads' })
-      const record = [
-        'record',
-        '-q',
-        '-o',
-        data,
-        '-k',
-        'CLOCK_MONOTONIC',
-        '--sample-cpu',
-        '--switch-events',
-        '-m',
-        '4M',
-      ]
-      const events = ['-e', 'cpu-clock/freq=99/', '-e', 'sched:sched_switch']
-      const work = ['-out', goTrace, '-work', 'procs,threads,network', '-for', '500ms']
-      const { status, stderr } = spawnSync('perf', [...record, ...events, '--', program, ...work])
-      assert.equal(status, 0, stderr.toString())
+      perfProgram(data, [program, '-out', goTrace, '-work', 'procs,threads,network', '-for', '500ms'])
       const fields = ['-F', 'comm,pid,tid,cpu,time,period,event,ip,sym,symoff,dso,trace', '-i', data]
       const script = ['script', '--header', '--ns', '--show-switch-events', '--show-lost-events', ...fields]
       const printed = (...more: string[]) =>

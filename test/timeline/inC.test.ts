@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +10,7 @@ import { timeClasses } from '../../src/timeline/classes.js'
 import { runCli } from '../support/cli.js'
 import { GoTraceWriter } from '../support/goTraceWriter.js'
 import { startSeconds, wallSeconds } from '../support/handWorked.js'
+import { perfProgram } from '../support/perfProgram.js'
 import { PerfWriter } from '../support/perfWriter.js'
 import { requireC, requireGo, requirePerf } from '../support/requirements.js'
 import { runTimeline } from '../support/timeline.js'
@@ -65,21 +66,7 @@ describe('C code that Go calls', () => {
       const [program, trace, data] = ['ccode', 'c.trace', 'perf.data'].map((name) => join(folder, name)) as [string, string, string] // prettier-ignore
       const env = { ...process.env, CGO_ENABLED: '1' }
       execFileSync('go', ['build', '-trimpath', '-o', program, './ccode'], { cwd: 'test/workloads', env })
-      const record = [
-        'record',
-        '-q',
-        '-o',
-        data,
-        '-k',
-        'CLOCK_MONOTONIC',
-        '--sample-cpu',
-        '--switch-events',
-        '-m',
-        '4M',
-      ]
-      const events = ['-e', 'cpu-clock/freq=99/', '-e', 'sched:sched_switch']
-      const { status, stderr } = spawnSync('perf', [...record, ...events, '--', program, '-out', trace])
-      assert.equal(status, 0, stderr.toString())
+      perfProgram(data, [program, '-out', trace])
       const { stdout } = await runCli(['diagnose', '--trace', trace, '--perf', data, '--json', '-'])
       const rows = DiagnoseResult.parse(JSON.parse(stdout)).tables['tasks'] as Row[]
       const [task] = rows.filter((row) => row['type'] === 'encode')
