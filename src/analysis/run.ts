@@ -226,7 +226,8 @@ export class Run {
     if (this.timeline.state.commonThreads === 0) return noCommonThread
     const contradiction = refusedFor ?? this.fit.contradiction(perfLost)
     if (contradiction !== undefined) return unaligned(clock, contradiction)
-    return this.apartNs > 0 ? noCommonTime(this.apartNs) : clock
+    const { apartNs } = this
+    return apartNs > 0 ? noCommonTime(apartNs) : clock
   }
 
   /** Between the end of one track and the beginning of the other; negative when they have time in common or one has not begun. */

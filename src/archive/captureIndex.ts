@@ -1,9 +1,11 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { ArchivedTrack, Manifest, manifestFile } from '../capture/manifest.js'
+import { groupBy } from '../groupBy.js'
 import { extentOf } from './catalog.js'
 import { DirectoryWatch } from './directoryWatch.js'
+import { readJson, versionOf } from './files.js'
 import { parseCaptureDirectory } from './layout.js'
 
 /** What retention must know of a capture. */
@@ -61,7 +63,7 @@ export class CaptureIndex {
     const names = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map(({ name }) => name)
     const paths = new Set(names.map((name) => join(this.archive, name)))
     for (const path of this.sources.keys()) if (!paths.has(path)) this.sources.delete(path)
-    const changedIn = groupByParent(changed)
+    const changedIn = groupBy(changed, dirname)
     for (const path of paths) await this.refreshSource(path, changedIn.get(path) ?? [])
     return [...this.sources.values()].flatMap(({ captures }) =>
       [...captures.values()].flatMap(({ capture }) => capture ?? []),
@@ -71,7 +73,7 @@ export class CaptureIndex {
   /** Whether the manifest is still the one that was read. */
   async isCurrent({ directory }: IndexedCapture): Promise<boolean> {
     const known = this.sources.get(dirname(directory))?.captures.get(directory)
-    return known !== undefined && (await versionOf(directory))?.version === known.version
+    return known !== undefined && (await versionOf(join(directory, manifestFile)))?.version === known.version
   }
 
   private async refreshSource(path: string, changed: readonly string[]): Promise<void> {
@@ -90,7 +92,7 @@ export class CaptureIndex {
   }
 
   private async refreshCapture({ captures, watch }: Source, directory: string): Promise<void> {
-    const found = await versionOf(directory)
+    const found = await versionOf(join(directory, manifestFile))
     if (found === undefined) {
       // It is just being begun, or being deleted: the directory of the source tells of neither when it is done.
       captures.delete(directory)
@@ -104,34 +106,9 @@ export class CaptureIndex {
 
   private async read(directory: string, writtenMs: number): Promise<IndexedCapture | undefined> {
     this.manifestsRead++
-    const text = await readFile(join(directory, manifestFile), 'utf8').catch(() => '')
-    const parsed = Indexed.safeParse(parseJson(text))
+    const parsed = Indexed.safeParse(await readJson(join(directory, manifestFile)))
     if (!parsed.success) return undefined
     const { source, archive } = parsed.data
     return { directory, source, ...extentOf(archive), writtenMs }
-  }
-}
-
-/** Undefined: there is no manifest. Every write makes another file of it. */
-async function versionOf(directory: string): Promise<{ version: string; writtenMs: number } | undefined> {
-  const found = await stat(join(directory, manifestFile), { bigint: true }).catch(() => undefined)
-  if (found === undefined) return undefined
-  return { version: `${found.mtimeNs} ${found.ino} ${found.size}`, writtenMs: Number(found.mtimeMs) }
-}
-
-function groupByParent(directories: Iterable<string>): Map<string, string[]> {
-  const groups = new Map<string, string[]>()
-  for (const directory of directories) {
-    const parent = dirname(directory)
-    groups.set(parent, [...(groups.get(parent) ?? []), directory])
-  }
-  return groups
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
   }
 }

@@ -6,6 +6,7 @@ import { UserError } from '../errors.js'
 import type { Track } from '../transport/envelope.js'
 import { tracks } from '../transport/topics.js'
 import { DamagedCapture } from './damage.js'
+import { orNothing } from './files.js'
 import { parseCaptureDirectory, sourceDirectory } from './layout.js'
 
 /** One capture of an archive, as its manifest on the disk says. */
@@ -129,11 +130,6 @@ export function extentOf(
 
 function extreme(values: readonly bigint[], better: (a: bigint, b: bigint) => boolean): bigint | undefined {
   return values.length === 0 ? undefined : values.reduce((best, value) => (better(value, best) ? value : best))
-}
-
-function orNothing(error: unknown): undefined {
-  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  return undefined
 }
 
 function byName(a: { readonly name: string }, b: { readonly name: string }): number {

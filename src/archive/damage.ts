@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readdir, readFile, rename, rmdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { makeDirectory, replaceFile, syncDirectory } from './durable.js'
+import { orNothing } from './files.js'
 import { damagedDirectory } from './layout.js'
 
 /** A capture that cannot be gone on with, however often that is tried. */
@@ -59,9 +60,4 @@ export async function readAside(archive: string): Promise<Aside[]> {
       return { directory, reason: reason.trim() }
     }),
   )
-}
-
-function orNothing(error: unknown): undefined {
-  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  return undefined
 }

@@ -1,3 +1,4 @@
+import { traceVersionOf } from '../gotrace/index.js'
 import type { Track } from '../transport/envelope.js'
 
 const goHeaderBytes = 16
@@ -13,7 +14,7 @@ const hash = 35
 export function headOf(track: Track, bytes: Buffer, known: string | undefined): string | undefined {
   if (track === 'gotrace') {
     const head = bytes.subarray(0, goHeaderBytes)
-    return /^go 1\.\d{1,3} trace\0+$/.test(head.toString('latin1')) ? head.toString('base64') : known
+    return traceVersionOf(head) !== undefined ? head.toString('base64') : known
   }
   if (known !== undefined) return known
   const comments = commentBytes(bytes.subarray(0, mostHeadBytes))

@@ -1,12 +1,15 @@
 import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { groupBy } from '../groupBy.js'
 import type { IndexedCapture } from './captureIndex.js'
 import { DirectoryWatch } from './directoryWatch.js'
+import { versionOf } from './files.js'
 import { keepIds, keepPath, readKeep, type StoredKeep, touches, whoOf } from './keeps.js'
 import { keepDirectory } from './layout.js'
 
 interface Known {
-  readonly version: string
+  /** Undefined: it came while it was being read. */
+  readonly version: string | undefined
   readonly stored: StoredKeep
 }
 
@@ -68,18 +71,12 @@ export class KeepIndex {
     const ids = new Set(await keepIds(this.archive))
     for (const id of this.known.keys()) if (!ids.has(id)) this.known.delete(id)
     for (const id of ids) {
-      const found = await stat(keepPath(this.archive, id), { bigint: true }).catch(() => undefined)
-      const version = found === undefined ? '' : `${found.mtimeNs} ${found.ino} ${found.size}`
-      if (found !== undefined && this.known.get(id)?.version === version) continue
+      const version = (await versionOf(keepPath(this.archive, id)))?.version
+      if (version !== undefined && this.known.get(id)?.version === version) continue
       const [stored] = (await readKeep(this.archive, id)) ?? []
       if (stored === undefined) this.known.delete(id)
       else this.known.set(id, { version, stored })
     }
-    this.byWho = new Map()
-    for (const stored of this.all) {
-      const same = this.byWho.get(stored.who)
-      if (same === undefined) this.byWho.set(stored.who, [stored])
-      else same.push(stored)
-    }
+    this.byWho = groupBy(this.all, ({ who }) => who)
   }
 }

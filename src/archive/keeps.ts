@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
 import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { makeDirectory, replaceFile } from './durable.js'
-import { keepDirectory } from './layout.js'
+import { orNothing } from './files.js'
+import { keepDirectory, shortHash } from './layout.js'
 import { withArchiveLock } from './lease.js'
 
 const decimalNs = z.string().regex(/^\d{1,20}$/)
@@ -66,10 +66,7 @@ export async function readKeeps(archive: string): Promise<StoredKeep[]> {
 }
 
 export async function keepIds(archive: string): Promise<string[]> {
-  const names = await readdir(join(archive, keepDirectory)).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
-  })
+  const names = (await readdir(join(archive, keepDirectory)).catch(orNothing)) ?? []
   const files = names.filter((name) => name.endsWith(ending) && !name.startsWith('.'))
   return files.map((name) => name.slice(0, -ending.length)).sort()
 }
@@ -121,8 +118,4 @@ export function whoOf(source: string | undefined): string {
 
 function idOf({ source, fromNs, reason }: Keep): string {
   return `${fromNs}-${whoOf(source)}-${shortHash(JSON.stringify([source, fromNs, reason]))}`
-}
-
-function shortHash(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }

@@ -28,7 +28,12 @@ export function sourceDirectory(source: string): string {
   const parts = source.split('/').map((part) => escaped(part).replace(/^\./, '%2e'))
   const name = parts.join('+')
   if (name.length <= longestName && name !== '') return name
-  return `${name.slice(0, longestName)}~${createHash('sha256').update(source).digest('hex').slice(0, 16)}`
+  return `${name.slice(0, longestName)}~${shortHash(source)}`
+}
+
+/** Part of a file's name that stands for a text: 16 hexadecimal digits. */
+export function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 
 export function captureDirectory(archive: string, { source, stream, hour }: CaptureName): string {

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { lstat, readdir, readFile, readlink, rm, stat, symlink, utimes } from 'node:fs/promises'
+import { lstat, readdir, readlink, rm, stat, symlink, utimes } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { readStat, stillRuns } from '../capture/proc.js'
 import { makeDirectory, replaceFile } from './durable.js'
+import { readJson } from './files.js'
 import { leaseDirectory } from './layout.js'
 
 const Holder = z.object({ host: z.string(), pid: z.number(), startTicks: z.number() })
@@ -146,13 +147,5 @@ async function removeDead(path: string): Promise<void> {
     if ((await lockOf(path))?.isDead === true) await rm(path, { force: true })
   } finally {
     await rm(breaking, { force: true })
-  }
-}
-
-async function readJson(path: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as unknown
-  } catch {
-    return undefined
   }
 }

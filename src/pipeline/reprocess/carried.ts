@@ -1,13 +1,11 @@
 import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { deserialize, serialize } from 'node:v8'
-import { gunzip, gzip } from 'node:zlib'
+import { serialize } from 'node:v8'
 import type { SavedAnalysis } from '../../analysis/analysis.js'
 import { replaceFile } from '../../archive/durable.js'
 import type { Wall } from '../../clock/wall.js'
 import type { Track } from '../../transport/envelope.js'
-import { checkpointVersion, maxUnpackedBytes } from '../checkpoint.js'
+import { checkpointVersion, packState, unpackState } from '../checkpoint.js'
 
 /** What somebody who begins to read a run at one of its later hours must know of all before it. */
 export interface Carried {
@@ -44,7 +42,7 @@ export async function carriedWall(directories: readonly string[]): Promise<Wall 
 
 /** Puts it into the capture, so that it is deleted with it. A capture that has just been deleted takes none. */
 export async function saveCarried(directory: string, carried: Carried): Promise<void> {
-  const packed = await promisify(gzip)(serialize(carried), { level: 1 })
+  const packed = await packState(serialize(carried))
   try {
     await replaceFile(join(directory, fileName), packed)
     const others = (await readdir(directory)).filter((name) => anyVersion.test(name) && name !== fileName)
@@ -55,6 +53,5 @@ export async function saveCarried(directory: string, carried: Carried): Promise<
 }
 
 async function read(path: string): Promise<Carried> {
-  const packed = await readFile(path)
-  return deserialize(await promisify(gunzip)(packed, { maxOutputLength: maxUnpackedBytes })) as Carried
+  return (await unpackState(await readFile(path))) as Carried
 }

@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
 import { readdir, rm, rmdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { reprocessDirectory } from '../../archive/layout.js'
+import { reprocessDirectory, shortHash } from '../../archive/layout.js'
 import { UserError } from '../../errors.js'
 import { lockDirectory, lockName } from '../lockDirectory.js'
 
@@ -10,7 +9,7 @@ const abandonedAfterMs = 7 * 86_400_000
 
 /** Where a job keeps what it has done, under the archive. `owner`: the schedule it belongs to, none for one that a person asked for. */
 export function jobDirectory(archive: string, owner: string | undefined, identity: unknown): string {
-  return join(archive, reprocessDirectory, `${prefixOf(owner)}${hashOf(JSON.stringify(identity))}`)
+  return join(archive, reprocessDirectory, `${prefixOf(owner)}${shortHash(JSON.stringify(identity))}`)
 }
 
 /** Works in the directory of a job, which no other process has meanwhile, and which is gone when the job is done. */
@@ -59,9 +58,5 @@ async function clear(job: string): Promise<void> {
 }
 
 function prefixOf(owner: string | undefined): string {
-  return owner === undefined ? '' : `${hashOf(owner).slice(0, 8)}-`
-}
-
-function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16)
+  return owner === undefined ? '' : `${shortHash(owner).slice(0, 8)}-`
 }

@@ -1,5 +1,6 @@
 import { type ArchivedCapture, readCatalog } from '../../archive/catalog.js'
 import type { Wall } from '../../clock/wall.js'
+import { groupBy } from '../../groupBy.js'
 import { tracks } from '../../transport/topics.js'
 import { runKey } from '../checkpoint.js'
 import { hasCarried } from './carried.js'
@@ -88,15 +89,4 @@ function neededBytes(captures: readonly ArchivedCapture[], untilNs: bigint | und
     const isPast = untilNs !== undefined && ends.every((toNs) => BigInt(toNs ?? 0) >= untilNs + settleNs)
     return isPast ? sum : sum + unpackedBytes(capture)
   }, 0)
-}
-
-export function groupBy<T>(values: readonly T[], keyOf: (value: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>()
-  for (const value of values) {
-    const key = keyOf(value)
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [value])
-    else group.push(value)
-  }
-  return groups
 }

@@ -1,4 +1,5 @@
 import type { ArchivedCapture } from '../../archive/catalog.js'
+import { traceVersionOf } from '../../gotrace/index.js'
 import type { Track } from '../../transport/envelope.js'
 import { tracks } from '../../transport/topics.js'
 
@@ -74,7 +75,7 @@ function lastBegin(captures: readonly ArchivedCapture[], boundNs: bigint): numbe
 function isOldTrace(captures: readonly ArchivedCapture[]): boolean {
   const head = captures.find(({ manifest }) => manifest.archive.gotrace?.head)?.manifest.archive.gotrace?.head
   if (head === undefined) return false
-  const minor = /^go 1\.(\d+) /.exec(Buffer.from(head, 'base64').toString('latin1'))?.[1]
+  const minor = traceVersionOf(Buffer.from(head, 'base64'))?.split('.')[1]
   return minor !== undefined && Number(minor) < 22
 }
 
