@@ -35,6 +35,13 @@ describe('the check of a join by network unblocks', () => {
     assert.deepEqual([contradictionOf(found, false), contradictionOf(found, true)], ['late', 'late'])
   })
 
+  it('does not hold late ones against the clocks when threads are on the CPU whenever they write', () => {
+    const found = check(delays)
+    assert.equal(contradictionOf({ ...found, awake: 98, asleep: 2 }, false), undefined)
+    assert.equal(contradictionOf({ ...found, awake: 97, asleep: 3 }, false), 'late')
+    assert.equal(contradictionOf({ ...found, awake: 40, asleep: 0 }, false), 'late')
+  })
+
   it('does not hold against the clocks what perf explains: the thread lost its CPU in between', () => {
     const found = check(delays, (perf, fromNs) => perf.add(MarkKind.Unpark, tid, fromNs + 3e6))
     assert.deepEqual(ofUnblocks(found), { pairs: 200, unmatched: 0, unexplained: 190, late: 0 })

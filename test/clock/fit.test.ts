@@ -202,6 +202,23 @@ describe('the fit of two clocks, on made-up pairs', () => {
     )
   })
 
+  it('is not misled by the slope of the few ms that a trace is longer than whole seconds', () => {
+    const { go, perf, clock } = madeUp(5e9, 0, 7)
+    // First slow to enter the kernel, then slow to come back: a clock that gains 2,000 ppm would explain that even better.
+    const firstNs = go.times.subarray(0, go.size).reduce((a, b) => Math.min(a, b))
+    for (let i = 0; i < 60; i++) {
+      const atNs = firstNs + 4e9 + i * 70e3
+      const kind = i < 30 ? MarkKind.Enter : MarkKind.Exit
+      go.add(kind, 100, atNs)
+      perf.add(kind, 100, clock(atNs + (goComesFirst[kind] ? 12e3 : -12e3)))
+    }
+    const decision = fitTracks({ go, perf, sameThreads: true, hasLost: true, baseOffsetNs: 0n, guessNs: undefined })
+    assert.equal(decision.method, 'fitted', decision.reason)
+    const map = new ClockMap(decision.fit!.pieces)
+    for (const ns of [0.5e9, 2e9, 3.5e9]) assert.ok(Math.abs(map.goNs(clock(ns)) - ns) < 10e3)
+    assert.ok(Math.abs(decision.fit!.pieces[0]!.driftPpm) < 2)
+  })
+
   it('finds a piece for each of two captures of one process, each on a clock of its own', () => {
     const early = madeUp(3e9, 40, 5)
     const late = madeUp(-2e12, -60, 6)

@@ -67,7 +67,8 @@ describe('a recording by perf on its own clock', function () {
       analyzeOffline(await openFiles(join(folder, 'go.trace'), join(folder, `${name}.data`)))
     const own = await analyze('own')
     const monotonic = await analyze('monotonic')
-    assert.deepEqual([own.summary.clock.method, monotonic.summary.clock.method], ['fitted', 'monotonic'])
+    const methods = [own.summary.clock.method, monotonic.summary.clock.method]
+    assert.deepEqual(methods, ['fitted', 'monotonic'], own.summary.clock.reason)
     assert.match(renderTerminal(own, false), /joined by events that both tell of, perf’s clock differs from Go’s by/)
     const [ownNs, trueNs] = [classesOf(own), classesOf(monotonic)]
     const total = [...trueNs.values()].reduce((a, b) => a + b, 0)

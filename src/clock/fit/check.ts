@@ -57,7 +57,8 @@ export type Contradiction = 'asleep' | 'unmatched' | 'late'
 export function contradictionOf(check: JoinCheck, hasLost: boolean): Contradiction | undefined {
   if (isAsleep(check, hasLost)) return 'asleep'
   if (tooFewMatched(check, hasLost) && tooFewAnswered(check) && !isAwake(check)) return 'unmatched'
-  return tooManyLate(check) ? 'late' : undefined
+  // A machine that is kept from running makes them late as well.
+  return tooManyLate(check) && !isAwake(check) ? 'late' : undefined
 }
 
 /** Share of the stays on a CPU that perf does not know of. */

@@ -140,13 +140,13 @@ function windowsOf(pairs: readonly LanePair[]): Stretch[] {
   const toNs = Math.max(...filled.map(({ go }) => go.times.at(-1)!)) + 1
   const marks = filled.reduce((sum, { go }) => sum + go.times.length, 0)
   const wantedNs = ((toNs - fromNs) / marks) * marksWanted
-  const lengthNs = Math.min(longestWindowNs, Math.max(shortestWindowNs, wantedNs))
-  const windows: Stretch[] = []
-  for (let at = fromNs; at < toNs; at += lengthNs) {
-    const window = { fromNs: at, toNs: Math.min(at + lengthNs, toNs) }
-    if (marksIn(filled, window) >= fewestMarks) windows.push(window)
-  }
-  return windows
+  const aboutNs = Math.min(longestWindowNs, Math.max(shortestWindowNs, wantedNs))
+  // All of one length: of a remainder of some ms the slope could not be told.
+  const count = Math.max(1, Math.round((toNs - fromNs) / aboutNs))
+  const borderNs = (i: number) => fromNs + ((toNs - fromNs) * i) / count
+  return Array.from({ length: count }, (_, i) => ({ fromNs: borderNs(i), toNs: borderNs(i + 1) })).filter(
+    (window) => marksIn(filled, window) >= fewestMarks,
+  )
 }
 
 function marksIn(pairs: readonly LanePair[], { fromNs, toNs }: Stretch): number {

@@ -59,9 +59,9 @@ export function fitLine(pairs: readonly LanePair[], stretch: Stretch, start: Lin
   const reachNs = doubt.offsetNs + doubt.driftPpm * 1e-6 * (lengthNs / 2) + toleranceNs
   const { found, marks } = candidates(pairs, stretch, level, reachNs)
   if (found.mark.length === 0) return undefined
-  // A step moves the ends by half a tolerance.
-  const stepPpm = (toleranceNs / lengthNs) * 1e6
-  const steps = Math.ceil(doubt.driftPpm / stepPpm)
+  // A step moves the ends by half a tolerance at most; in a short stretch many slopes do, of which those in doubt are tried and no others.
+  const steps = Math.ceil((doubt.driftPpm * 1e-6 * lengthNs) / toleranceNs)
+  const stepPpm = steps === 0 ? 0 : doubt.driftPpm / steps
   let best = { count: 0, line: level }
   // From the middle outwards: of equals the one that was expected counts.
   for (let i = 0; i <= 2 * steps; i++) {
