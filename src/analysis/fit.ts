@@ -100,7 +100,7 @@ export class FitCheck implements TimelineListener {
     const { unmatched, awake, asleep } = this.state
     const moments = Math.max(this.pairs + unmatched, awake + asleep)
     const contradiction = moments < enoughToRefuse ? undefined : this.contradiction(perfLost)
-    return contradiction !== undefined && !(contradiction === 'unmatched' && isUndecided(this.check))
+    return contradiction !== undefined && (contradiction === 'asleep' || !isUndecided(this.check))
   }
 
   private get check(): JoinCheck {
