@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { recordedBytes } from '../../transport/packing.js'
 import type { OutMessage, Producer } from '../../transport/transport.js'
 import type { Log } from '../log.js'
@@ -12,6 +13,8 @@ export interface OutboxOptions {
   /** Absent: what does not fit into memory is shed. */
   readonly spool?: Spool | undefined
   readonly memoryBytes: number
+  /** How long a file of the spool that cannot be read holds the others up before it is given up, ms. */
+  readonly readPatienceMs?: number
   readonly log: Log
 }
 
@@ -48,6 +51,9 @@ export const newOutboxCounts = (): OutboxCounts => ({
 const batchBytes = 1_800_000
 /** At the limit single messages find room between others that do not. */
 const sheddingIsOverMs = 2000
+/** A disk may come back, and a process may have too many files open for a moment. */
+const defaultReadPatienceMs = 60_000
+const readAgainMs = 500
 
 /**
  * What waits for Kafka, in order: in memory, then on disk, and beyond that it is shed, the newest first, since what was kept belongs
@@ -67,6 +73,8 @@ export class Outbox {
   private shedding: NodeJS.Timeout | undefined
   /** Something came, or it is to end, since the sender last looked. */
   private hasNews = false
+  /** Since when the spool cannot be read, on the clock of `performance.now()`. */
+  private unreadableSinceMs: number | undefined
   private wake: () => void = () => undefined
   private readonly sending: Promise<void>
 
@@ -129,7 +137,14 @@ export class Outbox {
 
   private async send(): Promise<void> {
     for (;;) {
-      const batch = await this.mutex.run(() => this.nextBatch())
+      let batch
+      try {
+        batch = await this.mutex.run(() => this.nextBatch())
+        this.unreadableSinceMs = undefined
+      } catch (error) {
+        await this.spoolUnreadable(error as NodeJS.ErrnoException)
+        continue
+      }
       if (batch === undefined) {
         if (this.stopping) return
         if (!this.hasNews) await new Promise<void>((resolve) => (this.wake = resolve))
@@ -153,6 +168,20 @@ export class Outbox {
       if (batch.fromMemory) this.counts.memoryWaitingBytes -= bytesOf(batch.messages)
       await this.mutex.run(batch.release)
     }
+  }
+
+  /** Waits before it is tried again, or gives up the file that holds the others up. */
+  private async spoolUnreadable({ code, message: reason }: NodeJS.ErrnoException): Promise<void> {
+    const { readPatienceMs = defaultReadPatienceMs, spool, log } = this.options
+    if (this.unreadableSinceMs === undefined) log.error({ reason }, 'the spool cannot be read')
+    this.unreadableSinceMs ??= performance.now()
+    const isGone = code === 'ENOENT'
+    if (!isGone && performance.now() - this.unreadableSinceMs < readPatienceMs) return sleep(readAgainMs)
+    this.unreadableSinceMs = undefined
+    await this.mutex.run(async () => {
+      await spool?.giveUpHead()
+      this.updateDisk()
+    })
   }
 
   private notify(): void {

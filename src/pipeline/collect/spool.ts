@@ -102,7 +102,7 @@ export class Spool {
     await this.endWriting()
   }
 
-  /** The oldest messages, about `wantedBytes` of them; undefined when there are none. */
+  /** The oldest messages, about `wantedBytes` of them; undefined when there are none. @throws Error of the disk: all are kept. */
   async head(wantedBytes: number): Promise<SpoolBatch | undefined> {
     for (;;) {
       const segment = this.segments[0]
@@ -117,6 +117,14 @@ export class Spool {
       if (messages.length > 0) return { messages, release: () => this.releaseUntil(segment, endAt) }
       await this.drop(segment)
     }
+  }
+
+  /** Drops the file that `head` could not read: what was not sent of it is lost, and counted. */
+  async giveUpHead(): Promise<void> {
+    const segment = this.segments[0]
+    if (segment === undefined) return
+    this.damagedBytes += segment.sizeBytes - this.readAt
+    await this.drop(segment)
   }
 
   async close(): Promise<void> {
@@ -156,11 +164,13 @@ export class Spool {
     if (endAt >= segment.sizeBytes) await this.drop(segment)
   }
 
+  /** Where the disk will not delete the file, it is sent again after the next start, which whoever reads it notices. */
   private async drop(segment: Segment): Promise<void> {
-    if (this.segments.length === 1) await this.endWriting()
+    const isWritten = this.segments.length === 1
     this.segments.shift()
     this.readAt = 0
     this.sizeBytes -= segment.sizeBytes
-    await rm(segment.path, { force: true })
+    if (isWritten) await this.endWriting().catch(() => undefined)
+    await rm(segment.path, { force: true }).catch(() => undefined)
   }
 }

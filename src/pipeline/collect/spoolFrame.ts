@@ -110,8 +110,13 @@ async function frameAt(window: Window, at: number): Promise<{ message: OutMessag
 function parseBody(body: Buffer, checksum: number): OutMessage | undefined {
   if (body.length < metaSizeBytes || crc32(body) !== checksum) return undefined
   const metaEnd = metaSizeBytes + body.readUInt32LE(0)
-  const meta = Meta.parse(JSON.parse(body.toString('utf8', metaSizeBytes, metaEnd)))
-  return { ...meta, value: body.subarray(metaEnd) }
+  try {
+    const meta = Meta.parse(JSON.parse(body.toString('utf8', metaSizeBytes, metaEnd)))
+    return { ...meta, value: body.subarray(metaEnd) }
+  } catch {
+    // As it was written, but not by us.
+    return undefined
+  }
 }
 
 /** The first position from there on at which a frame may begin; the end when there is none. */

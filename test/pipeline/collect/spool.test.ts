@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -193,27 +203,78 @@ describe('a damaged spool', () => {
     assert.deepEqual([numbersOf(messages), damagedBytes], [[1, 2], first.length])
   })
 
-  it('is told once and counted by the outbox', async () => {
-    const spool = await Spool.open(folder, 1e9, 300_000)
-    for (let n = 0; n < 8; n++) await spool.append([message(n, 100_000)])
-    await spool.close()
-    for (const name of readdirSync(folder)) {
-      const bytes = readFileSync(join(folder, name))
-      bytes.fill(7, 150_000, 150_010)
-      writeFileSync(join(folder, name), bytes)
-    }
+  /** @param damage after the files have been listed, before any is read */
+  async function sentFrom(damage: () => void, readPatienceMs = 60_000) {
+    const spool = await Spool.open(folder, 1e9)
+    damage()
     const taken: number[] = []
     const lines: string[] = []
     const outbox = new Outbox({
       producer: { send: (messages) => Promise.resolve(void taken.push(...numbersOf(messages))) },
       ready: Promise.resolve(),
-      spool: await Spool.open(folder, 1e9),
+      spool,
       memoryBytes: 1e9,
+      readPatienceMs,
       log: pino({}, { write: (line: string) => lines.push(line) }),
     })
     await outbox.close(new AbortController().signal, 0)
-    assert.deepEqual(taken, [0, 2, 3, 5, 6])
-    assert.ok(outbox.counts.damagedBytes > 300_000 && outbox.counts.damagedBytes < 301_000)
+    return { taken, lines, damagedBytes: outbox.counts.damagedBytes }
+  }
+
+  /** @returns the paths of three files of the spool with two messages each */
+  async function threeFiles(): Promise<string[]> {
+    const spool = await Spool.open(folder, 1e9, 150_000)
+    for (let n = 0; n < 6; n++) await spool.append([message(n, 100_000)])
+    await spool.close()
+    const names = readdirSync(folder).sort()
+    assert.equal(names.length, 3)
+    return names.map((name) => join(folder, name))
+  }
+
+  it('is told once and counted by the outbox', async () => {
+    const paths = await threeFiles()
+    const { taken, lines, damagedBytes } = await sentFrom(() => {
+      for (const path of paths) {
+        const bytes = readFileSync(path)
+        bytes.fill(7, 150_000, 150_010)
+        writeFileSync(path, bytes)
+      }
+    })
+    assert.deepEqual(taken, [0, 2, 4])
+    assert.ok(damagedBytes > 300_000 && damagedBytes < 301_000)
     assert.equal(lines.filter((line) => line.includes('cannot be read and is lost')).length, 1)
+  })
+
+  it('does not keep the outbox from what lies behind a file that is gone', async () => {
+    const [, second] = await threeFiles()
+    const { size } = statSync(second!)
+    const { taken, lines, damagedBytes } = await sentFrom(() => rmSync(second!))
+    assert.deepEqual([taken, damagedBytes], [[0, 1, 4, 5], size])
+    assert.match(lines.join(''), /the spool cannot be read/)
+  })
+
+  it('is tried again where it cannot be read for a moment', async () => {
+    const [first] = await threeFiles()
+    const aside = `${first}.aside`
+    const { taken, damagedBytes } = await sentFrom(() => {
+      renameSync(first!, aside)
+      mkdirSync(first!)
+      setTimeout(() => {
+        rmdirSync(first!)
+        renameSync(aside, first!)
+      }, 200)
+    })
+    assert.deepEqual([taken, damagedBytes], [[0, 1, 2, 3, 4, 5], 0])
+  })
+
+  it('gives up a file that cannot be read for long, though the disk will not delete it', async () => {
+    const [first] = await threeFiles()
+    const { size } = statSync(first!)
+    const damage = () => {
+      rmSync(first!)
+      mkdirSync(first!)
+    }
+    const { taken, damagedBytes } = await sentFrom(damage, 700)
+    assert.deepEqual([taken, damagedBytes], [[2, 3, 4, 5], size])
   })
 })
