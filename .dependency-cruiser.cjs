@@ -8,7 +8,7 @@ const mayImport = {
   perf: [],
   clock: [],
   stacks: ['gotrace', 'perf'],
-  timeline: ['gotrace', 'perf', 'stacks'],
+  timeline: ['clock', 'gotrace', 'perf', 'stacks'],
   measures: ['clock', 'timeline', 'gotrace', 'perf', 'stacks'],
   findings: ['measures', 'clock', 'timeline', 'stacks'],
   analysis: ['gotrace', 'perf', 'clock', 'stacks', 'timeline', 'measures', 'findings'],

@@ -12,7 +12,7 @@ const shipmentFileNames: Readonly<Record<Track, string>> = {
 }
 
 /** Everything of a track's entry but what the files themselves decide. */
-export type TrackState = Omit<ArchivedTrack, keyof Grown | 'prefixBytes' | 'shipmentFile' | 'shipments'>
+export type TrackState = Omit<ArchivedTrack, keyof Grown | 'prefixBytes' | 'shipmentFile'>
 
 /** What has come of a track. */
 export interface Addition {

@@ -14,10 +14,10 @@ export function shipmentLines(shipments: readonly Shipment[]): Uint8Array {
 /** When the bytes of a track were shipped, in their order. What cannot be read is told, and left out. */
 export async function readShipments(
   directory: string,
-  { shipments = [], shipmentFile }: ArchivedTrack,
+  { shipmentFile }: ArchivedTrack,
   onDamage: (detail: string) => void,
 ): Promise<Shipment[]> {
-  const found: Shipment[] = [...shipments]
+  const found: Shipment[] = []
   if (shipmentFile === undefined) return found
   const path = join(directory, shipmentFile.file)
   const told = (detail: string) => onDamage(`${path}: ${detail}`)

@@ -39,8 +39,6 @@ export const ArchivedTrack = Grown.extend({
   gaps: z.array(z.tuple([z.int(), z.int()])),
   /** When the bytes were shipped, as `archive/shipments.ts` writes it: one line a message is too much for a manifest. */
   shipmentFile: Grown.optional(),
-  /** [end position, ms since the epoch at which the bytes up to there were shipped]: captures that 0.1.0 began have the first ones here. */
-  shipments: z.array(z.tuple([z.int(), z.int()])).optional(),
   /** Wall time of the data, ns since the epoch; absent when nothing in it could be dated. */
   fromNs: decimalNs.optional(),
   toNs: decimalNs.optional(),

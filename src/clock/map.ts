@@ -1,3 +1,6 @@
+/** A fitted clock may be off by so much: within it, the order of events of the two tracks proves nothing. */
+export const clockErrorNs = 20e3
+
 /** How perf's clock lies against Go's over one stretch of perf's time. Times are ns since the bases of the two readers. */
 export interface ClockPiece {
   /** Where the piece begins on perf's clock; the first one also serves what lies before. */

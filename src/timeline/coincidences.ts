@@ -1,11 +1,9 @@
+import { clockErrorNs } from '../clock/map.js'
 import { Kernel } from './classes.js'
 import { pollUnknown, type Thread } from './model.js'
 import { SwitchTold, type TimelineCore } from './state.js'
 
 /** What both tracks tell of one moment, from which it shows whether they belong together: src/clock/fit/check.ts judges it. */
-
-/** A fitted clock may be off by so much: within it, the order of events of the two tracks proves nothing. */
-export const clockErrorNs = 20e3
 
 /** A thread that perf has on a CPU, or off it, writes an event. */
 export function noteWrite(core: TimelineCore, thread: Thread, atNs: number): void {

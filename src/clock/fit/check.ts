@@ -1,4 +1,4 @@
-import { ClockMap, type ClockPiece } from '../map.js'
+import { clockErrorNs, ClockMap, type ClockPiece } from '../map.js'
 import { firstAtOrAfter, type Lane, MarkKind, markKinds } from './marks.js'
 
 /** Between epoll_pwait's return and the goroutine it makes runnable lie some µs. Source: measured, p99 is 50 µs, of a busy machine 0.4 ms. */
@@ -13,8 +13,6 @@ const leastMatched = 0.9
 const leastMatchedAfterLoss = 0.5
 /** An epoll_pwait that returned longer ago is not looked for: a late one must be seen to be late, and not be taken for missing. */
 const mostDelayNs = 20e6
-/** The clocks may be off by so much: within it, the order of events of the two tracks proves nothing. */
-const slackNs = 20e3
 /** A return of epoll_pwait that reported something counts as answered by a network unblock so soon after it. */
 export const answerNs = 200e3
 /**
@@ -199,10 +197,10 @@ function threadOf(perf: ReadonlyMap<number, Lane>, tid: number, map: ClockMap): 
 
 function countUnblock(check: Counts, thread: Thread, starts: Float64Array, atNs: number): void {
   const { polls, empties, parks, unparks } = thread
-  const pollNs = lastBefore(polls, atNs + slackNs)
+  const pollNs = lastBefore(polls, atNs + clockErrorNs)
   // Whoever has run a goroutine, polled in vain or slept since has not got it from there.
-  const isOver = lastBefore(starts, atNs) > pollNs || lastBefore(empties, atNs - slackNs) > pollNs
-  if (atNs - pollNs > mostDelayNs || isOver || lastBefore(parks, atNs - slackNs) > pollNs) {
+  const isOver = lastBefore(starts, atNs) > pollNs || lastBefore(empties, atNs - clockErrorNs) > pollNs
+  if (atNs - pollNs > mostDelayNs || isOver || lastBefore(parks, atNs - clockErrorNs) > pollNs) {
     check.unmatched++
     return
   }
@@ -213,7 +211,7 @@ function countUnblock(check: Counts, thread: Thread, starts: Float64Array, atNs:
 }
 
 function countPoll(check: Counts, { parks, unparks }: Thread, unblocks: Float64Array, atNs: number): void {
-  const unblockNs = unblocks[firstAtOrAfter(unblocks, atNs - slackNs)] ?? Infinity
+  const unblockNs = unblocks[firstAtOrAfter(unblocks, atNs - clockErrorNs)] ?? Infinity
   // It lost its CPU in between, and did not sleep: the delay says nothing.
   const isExplained = lastBefore(unparks, unblockNs) > atNs && lastBefore(parks, unblockNs) <= atNs
   if (unblockNs - atNs <= answerNs) check.answered++
@@ -233,7 +231,7 @@ function countStays(check: Counts, { parks, unparks }: Thread, events: Float64Ar
     else {
       const backNs = unparks[firstAtOrAfter(unparks, atNs)] ?? -Infinity
       const isMissed = lastBefore(parks, backNs) > outNs
-      if (isMissed || atNs - outNs <= slackNs || backNs - atNs <= slackNs) continue
+      if (isMissed || atNs - outNs <= clockErrorNs || backNs - atNs <= clockErrorNs) continue
       check.asleep++
     }
     lastNs = atNs
