@@ -21,12 +21,14 @@ var (
 	burners   = flag.Int("burners", 3, "burning goroutines per P")
 )
 
+var copier *induce.Copier
+
 func main() {
+	harness.Prepare = func() { copier = induce.NewCopier(*megabytes) }
 	harness.Main("stw-netpoll", run, map[string]func(context.Context) harness.Counts{"client": induce.EchoClient})
 }
 
 func run(ctx context.Context) harness.Counts {
-	copier := induce.NewCopier(*megabytes)
 	service := induce.StartEcho()
 	var bursts int64
 	for {

@@ -21,12 +21,14 @@ var (
 	workers   = flag.Int("workers", 2, "goroutines that do light work meanwhile")
 )
 
+var copier *induce.Copier
+
 func main() {
+	harness.Prepare = func() { copier = induce.NewCopier(*megabytes) }
 	harness.Main("stw", run, nil)
 }
 
 func run(ctx context.Context) harness.Counts {
-	copier := induce.NewCopier(*megabytes)
 	var wait sync.WaitGroup
 	var late atomic.Int64
 	for range *workers {

@@ -27,6 +27,9 @@ var (
 	role      = flag.String("role", "", "set by the workload itself for its second process")
 )
 
+// Prepare, when set, is done before the workload says that it is there: what takes long and must not be in a recording.
+var Prepare func()
+
 // Main runs a workload. body gets a context that ends after -duration or at SIGINT/SIGTERM and returns what it induced.
 // roles are what the second process may be told to do; each ends when its context does.
 func Main(name string, body func(context.Context) Counts, roles map[string]func(context.Context) Counts) {
@@ -40,6 +43,9 @@ func Main(name string, body func(context.Context) Counts, roles map[string]func(
 	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", *port))
 	Must(err)
 	go func() { _ = http.Serve(listener, nil) }()
+	if Prepare != nil {
+		Prepare()
+	}
 	finishTrace := startTrace()
 	printLine(map[string]any{"workload": name, "pid": os.Getpid(), "pprof": "http://" + listener.Addr().String() + "/debug/pprof/"})
 
