@@ -19,7 +19,9 @@ interface Bucket {
   readonly goroutines: Map<number, [number, string]>
   /** What the kernel ran instead: thread name → ns. */
   readonly thieves: Map<string, number>
-  /** The kernel left the CPU idle instead. */
+  /** It ran another thread of the service. */
+  ownNs: number
+  /** It left the CPU idle. */
   idleNs: number
   longest: { readonly fromNs: number; readonly toNs: number; readonly tid: number; readonly goid: number } | undefined
 }
@@ -32,10 +34,11 @@ const newBucket = (): Bucket => ({
   threads: new Map(),
   goroutines: new Map(),
   thieves: new Map(),
+  ownNs: 0,
   idleNs: 0,
   longest: undefined,
 })
-holdsTimes(newBucket(), 'stolenNs', 'workedNs', 'idleNs')
+holdsTimes(newBucket(), 'stolenNs', 'workedNs', 'ownNs', 'idleNs')
 
 /** Go says Running, the kernel ran somebody else: one finding a second. */
 export const cpuStolen: Detector = {
@@ -61,6 +64,7 @@ export const cpuStolen: Detector = {
         const bucket = buckets.at(toNs)
         const ns = toNs - fromNs
         if (thread.nextTid === 0) bucket.idleNs += ns
+        else if (thread.nextIsOwn) bucket.ownNs += ns
         else if (thread.nextTid > 0) add(bucket.thieves, thread.nextComm, ns)
         const { longest } = bucket
         if (longest === undefined || ns > longest.toNs - longest.fromNs) {
@@ -99,10 +103,9 @@ function explain(bucket: Bucket, share: number, critical: boolean): Finding {
   const goroutines = [...bucket.goroutines].sort((a, b) => b[1][0] - a[1][0]).slice(0, shown)
   const thieves = [...bucket.thieves].sort((a, b) => b[1] - a[1]).slice(0, shown)
   const kernel = [`${formatCount(bucket.threads.size, 'thread')} lost the CPU while a goroutine was Running`]
-  if (thieves.length > 0) {
-    kernel.push(`switched to instead: ${thieves.map(([comm, ns]) => `${comm} (${formatNs(ns)})`).join(', ')}`)
-  }
-  const throttled = bucket.idleNs > stolenNs / 2
+  const instead = thieves.map(([comm, ns]) => `${comm} (${formatNs(ns)})`)
+  if (bucket.ownNs > 0) instead.push(`other threads of the service (${formatNs(bucket.ownNs)})`)
+  if (instead.length > 0) kernel.push(`switched to instead: ${instead.join(', ')}`)
   if (bucket.idleNs > 0) kernel.push(`the CPU was left idle instead for ${formatNs(bucket.idleNs)}`)
   if (longest !== undefined) {
     kernel.push(
@@ -121,11 +124,7 @@ function explain(bucket: Bucket, share: number, critical: boolean): Finding {
       `most affected: ${goroutines.map(([goid, [ns, func]]) => `${nameGoroutine(goid, func)} ${formatNs(ns)}`).join(', ')}`,
     ],
     kernel,
-    next: throttled
-      ? quotaStep
-      : thieves.length > 0
-        ? `find out why ${thieves[0]![0]} runs on the CPUs of this service: move it, lower its priority, or give the service CPUs of its own`
-        : 'look at the cgroup’s CPU limit (cpu.stat: nr_throttled) and at the other processes of the host',
+    next: nextStep(bucket, thieves[0]),
     facts: {
       stolen_ns: stolenNs,
       on_cpu_ns: workedNs,
@@ -133,10 +132,21 @@ function explain(bucket: Bucket, share: number, critical: boolean): Finding {
       threads: bucket.threads.size,
       goroutine: goroutines[0]?.[0] ?? null,
       function: goroutines[0]?.[1][1] ?? null,
+      own_ns: bucket.ownNs,
       idle_ns: bucket.idleNs,
       instead: thieves[0]?.[0] ?? null,
       instead_ns: thieves[0]?.[1] ?? null,
       longest_ns: longest === undefined ? null : longest.toNs - longest.fromNs,
     },
   }
+}
+
+function nextStep({ stolenNs, ownNs, idleNs }: Bucket, thief: [comm: string, ns: number] | undefined): string {
+  if (idleNs > stolenNs / 2) return quotaStep
+  if (ownNs > (thief?.[1] ?? 0)) {
+    return 'threads of the service take the CPU from each other: more of them want to run than it has CPUs; GOMAXPROCS must not be larger than the CPUs it may use, and C code runs beside those'
+  }
+  if (thief === undefined)
+    return 'look at the cgroup’s CPU limit (cpu.stat: nr_throttled) and at the other processes of the host'
+  return `find out why ${thief[0]} runs on the CPUs of this service: move it, lower its priority, or give the service CPUs of its own`
 }

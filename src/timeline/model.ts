@@ -114,6 +114,8 @@ export interface Thread {
   /** While off CPU: what the kernel ran instead. */
   nextComm: string
   nextTid: number
+  /** … which is a thread of the same process. */
+  nextIsOwn: boolean
   /** Kernel changes since the start of the first generation; see Timeline on goroutines that are learnt of late. */
   history: { readonly atNs: number; readonly kernel: number }[] | undefined
   seenByGo: boolean

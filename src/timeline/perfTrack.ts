@@ -210,6 +210,7 @@ export class PerfTrack {
       if (this.core.tellsThreadTime && !thread.isOther) thread.offStack = joinPerfFrames(reader.stack(record.stackId))
       thread.nextTid = change.nextTid
       thread.nextComm = change.nextComm
+      thread.nextIsOwn = thread.pid >= 0 && next?.pid === thread.pid
     }
     // Only of a thread that perf records by itself will we also hear when it leaves the CPU again.
     if (next?.seenByPerf === true) this.switchIn(next, record, SwitchTold.BySchedSwitch, atNs)
@@ -243,6 +244,7 @@ export class PerfTrack {
     this.leaveCpu(thread, preempt ? Kernel.Preempted : Kernel.Off, SwitchTold.ByRecord, atNs)
     thread.nextTid = -1
     thread.nextComm = ''
+    thread.nextIsOwn = false
   }
 
   private leaveCpu(thread: Thread, kernel: number, told: number, atNs: number): void {

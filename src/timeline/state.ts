@@ -391,6 +391,7 @@ function newThread(tid: number, nowNs: number): Thread {
     offStack: '',
     nextComm: '',
     nextTid: -1,
+    nextIsOwn: false,
     history: undefined,
     seenByGo: false,
     seenByPerf: false,

@@ -271,6 +271,30 @@ describe('findings from what measures wrote', () => {
     }
   })
 
+  it('tell apart who took the CPU: other threads of the service, or somebody else', () => {
+    const thieves: [comm: string, tid: number][] = [
+      ['serve', 102],
+      ['hog', 999],
+    ]
+    const [own, other] = thieves.map((thief) => {
+      const { evidence } = only(
+        findingsIn({
+          perf(p) {
+            p.out(101, 30, 'R', thief)
+            p.into(101, 530)
+          },
+        }),
+      )
+      return evidence
+    })
+    assert.deepEqual([own!.facts['own_ns'], own!.facts['instead']], [500e6, null])
+    assert.ok(own!.kernel.includes('switched to instead: other threads of the service (500 ms)'), own!.kernel.join())
+    assert.match(own!.next, /GOMAXPROCS must not be larger/)
+    assert.deepEqual([other!.facts['own_ns'], other!.facts['instead']], [0, 'hog'])
+    assert.ok(other!.kernel.includes('switched to instead: hog (500 ms)'), other!.kernel.join())
+    assert.match(other!.next, /find out why hog runs/)
+  })
+
   it('tell of calls that fail again and again, and not of errors that only say "not yet"', () => {
     const { row, evidence } = only(
       findingsIn({
