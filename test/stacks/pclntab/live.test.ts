@@ -22,22 +22,34 @@ async function fold(...args: readonly string[]): Promise<{ lines: string[]; note
   return { lines: stdout.trimEnd().split('\n').sort(), notes: stderr }
 }
 
-/** Names of variables and constants. */
-function dataNames(file: string): ReadonlySet<string> {
+function symbols(file: string, kinds: string): ReadonlySet<string> {
   const listing = execFileSync('go', ['tool', 'nm', file], { encoding: 'utf8', maxBuffer: 1 << 28 })
-  return new Set(listing.split('\n').flatMap((line) => /^\s*[0-9a-f]+ [BbDdRr] (.*)$/.exec(line)?.[1] ?? []))
+  const line = new RegExp(`^\\s*[0-9a-f]+ [${kinds}] (.*)$`)
+  return new Set(listing.split('\n').flatMap((each) => line.exec(each)?.[1] ?? []))
+}
+
+/** Names that only the symbol table has: of variables and constants, and of the C functions that the C linker adds. */
+function namesOfSymbolTable(program: 'busy' | 'generic', build: Build): ReadonlySet<string> {
+  const file = buildOracle(program, build)
+  const data = symbols(file, 'BbDdRr')
+  if (build.external !== true) return data
+  const pureGo = symbols(buildOracle(program, { ...build, external: false }), 'Tt')
+  // Names of Go have a package before a dot, save for some of the runtime, which every program has.
+  const ofC = [...symbols(file, 'Tt')].filter((name) => !name.includes('.') && !pureGo.has(name))
+  return new Set([...data, ...ofC])
 }
 
 /**
  * Where Go code uses the frame pointer for something else, and below a thread's first function, perf takes numbers that happen to be there
- * for return addresses. Some point to variables, whose names only the symbol table has.
+ * for return addresses. Some point to variables, whose names only the symbol table has, as it has those of
+ * C functions.
  */
-function withoutData(lines: readonly string[], data: ReadonlySet<string>): string[] {
+function withoutSymbols(lines: readonly string[], unknown: ReadonlySet<string>): string[] {
   const sums = new Map<string, number>()
   for (const line of lines) {
     const space = line.lastIndexOf(' ')
     const frames = line.slice(0, space).split(';')
-    const stack = frames.map((name) => (data.has(name) ? '[busy]' : name)).join(';')
+    const stack = frames.map((name) => (unknown.has(name) ? '[busy]' : name)).join(';')
     sums.set(stack, (sums.get(stack) ?? 0) + Number(line.slice(space + 1)))
   }
   return [...sums].map(([stack, sum]) => `${stack} ${sum}`).sort()
@@ -91,7 +103,7 @@ describe('folding what a stripped Go program did', function () {
       const named = await fold(text('named.txt'))
       rmSync(program)
       assert.ok(named.lines.length > 50, `only ${named.lines.length} stacks`)
-      assert.deepEqual(repaired.lines, withoutData(named.lines, dataNames(buildOracle('busy', build))))
+      assert.deepEqual(repaired.lines, withoutSymbols(named.lines, namesOfSymbolTable('busy', build)))
       assert.match(repaired.notes, /named frames: \d\.\d % before, (?:9\d\.\d|100\.0) % after/)
     })
   }
@@ -112,14 +124,14 @@ describe('folding what a stripped Go program did', function () {
     const printed = text('named.txt')
     const named = { full: await fold(printed, ...full), short: await fold(printed, ...short) }
     rmSync(program)
-    const data = dataNames(unstripped)
+    const data = symbols(unstripped, 'BbDdRr')
     assert.ok(
       named.full.lines.some((line) => line.includes('main.sum[go.shape.int64]')),
       named.full.lines.join('\n'),
     )
-    assert.notDeepEqual(repaired.full.lines, withoutData(named.full.lines, data))
+    assert.notDeepEqual(repaired.full.lines, withoutSymbols(named.full.lines, data))
     assert.ok(named.short.lines.some((line) => line.includes(';main.(*ring[...]).push ')))
-    assert.deepEqual(repaired.short.lines, withoutData(named.short.lines, data))
+    assert.deepEqual(repaired.short.lines, withoutSymbols(named.short.lines, data))
   })
 
   it('tells offsets in the file from addresses where a number could be both', async function () {
