@@ -24,6 +24,7 @@ export class RecordGate {
   private lastOut: Buffer = nothing
   /** While closing: the last record that went through, or the instant it was told. */
   private quietSinceNs = 0n
+  private toldNs = 0n
   private wantedGapNs = quietNs
   private sinceHalved = 0
 
@@ -40,6 +41,7 @@ export class RecordGate {
   /** Records behind the first gap after this instant are somebody else's. It must lie after all that has been pushed. */
   closeAfter(atNs: bigint): void {
     this.quietSinceNs = atNs
+    this.toldNs = atNs
     if (this.mode === 'open') this.blocks.push(this.carry)
     this.carry = nothing
     // What is let through from here on are copies; this may be a view of what the caller uses again.
@@ -86,6 +88,8 @@ export class RecordGate {
   }
 
   private lookForGap(atNs: bigint): void {
+    // From before the instant, and still to come: that many of these come is no sign that there is no gap behind it.
+    if (atNs < this.toldNs) return
     if (atNs - this.quietSinceNs >= this.wantedGapNs) {
       this.close((this.quietSinceNs + atNs) / 2n)
       return

@@ -101,6 +101,22 @@ describe('the gate between two perf texts', () => {
     )
   })
 
+  it('does not make do with less of a gap because of what is read late from before the instant', () => {
+    const early = Array.from({ length: 3000 }, (_, i) => 1e9 + i * 3_000)
+    const instantNs = early.at(-1)! + 500
+    // Two events some µs apart, which the other recording has a little later, and then a gap.
+    const late = [0, 5_000, 10_000, 200_000].map((ns) => instantNs + 1_000 + ns)
+    const gate = new RecordGate()
+    gate.closeAfter(BigInt(instantNs))
+    gate.push(eventsText([...early, ...late]))
+    gate.end()
+    const closedNs = Number(gate.closedNs!)
+    assert.ok(
+      closedNs > late[2]! + 25_000 && closedNs < late[3]!,
+      `closed ${closedNs - instantNs} ns behind the instant`,
+    )
+  })
+
   it('knows the time of the last record that went through', () => {
     const gate = new RecordGate()
     assert.equal(gate.lastNs, undefined)
