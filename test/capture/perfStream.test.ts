@@ -238,7 +238,8 @@ async function read(stream: PerfStream, details: Detail[] = []) {
     outOfTurn: [] as string[],
     details,
   }
-  const known = new Set<string>()
+  /** Switch → where it stands in the text. */
+  const known = new Map<string, number>()
   const onCpu = new Map<number, boolean>()
   /** A sample on one line is complete only when the next record comes: what is read first behind a comment may stand before it. */
   let isOfBefore = false
@@ -259,8 +260,9 @@ async function read(stream: PerfStream, details: Detail[] = []) {
     seen.switches++
     if (seen.lost > 0) seen.switchesAfterLoss++
     const key = `${record.tid} ${record.kind} ${record.timeNs}`
-    if (known.has(key)) seen.doubled.push(key)
-    known.add(key)
+    const firstAt = known.get(key)
+    if (firstAt !== undefined) seen.doubled.push(`${key}, at byte ${firstAt} and ${record.offsetBytes}`)
+    known.set(key, record.offsetBytes)
     const isIn = record.kind === PerfKind.SwitchIn
     if (onCpu.get(record.tid) === isIn) seen.outOfTurn.push(key)
     onCpu.set(record.tid, isIn)
