@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { requireC, requirePerf, requireToolchain } from '../../support/requirements.js'
 import { runCli } from '../../support/cli.js'
-import { type Build, buildOracle } from './support.js'
+import { type Build, buildOracle, symbolsOf } from './support.js'
 
 const builds: readonly Build[] = [
   { toolchain: 'go1.20.14', mode: 'exe' },
@@ -22,20 +22,18 @@ async function fold(...args: readonly string[]): Promise<{ lines: string[]; note
   return { lines: stdout.trimEnd().split('\n').sort(), notes: stderr }
 }
 
-function symbols(file: string, kinds: string): ReadonlySet<string> {
-  const listing = execFileSync('go', ['tool', 'nm', file], { encoding: 'utf8', maxBuffer: 1 << 28 })
-  const line = new RegExp(`^\\s*[0-9a-f]+ [${kinds}] (.*)$`)
-  return new Set(listing.split('\n').flatMap((each) => line.exec(each)?.[1] ?? []))
+function namesOf(file: string, kinds: string): ReadonlySet<string> {
+  return new Set(symbolsOf(file).flatMap(({ kind, name }) => (kinds.includes(kind) ? name : [])))
 }
 
 /** Names that only the symbol table has: of variables and constants, and of the C functions that the C linker adds. */
 function namesOfSymbolTable(program: 'busy' | 'generic', build: Build): ReadonlySet<string> {
   const file = buildOracle(program, build)
-  const data = symbols(file, 'BbDdRr')
+  const data = namesOf(file, 'BbDdRr')
   if (build.external !== true) return data
-  const pureGo = symbols(buildOracle(program, { ...build, external: false }), 'Tt')
+  const pureGo = namesOf(buildOracle(program, { ...build, external: false }), 'Tt')
   // Names of Go have a package before a dot, save for some of the runtime, which every program has.
-  const ofC = [...symbols(file, 'Tt')].filter((name) => !name.includes('.') && !pureGo.has(name))
+  const ofC = [...namesOf(file, 'Tt')].filter((name) => !name.includes('.') && !pureGo.has(name))
   return new Set([...data, ...ofC])
 }
 
@@ -124,7 +122,7 @@ describe('folding what a stripped Go program did', function () {
     const printed = text('named.txt')
     const named = { full: await fold(printed, ...full), short: await fold(printed, ...short) }
     rmSync(program)
-    const data = symbols(unstripped, 'BbDdRr')
+    const data = namesOf(unstripped, 'BbDdRr')
     assert.ok(
       named.full.lines.some((line) => line.includes('main.sum[go.shape.int64]')),
       named.full.lines.join('\n'),

@@ -43,6 +43,23 @@ export function buildOracle(program: 'self' | 'gosym' | 'busy' | 'generic', buil
   return output
 }
 
+/** What the symbol table of a program tells. */
+interface NamedSymbol {
+  readonly address: number
+  /** T, t: code; B, b, D, d, R, r: variables and constants. */
+  readonly kind: string
+  readonly name: string
+}
+
+export function symbolsOf(executable: string): NamedSymbol[] {
+  const listing = execFileSync('go', ['tool', 'nm', executable], { encoding: 'utf8', maxBuffer: 1 << 28 })
+  return [...listing.matchAll(/^ *([0-9a-f]+) (\w) (.*)$/gm)].map(([, address, kind, name]) => ({
+    address: Number.parseInt(address!, 16),
+    kind: kind!,
+    name: name!,
+  }))
+}
+
 /** Lines a program prints about these addresses, in their order. */
 export function ask(executable: string, args: readonly string[], addresses: readonly number[]): string[] {
   const input = addresses.map((address) => `${address.toString(16)}\n`).join('')

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { SymbolNames } from '../../../src/stacks/pclntab/symbolNames.js'
 import { GoSymbolTable } from '../../../src/stacks/pclntab/table.js'
 import { requireC, requireGo, requireToolchain } from '../../support/requirements.js'
-import { ask, type Build, buildOracle, numbers } from './support.js'
+import { ask, type Build, buildOracle, numbers, symbolsOf } from './support.js'
 
 /** One version of each layout at least; 1.17 and 1.21 brought names ending in .abi0, 1.26 a table that says no address. */
 const toolchains = ['go1.16.15', 'go1.17.13', 'go1.19.13', 'go1.20.14', 'go1.22.12', 'go1.25.4', 'local']
@@ -92,7 +91,7 @@ describe("a stripped Go program's function table", function () {
       requireToolchain(this, build.toolchain)
       if (build.external === true) requireC(this)
       const table = parse(buildOracle('self', { ...build, stripped: true }))
-      const symbols = symbolsOf(buildOracle('self', build))
+      const symbols = functionsOf(buildOracle('self', build))
       assert.deepEqual(unlikeSymbols(table, symbols), [])
     })
   }
@@ -114,7 +113,7 @@ describe("a stripped Go program's function table", function () {
       const of = <T>(values: readonly T[]) => withLines.map((i) => values[i]!)
       assert.ok(withLines.length > 0.9 * addresses.length)
       assert.deepEqual(differences(of(own), of(told), of(addresses)), [])
-      assert.deepEqual(unlikeSymbols(table, symbolsOf(unstripped)), [])
+      assert.deepEqual(unlikeSymbols(table, functionsOf(unstripped)), [])
     })
   }
 })
@@ -130,16 +129,11 @@ function differences(own: readonly string[], told: readonly string[], addresses:
 }
 
 /** Names of functions by address. */
-function symbolsOf(file: string): Map<number, Set<string>> {
-  const symbols = new Map<number, Set<string>>()
-  const listing = execFileSync('go', ['tool', 'nm', file], { encoding: 'utf8', maxBuffer: 1 << 28 })
-  for (const line of listing.split('\n')) {
-    const match = /^\s*([0-9a-f]+) [Tt] (.*)$/.exec(line)
-    if (match === null) continue
-    const address = Number.parseInt(match[1]!, 16)
-    symbols.set(address, (symbols.get(address) ?? new Set()).add(match[2]!))
-  }
-  return symbols
+function functionsOf(file: string): Map<number, Set<string>> {
+  const functions = new Map<number, Set<string>>()
+  for (const { address, kind, name } of symbolsOf(file))
+    if (kind === 'T' || kind === 't') functions.set(address, (functions.get(address) ?? new Set()).add(name))
+  return functions
 }
 
 /** Functions whose name is not that of the symbol; those whose type arguments the table does not have are left out. */
