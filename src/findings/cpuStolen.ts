@@ -3,11 +3,12 @@ import { ClassId, Kernel } from '../timeline/classes.js'
 import { holdsTimes } from '../timeline/fractions.js'
 import type { Goroutine } from '../timeline/model.js'
 import type { Detector, Finding } from './finding.js'
+import { insteadLines, isMostlyOwn, largestOthers, ownStep, type TookCpu } from './tookCpu.js'
 import { formatCount, formatNs, formatShare, nameGoroutine, quotaStep } from './units.js'
 
 const shown = 3
 
-interface Bucket {
+interface Bucket extends TookCpu {
   /** Time in Running, by what the kernel did meanwhile. */
   stolenNs: number
   workedNs: number
@@ -17,9 +18,7 @@ interface Bucket {
   readonly threads: Map<number, number>
   /** Goroutine id → [stolen ns, function]. */
   readonly goroutines: Map<number, [number, string]>
-  /** What the kernel ran instead: thread name → ns. */
-  readonly thieves: Map<string, number>
-  /** It ran another thread of the service. */
+  readonly others: Map<string, number>
   ownNs: number
   /** It left the CPU idle. */
   idleNs: number
@@ -33,7 +32,7 @@ const newBucket = (): Bucket => ({
   toNs: -Infinity,
   threads: new Map(),
   goroutines: new Map(),
-  thieves: new Map(),
+  others: new Map(),
   ownNs: 0,
   idleNs: 0,
   longest: undefined,
@@ -65,7 +64,7 @@ export const cpuStolen: Detector = {
         const ns = toNs - fromNs
         if (thread.nextTid === 0) bucket.idleNs += ns
         else if (thread.nextIsOwn) bucket.ownNs += ns
-        else if (thread.nextTid > 0) add(bucket.thieves, thread.nextComm, ns)
+        else if (thread.nextTid > 0) add(bucket.others, thread.nextComm, ns)
         const { longest } = bucket
         if (longest === undefined || ns > longest.toNs - longest.fromNs) {
           bucket.longest = { fromNs, toNs, tid: thread.tid, goid: goroutine.goid }
@@ -101,11 +100,11 @@ function add<K>(map: Map<K, number>, key: K, ns: number): void {
 function explain(bucket: Bucket, share: number, critical: boolean): Finding {
   const { stolenNs, workedNs, longest } = bucket
   const goroutines = [...bucket.goroutines].sort((a, b) => b[1][0] - a[1][0]).slice(0, shown)
-  const thieves = [...bucket.thieves].sort((a, b) => b[1] - a[1]).slice(0, shown)
-  const kernel = [`${formatCount(bucket.threads.size, 'thread')} lost the CPU while a goroutine was Running`]
-  const instead = thieves.map(([comm, ns]) => `${comm} (${formatNs(ns)})`)
-  if (bucket.ownNs > 0) instead.push(`other threads of the service (${formatNs(bucket.ownNs)})`)
-  if (instead.length > 0) kernel.push(`switched to instead: ${instead.join(', ')}`)
+  const [thief] = largestOthers(bucket)
+  const kernel = [
+    `${formatCount(bucket.threads.size, 'thread')} lost the CPU while a goroutine was Running`,
+    ...insteadLines(bucket),
+  ]
   if (bucket.idleNs > 0) kernel.push(`the CPU was left idle instead for ${formatNs(bucket.idleNs)}`)
   if (longest !== undefined) {
     kernel.push(
@@ -124,7 +123,7 @@ function explain(bucket: Bucket, share: number, critical: boolean): Finding {
       `most affected: ${goroutines.map(([goid, [ns, func]]) => `${nameGoroutine(goid, func)} ${formatNs(ns)}`).join(', ')}`,
     ],
     kernel,
-    next: nextStep(bucket, thieves[0]),
+    next: nextStep(bucket, thief),
     facts: {
       stolen_ns: stolenNs,
       on_cpu_ns: workedNs,
@@ -134,18 +133,16 @@ function explain(bucket: Bucket, share: number, critical: boolean): Finding {
       function: goroutines[0]?.[1][1] ?? null,
       own_ns: bucket.ownNs,
       idle_ns: bucket.idleNs,
-      instead: thieves[0]?.[0] ?? null,
-      instead_ns: thieves[0]?.[1] ?? null,
+      instead: thief?.[0] ?? null,
+      instead_ns: thief?.[1] ?? null,
       longest_ns: longest === undefined ? null : longest.toNs - longest.fromNs,
     },
   }
 }
 
-function nextStep({ stolenNs, ownNs, idleNs }: Bucket, thief: [comm: string, ns: number] | undefined): string {
-  if (idleNs > stolenNs / 2) return quotaStep
-  if (ownNs > (thief?.[1] ?? 0)) {
-    return 'threads of the service take the CPU from each other: more of them want to run than it has CPUs; GOMAXPROCS must not be larger than the CPUs it may use, and C code runs beside those'
-  }
+function nextStep(bucket: Bucket, thief: [comm: string, ns: number] | undefined): string {
+  if (bucket.idleNs > bucket.stolenNs / 2) return quotaStep
+  if (isMostlyOwn(bucket)) return ownStep
   if (thief === undefined)
     return 'look at the cgroup’s CPU limit (cpu.stat: nr_throttled) and at the other processes of the host'
   return `find out why ${thief[0]} runs on the CPUs of this service: move it, lower its priority, or give the service CPUs of its own`

@@ -2,11 +2,11 @@ import { runQueueTable } from '../measures/runQueue.js'
 import { bucketAt, type Seconds, takeEnded } from '../measures/seconds.js'
 import { timeClassesTable } from '../measures/timeClasses.js'
 import type { Detector, Finding, Values } from './finding.js'
+import { insteadLines, isMostlyOwn, largestOthers, ownStep, type TookCpu } from './tookCpu.js'
 import { formatCount, formatNs, formatShare, quotaStep } from './units.js'
 
-const shown = 3
-
-interface Bucket {
+/** Others: with the time of the threads that lost their CPU to them most. */
+interface Bucket extends TookCpu {
   wakes: number
   wokenNs: number
   preemptedNs: number
@@ -14,8 +14,8 @@ interface Bucket {
   maxNs: number
   worstTid: number
   worstNs: number
-  /** Thread name that the kernel ran instead → ns of the threads that lost their CPU to it most. */
-  readonly instead: Map<string, number>
+  readonly others: Map<string, number>
+  ownNs: number
   /** Of threads that ran no goroutine. */
   asideNs: number
   onCpuNs: number
@@ -61,10 +61,11 @@ function noWaits(): Bucket {
       maxNs: 0,
       worstTid: -1,
       worstNs: 0,
+      ownNs: 0,
       asideNs: 0,
       onCpuNs: 0,
     },
-    instead: new Map(),
+    others: new Map(),
   }
 }
 
@@ -78,10 +79,12 @@ function addThread(bucket: Bucket, values: Values): void {
   bucket.wokenNs += ns('woken_ns')
   bucket.preemptedNs += ns('preempted_ns')
   bucket.idleNs += ns('idle_ns')
+  bucket.ownNs += ns('own_ns')
   bucket.maxNs = Math.max(bucket.maxNs, ns('max_ns'))
   const instead = values['instead'] as string | null
   if (instead !== null) {
-    bucket.instead.set(instead, (bucket.instead.get(instead) ?? 0) + ns('preempted_ns') - ns('idle_ns'))
+    const othersNs = ns('preempted_ns') - ns('idle_ns') - ns('own_ns')
+    bucket.others.set(instead, (bucket.others.get(instead) ?? 0) + othersNs)
   }
   if (ns('tid') < 0 || ns('woken_ns') <= bucket.worstNs) return
   bucket.worstNs = ns('woken_ns')
@@ -90,17 +93,13 @@ function addThread(bucket: Bucket, values: Values): void {
 
 function explain(bucket: Bucket, fromNs: number, share: number, critical: boolean): Finding {
   const { wakes, wokenNs, preemptedNs, idleNs, maxNs, asideNs, onCpuNs, worstTid, worstNs } = bucket
-  const instead = [...bucket.instead].sort((a, b) => b[1] - a[1]).slice(0, shown)
-  const throttled = idleNs > preemptedNs / 2
   // Other threads, which ran no goroutine, may have waited so much longer that none of these has a row of its own.
   const most = worstTid < 0 ? '' : `; thread ${worstTid} waited most, ${formatNs(worstNs)}`
   const kernel = [
     `${formatCount(wakes, 'wake-up')} waited ${formatNs(wokenNs / wakes)} each; longest wait ${formatNs(maxNs)}${most}`,
     `preempted besides for ${formatNs(preemptedNs)}, for ${formatNs(idleNs)} of it the CPU was left idle`,
+    ...insteadLines(bucket),
   ]
-  if (instead.length > 0) {
-    kernel.push(`switched to instead: ${instead.map(([comm, ns]) => `${comm} (${formatNs(ns)})`).join(', ')}`)
-  }
   if (asideNs > 0) {
     kernel.push(
       `threads that ran no goroutine (sysmon, those in search of work or in C code) waited ${formatNs(asideNs)}, not counted`,
@@ -115,19 +114,24 @@ function explain(bucket: Bucket, fromNs: number, share: number, critical: boolea
     weightNs: wokenNs,
     go: [`goroutines were on a CPU for ${formatNs(onCpuNs)}: ${formatShare(share)} of both was waiting for one`],
     kernel,
-    next: throttled
-      ? quotaStep
-      : 'more threads want to run than there are CPUs: give the service CPUs of its own, or find out what runs instead; where those are its own threads, GOMAXPROCS is larger than the CPUs it may use. Look at cpu.stat (nr_throttled) too: where others fill the CPUs, a used-up quota looks the same',
+    next: nextStep(bucket),
     facts: {
       wakes,
       woken_ns: wokenNs,
       preempted_ns: preemptedNs,
       idle_ns: idleNs,
+      own_ns: bucket.ownNs,
       max_ns: maxNs,
       on_cpu_ns: onCpuNs,
       share: Math.round(share * 1e4) / 1e4,
       tid: worstTid < 0 ? null : worstTid,
-      instead: instead[0]?.[0] ?? null,
+      instead: largestOthers(bucket)[0]?.[0] ?? null,
     },
   }
+}
+
+function nextStep(bucket: Bucket): string {
+  if (bucket.idleNs > bucket.preemptedNs / 2) return quotaStep
+  if (isMostlyOwn(bucket)) return ownStep
+  return 'more threads want to run than there are CPUs: give the service CPUs of its own, or find out what runs instead. Look at cpu.stat (nr_throttled) too: where others fill the CPUs, a used-up quota looks the same'
 }

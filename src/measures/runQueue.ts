@@ -23,6 +23,7 @@ export const runQueueTable: Table = {
       type: 'long',
       doc: 'of preempted_ns, the kernel left its CPU idle instead: a thread that wants to run is kept off an idle CPU when its cgroup has used up its quota, ns',
     },
+    { name: 'own_ns', type: 'long', doc: 'of preempted_ns, the kernel ran another thread of the service instead, ns' },
     { name: 'max_ns', type: 'long', doc: 'longest single wait, ns' },
     {
       name: 'goroutines',
@@ -32,7 +33,7 @@ export const runQueueTable: Table = {
     {
       name: 'instead',
       type: 'symbol',
-      doc: 'thread name that the kernel switched to when it preempted this one, that with the most time; null when not told',
+      doc: 'name of the thread of somebody else that the kernel switched to when it preempted this one, that with the most time; null when there was none, or none was told',
     },
   ],
   keys: ['tid'],
@@ -51,9 +52,10 @@ interface Waits {
   preemptions: number
   preemptedNs: number
   idleNs: number
+  ownNs: number
   maxNs: number
   goroutines: number
-  /** Thread name → ns. */
+  /** Thread name of somebody else → ns. */
   readonly instead: Map<string, number>
 }
 
@@ -89,6 +91,7 @@ export const runQueue: Measure = {
         waits.preemptedNs += ns
         waits.maxNs = Math.max(waits.maxNs, ns)
         if (thread.nextTid === 0) waits.idleNs += ns
+        else if (thread.nextIsOwn) waits.ownNs += ns
         else if (thread.nextTid > 0) waits.instead.set(thread.nextComm, (waits.instead.get(thread.nextComm) ?? 0) + ns)
       },
       flush(beforeNs) {
@@ -109,11 +112,11 @@ export const runQueue: Measure = {
 
 function noWaits(): Waits {
   return {
-    ...{ wakes: 0, wokenNs: 0, preemptions: 0, preemptedNs: 0, idleNs: 0, maxNs: 0, goroutines: 0 },
+    ...{ wakes: 0, wokenNs: 0, preemptions: 0, preemptedNs: 0, idleNs: 0, ownNs: 0, maxNs: 0, goroutines: 0 },
     instead: new Map(),
   }
 }
-holdsTimes(noWaits(), 'wokenNs', 'preemptedNs', 'idleNs', 'maxNs')
+holdsTimes(noWaits(), 'wokenNs', 'preemptedNs', 'idleNs', 'ownNs', 'maxNs')
 
 function ranGoroutines({ goroutines }: Waits): boolean {
   return goroutines > 0
@@ -132,6 +135,7 @@ function valuesOf(waits: Waits) {
     preemptions: waits.preemptions,
     preempted_ns: waits.preemptedNs,
     idle_ns: waits.idleNs,
+    own_ns: waits.ownNs,
     max_ns: waits.maxNs,
     goroutines: waits.goroutines,
     instead: instead[0]?.[0] ?? null,
@@ -140,12 +144,13 @@ function valuesOf(waits: Waits) {
 
 function merge(all: readonly Waits[]): Waits {
   const sum = noWaits()
-  for (const { wakes, wokenNs, preemptions, preemptedNs, idleNs, maxNs, goroutines, instead } of all) {
+  for (const { wakes, wokenNs, preemptions, preemptedNs, idleNs, ownNs, maxNs, goroutines, instead } of all) {
     sum.wakes += wakes
     sum.wokenNs += wokenNs
     sum.preemptions += preemptions
     sum.preemptedNs += preemptedNs
     sum.idleNs += idleNs
+    sum.ownNs += ownNs
     sum.goroutines += goroutines
     sum.maxNs = Math.max(sum.maxNs, maxNs)
     for (const [comm, ns] of instead) sum.instead.set(comm, (sum.instead.get(comm) ?? 0) + ns)

@@ -204,6 +204,28 @@ describe('findings from what measures wrote', () => {
     assert.match(evidence.next, /more threads want to run than there are CPUs/)
   })
 
+  it('tell waits for a CPU that the service took from itself', () => {
+    const { evidence } = only(
+      findingsIn({
+        ...waits,
+        perf(p) {
+          waits.perf!(p)
+          p.out(101, 30, 'R', ['serve', 102])
+          p.into(101, 70)
+          p.out(101, 75, 'R')
+          p.into(101, 85)
+        },
+      }),
+    )
+    const { preempted_ns, idle_ns, own_ns, instead } = evidence.facts
+    assert.deepEqual([preempted_ns, idle_ns, own_ns, instead], [50e6, 0, 40e6, 'hog'])
+    assert.ok(
+      evidence.kernel.includes('switched to instead: hog (10.0 ms), other threads of the service (40.0 ms)'),
+      evidence.kernel.join(),
+    )
+    assert.match(evidence.next, /GOMAXPROCS must not be larger/)
+  })
+
   it('say nothing of the waits of threads that ran no goroutine', () => {
     const rows = findingsIn({
       perf(p) {
