@@ -2,7 +2,7 @@ import { defaultSyscalls } from '../perf/command.js'
 import { mergePerfTexts } from './mergePerfTexts.js'
 import { type PerfOptions, startPerfRecorder } from './perfRecorder.js'
 import { attach } from './target.js'
-import { usableSyscalls } from './tracefs.js'
+import { usableSyscalls } from './usableSyscalls.js'
 
 export interface LivePerf {
   /**
@@ -42,14 +42,15 @@ export async function openLivePerf(options: LivePerfOptions): Promise<LivePerf> 
   const target = await attach(options.pid)
   await target.release()
   const comms = options.comms ?? target.comms
-  const { syscalls, notes } = await usableSyscalls(options.syscalls ?? defaultSyscalls)
+  const { names, numbers, notes } = await usableSyscalls(options.syscalls ?? defaultSyscalls, target.executable)
   const perf = await startPerfRecorder(
     {
       pid: options.pid,
       comms,
       frequencyHz: options.frequencyHz ?? defaultFrequencyHz,
       bufferBytes: options.bufferBytes ?? defaultBufferBytes,
-      syscalls,
+      syscalls: names,
+      syscallNumbers: numbers,
       stacks: options.stacks,
     },
     { main: '-', calls: '-', wakeups: '-', live: true },

@@ -19,6 +19,8 @@ export interface PerfOptions {
   readonly comms: readonly string[]
   readonly frequencyHz: number
   readonly syscalls: readonly string[]
+  /** Their numbers, where all are known. */
+  readonly syscallNumbers?: readonly number[] | undefined
   readonly bufferBytes: number
   readonly stacks?: boolean | undefined
 }

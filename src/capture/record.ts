@@ -9,7 +9,7 @@ import { mayMissThreads, type PerfRecorder, startPerfRecorder } from './perfReco
 import { writePerfText } from './perfText.js'
 import { attach, launch, type Target } from './target.js'
 import { type ThreadIds, ThreadWatch } from './threadWatch.js'
-import { usableSyscalls } from './tracefs.js'
+import { usableSyscalls } from './usableSyscalls.js'
 import { type TraceResult, type TraceSource, traceSource } from './traceSource.js'
 
 export interface RecordOptions {
@@ -94,11 +94,11 @@ async function finishing(recording: Recording, result: Promise<RecordResult>): P
 
 async function recordBoth(recording: Recording): Promise<RecordResult> {
   const { options, target, scratch, notes } = recording
-  const { syscalls, notes: unknown } = await usableSyscalls(options.syscalls)
+  const { names, numbers, notes: unknown } = await usableSyscalls(options.syscalls, target.executable)
   notes.push(...unknown)
   const { frequencyHz, bufferBytes } = options
   const perf = await startPerfRecorder(
-    { pid: target.pid, comms: target.comms, frequencyHz, syscalls, bufferBytes },
+    { pid: target.pid, comms: target.comms, frequencyHz, syscalls: names, syscallNumbers: numbers, bufferBytes },
     // Who wants to keep perf.data wants all of the process in it.
     { ...dataFiles, calls: options.keepPerfData ? undefined : dataFiles.calls, cwd: scratch },
   )

@@ -11,6 +11,8 @@ export interface Target {
   readonly pid: number
   /** Name for people: the command's or the process's. */
   readonly name: string
+  /** Path of what it runs. */
+  readonly executable: string
   /** Names of its threads, for the filter of system-wide wake-ups. */
   readonly comms: readonly string[]
   /** Its command line as it may be kept: without what looks like a secret. */
@@ -47,6 +49,7 @@ export async function attach(pid: number): Promise<Target> {
   return {
     pid,
     name: first.comm,
+    executable: `/proc/${pid}/exe`,
     comms: await threadNames(pid),
     command: shownCommand(await commandLine(pid)),
     start: await startTime(first.startTicks),
@@ -66,7 +69,8 @@ export async function attach(pid: number): Promise<Target> {
  */
 export async function launch(command: readonly string[]): Promise<Target> {
   const file = command[0]!
-  if ((await findExecutable(file)) === undefined)
+  const executable = await findExecutable(file)
+  if (executable === undefined)
     throw new UserError(`cannot run ${file}: there is no such executable; give its path after --`)
   // The shell stops itself; told to go on, it becomes the command under the same pid.
   const child = spawn('/bin/sh', ['-c', 'kill -STOP $$; exec "$@"', 'sh', ...command], { stdio: ['inherit', 2, 2] })
@@ -84,6 +88,7 @@ export async function launch(command: readonly string[]): Promise<Target> {
   return {
     pid,
     name,
+    executable,
     comms: [Buffer.from(name).subarray(0, commBytes).toString()],
     command: shownCommand(command),
     start: await startTime(first.startTicks),

@@ -20,7 +20,7 @@ export { RecordGate } from './recordGate.js'
 export { PerfScriptReader, type PerfReaderOptions, type PerfReaderState } from './reader.js'
 export { PerfKind, perfKindNames, PerfRecord } from './record.js'
 export { isPoll, type SyscallEvent, syscallEventOf } from './syscallEvents.js'
-export { takesFd } from './syscallNames.js'
+export { syscallNumber, takesFd } from './syscallNames.js'
 export {
   parseSchedSwitch,
   parseSchedWakeup,

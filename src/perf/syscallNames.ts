@@ -111,6 +111,18 @@ export function syscallName(arch: string | undefined, number: number): string {
   return tables[arch ?? '']?.[number] ?? `nr_${number}`
 }
 
+const numbers = new Map(
+  Object.entries(tables).map(([arch, names]) => [
+    arch,
+    new Map(names.flatMap((name, number) => (name === undefined ? [] : [[name, number] as const]))),
+  ]),
+)
+
+/** Number of a system call on a machine; undefined where the machine or the name is not known. */
+export function syscallNumber(arch: string, name: string): number | undefined {
+  return numbers.get(arch)?.get(name)
+}
+
 const withFd = new Set(
   (
     'read write close fstat lseek ioctl pread64 pwrite64 readv writev preadv pwritev preadv2 pwritev2 dup dup2 dup3 sendfile connect accept ' +

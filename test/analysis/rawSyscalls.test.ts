@@ -7,11 +7,13 @@ import { gunzipSync } from 'node:zlib'
 import { PerfMarks } from '../../src/analysis/clockMarks.js'
 import type { OutRow } from '../../src/measures/measure.js'
 import type { Row } from '../../src/measures/table.js'
-import { perfScriptArgs } from '../../src/perf/index.js'
+import { perfCallsArgs } from '../../src/perf/command.js'
+import { perfScriptArgs, PerfScriptReader } from '../../src/perf/index.js'
+import { syscallName } from '../../src/perf/syscallNames.js'
 import { temporaryDirectory } from '../gotrace/support/goTool.js'
 import { analyzedRows, rowsOf } from '../measures/support.js'
 import { requireGo, requirePerf } from '../support/requirements.js'
-import { buildWorkload, startWorkload } from '../support/workloads.js'
+import { buildWorkload, startWorkload, type WorkloadName } from '../support/workloads.js'
 
 const capture = 'test/captures/stw-netpoll'
 const maxBuffer = 1 << 30
@@ -109,14 +111,14 @@ describe('a service recorded with raw_syscalls:sys_exit', function () {
     requirePerf(this)
   })
 
-  it('has the netpoll delays and the check of the clocks that sys_exit_epoll_pwait gives', async () => {
+  /** What was recorded of a service, as one text, and its Go trace. */
+  async function recorded(name: WorkloadName, eventArgs: readonly string[]) {
     const data = join(directory, 'perf.data')
-    const workload = await startWorkload(buildWorkload('netpoll'), ['-duration', '5m'])
+    const workload = await startWorkload(buildWorkload(name), ['-duration', '5m'])
     let gotrace: Uint8Array
     try {
-      const events = ['raw_syscalls:sys_exit', 'syscalls:sys_exit_epoll_pwait', 'sched:sched_switch']
       const args = ['record', '-q', '-k', 'CLOCK_MONOTONIC', '--sample-cpu', '-m', '4M', '--switch-events', '-o', data]
-      const perf = spawn('perf', [...args, ...events.flatMap((e) => ['-e', e]), '-p', `${workload.pid}`])
+      const perf = spawn('perf', [...args, ...eventArgs, '-p', `${workload.pid}`])
       const response = await fetch(new URL('trace?seconds=2', workload.pprof))
       assert.ok(response.ok)
       gotrace = new Uint8Array(await response.arrayBuffer())
@@ -127,14 +129,23 @@ describe('a service recorded with raw_syscalls:sys_exit', function () {
       await workload.stop()
     }
     const text = execFileSync('perf', perfScriptArgs(data), { maxBuffer, stdio: ['ignore', 'pipe', 'ignore'] })
+    return { gotrace, text }
+  }
+
+  it('has the netpoll delays and the check of the clocks that sys_exit_epoll_pwait gives', async () => {
+    const events = ['raw_syscalls:sys_exit', 'syscalls:sys_exit_epoll_pwait', 'sched:sched_switch']
+    const { gotrace, text } = await recorded(
+      'netpoll',
+      events.flatMap((event) => ['-e', event]),
+    )
     const lines = text.toString().split('\n')
     const without = (event: RegExp) => Buffer.from(lines.filter((line) => !event.test(line)).join('\n'))
-    const recorded = {
+    const texts = {
       both: text,
       raw: without(/syscalls:sys_exit_epoll_pwait\b/),
       own: without(/raw_syscalls:sys_exit\b/),
     }
-    const rows = Object.values(recorded).map((perf) => analyzedRows({ gotrace, perf }))
+    const rows = Object.values(texts).map((perf) => analyzedRows({ gotrace, perf }))
     const [both, raw, own] = rows.map((all) =>
       ['clock_fits', 'netpoll_delays', 'netpoll_spikes'].map((t) => rowsOf(all, t)),
     )
@@ -146,4 +157,52 @@ describe('a service recorded with raw_syscalls:sys_exit', function () {
       tables.map((table) => table.map((row) => ['count', 'pairs', 'unmatched', 'goroutine'].map((name) => row[name])))
     assert.deepEqual(counts(raw!), counts(own!))
   })
+  it('has the calls that were wanted, as events of their own tell them, and no others', async () => {
+    const args = (syscallNumbers?: readonly number[]) =>
+      perfCallsArgs({ pid: 0, output: '', bufferBytes: 0, syscalls: wanted, syscallNumbers, wakeupsElsewhere: [] })
+    const wanted = ['read', 'write', 'futex', 'epoll_pwait', 'nanosleep']
+    const eventArgs = (args: readonly string[]) => args.slice(args.indexOf('dummy:u') + 1)
+    const { text } = await recorded('netpoll', [
+      ...eventArgs(args(wanted.map((name) => numbers[name]!))),
+      ...eventArgs(args()).slice(0, -2),
+    ])
+    const { raw, own } = callsByThread(text)
+    for (const half of ['enter', 'exit'])
+      for (const name of ['futex', 'epoll_pwait'])
+        assert.ok(raw.flat().some((call) => call.startsWith(`${half} ${name} `)))
+    assert.deepEqual(raw, own)
+  })
 })
+
+/** Events are switched on one after the other. */
+const settledNs = 500e6
+
+/** What each thread called, told once by numbers and once by events of each call's own, which follow at once. */
+function callsByThread(text: Uint8Array) {
+  const reader = new PerfScriptReader()
+  reader.push(text)
+  reader.end()
+  const threads = new Map<number, { raw: string[]; own: string[]; isOwnNext: boolean }>()
+  let firstNs = -1
+  while (reader.next()) {
+    const { record } = reader
+    const [, kind, half, name] =
+      /^(raw_syscalls|syscalls):sys_(enter|exit)_?(.*)$/.exec(reader.eventName(record.eventId)) ?? []
+    if (half === undefined) continue
+    if (firstNs < 0) firstNs = record.timeNs
+    if (record.timeNs - firstNs < settledNs) continue
+    const isOwn = kind === 'syscalls'
+    let calls = threads.get(record.tid)
+    // From the first that both tell.
+    if (calls === undefined && isOwn) continue
+    if (calls === undefined) threads.set(record.tid, (calls = { raw: [], own: [], isOwnNext: false }))
+    assert.equal(isOwn, calls.isOwnNext, `${record.tid} at ${record.timeNs}`)
+    calls.isOwnNext = !isOwn
+    const called = isOwn ? name! : syscallName('x86_64', record.syscallNumber())
+    calls[isOwn ? 'own' : 'raw'].push(`${half} ${called} ${half === 'exit' ? record.syscallReturn() : ''}`)
+  }
+  // The recording may have ended between the two.
+  for (const { raw, own } of threads.values()) raw.length = own.length
+  const all = [...threads.values()]
+  return { raw: all.map(({ raw }) => raw), own: all.map(({ own }) => own) }
+}

@@ -253,7 +253,7 @@ async function read(stream: PerfStream, details: Detail[] = []) {
     if (record.hasTime) seen.tids.add(record.tid)
     if (record.kind === PerfKind.Sample) {
       if (reader.stack(record.stackId).length > 1) detail.stacks++
-      if (reader.eventName(record.eventId).startsWith('syscalls:')) detail.syscalls++
+      if (reader.syscallEvent !== undefined) detail.syscalls++
     }
     if (!isSwitch) return
     detail.switches++

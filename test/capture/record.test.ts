@@ -190,7 +190,9 @@ async function readPerf(chunks: Promise<AsyncIterable<Uint8Array>>): Promise<Per
 
 function add({ reader, counts, comms, wakeups }: PerfSummary): void {
   const { record: at } = reader
-  const name = at.kind === PerfKind.Sample ? reader.eventName(at.eventId) : `kind ${at.kind}`
+  const call = at.kind === PerfKind.Sample ? reader.syscallEvent : undefined
+  const event = call === undefined ? reader.eventName(at.eventId) : `sys_${call.half}_${reader.syscallName(call)}`
+  const name = at.kind === PerfKind.Sample ? event : `kind ${at.kind}`
   const key = `${at.pid} ${name}`
   counts.set(key, (counts.get(key) ?? 0) + 1)
   comms.set(at.pid, (comms.get(at.pid) ?? new Set()).add(at.comm))
@@ -205,7 +207,7 @@ function assertComplete({ counts }: PerfSummary, pid: number): void {
     'sched:sched_switch',
     `kind ${PerfKind.SwitchIn}`,
     `kind ${PerfKind.SwitchOut}`,
-    'syscalls:sys_exit_epoll_pwait',
+    'sys_exit_epoll_pwait',
   ]
   for (const name of wanted) assert.ok((counts.get(`${pid} ${name}`) ?? 0) > 0, `no ${name} of process ${pid}`)
 }

@@ -58,6 +58,22 @@ describe('perf command line', () => {
     assert.deepEqual(valuesOf(perfCallsArgs(split), '--filter'), ['comm != "api"'])
   })
 
+  it('records system calls whose numbers are known with two tracepoints and a filter each', () => {
+    const args = perfCallsArgs({
+      ...options,
+      syscalls: ['write', 'futex', 'read'],
+      syscallNumbers: [1, 202, 0],
+      wakeupsElsewhere: [],
+    })
+    assert.deepEqual(args.slice(args.indexOf('dummy:u') + 1), [
+      ...['-e', 'raw_syscalls:sys_enter', '--filter', 'id == 0 || id == 1 || id == 202'],
+      ...['-e', 'raw_syscalls:sys_exit', '--filter', 'id == 0 || id == 1 || id == 202'],
+      ...['-e', 'sched:sched_waking'],
+    ])
+    const none = perfCallsArgs({ ...options, syscalls: [], syscallNumbers: [], wakeupsElsewhere: [] })
+    assert.deepEqual(valuesOf(none, '-e'), ['dummy:u', 'sched:sched_waking'])
+  })
+
   it('leaves system calls with the rest when threads may sleep without making one of them', () => {
     const lists = [defaultSyscalls, ['read', 'futex'], []]
     assert.deepEqual(lists.map(canSeparateCalls), [true, false, false])
