@@ -13,10 +13,13 @@ import { watchRss } from './stream/process.js'
 
 const measuredS = Number(process.env['DUALTRACE_COLLECTOR_SECONDS'] ?? 20)
 const settleS = 8
+/** The service alone, before it is recorded. */
+const aloneS = 5
 const rate = 50_000
 
 /**
- * What collecting a service that makes 50,000 system calls a second costs, into a real Kafka: the collector itself, and perf, and the collector's memory.
+ * What collecting a service that makes 50,000 system calls a second costs, into a real Kafka: the collector itself, and perf, and the service, which does
+ * in the kernel what is recorded of it; and the collector's memory.
  * DUALTRACE_COLLECTOR_SECONDS says for how long (20).
  */
 export const bench: Bench = {
@@ -34,8 +37,12 @@ export const bench: Bench = {
 }
 
 async function measure(brokers: readonly string[], dir: string): Promise<void> {
-  const seconds = measuredS + settleS + 10
+  const seconds = aloneS + measuredS + settleS + 10
   const workload = await startWorkload(buildWorkload('syscalls'), ['-duration', `${seconds}s`, '-rate', String(rate)])
+  const serviceMs = () => readStat(workload.pid)!.cpuMs
+  const startedMs = serviceMs()
+  await sleep(aloneS * 1000)
+  const aloneMs = serviceMs() - startedMs
   const collector = new CollectorProcess({
     DUALTRACE_KAFKA: brokers.join(','),
     DUALTRACE_TOPIC_PREFIX: 'bench.',
@@ -48,11 +55,13 @@ async function measure(brokers: readonly string[], dir: string): Promise<void> {
     await collector.said('"msg":"collecting"')
     await sleep(settleS * 1000)
     const before = await used(collector.pid!)
+    const serviceBeforeMs = serviceMs()
     const statusBefore = statusOf(collector)
     const memory = await watchRss(collector.pid!, measuredS)
     const after = await used(collector.pid!)
     const status = statusOf(collector)
-    const percent = (ms: number) => `${(ms / measuredS / 10).toFixed(1)} %`
+    const recordedMs = serviceMs() - serviceBeforeMs
+    const percent = (ms: number, seconds = measuredS) => `${(ms / seconds / 10).toFixed(1)} %`
     const perf = status.inputs[0]!.perf
     const perfMB = (perf.bytes - statusBefore.inputs[0]!.perf.bytes) / 1e6
     const traceMB = (status.inputs[0]!.gotrace.bytes - statusBefore.inputs[0]!.gotrace.bytes) / 1e6
@@ -60,7 +69,8 @@ async function measure(brokers: readonly string[], dir: string): Promise<void> {
     process.stdout.write(
       `collector: ${rate} system calls per second for ${measuredS} s, of one core\n` +
         `  collector besides perf ${percent(after.ownMs - before.ownMs)}, perf record ${percent(after.recordMs - before.recordMs)}, ` +
-        `perf script ${percent(after.scriptMs - before.scriptMs)}\n` +
+        `perf script ${percent(after.scriptMs - before.scriptMs)}; ` +
+        `the service itself ${percent(aloneMs, aloneS)} alone, ${percent(recordedMs)} recorded\n` +
         `  ${(perfMB / measuredS).toFixed(1)} MB/s of perf text, ${(traceMB / measuredS).toFixed(1)} MB/s of Go trace, ` +
         `${perf.lostEvents} events lost by perf, ${shedMessages} messages left out, ${(spooledBytes / 1e6).toFixed(1)} MB spooled\n  ${memory}\n`,
     )

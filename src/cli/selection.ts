@@ -49,7 +49,8 @@ export async function selectionOf(
   const fromMoment = from === undefined ? undefined : parseMoment('--from', from)
   const toMoment = to === undefined ? undefined : parseMoment('--to', to)
   const marginNs = parseDuration('--margin', margin ?? '10ms')
-  const moments = around === undefined ? undefined : await findMoments(await open(), parseCondition(around), threshold)
+  const moments =
+    around === undefined ? undefined : (await findMoments(await open(), parseCondition(around), threshold)).found
   if (moments?.length === 0) throw new UserError(`nothing in the capture fits "${around!}"`)
   const isAll = [fromMoment, toMoment, moments, goroutine, tasks].every((each) => each === undefined)
   if (isAll) return undefined

@@ -157,7 +157,7 @@ function durationOf({ column, where }: RowSubject, values: Row): number | undefi
 }
 
 /** Only the longest one, where that was asked for. */
-export function chosen({ longest }: Condition, moments: readonly Moment[]): readonly Moment[] {
+export function chosen<M extends Moment>({ longest }: Condition, moments: readonly M[]): readonly M[] {
   if (!longest || moments.length === 0) return moments
   return [moments.reduce((best, next) => (next.ns > best.ns ? next : best))]
 }

@@ -1,61 +1,35 @@
-import type { Analysis } from '../../analysis/analysis.js'
-import { chosen, matchRow, type Moment, parseCondition, PieceFinder, thresholdsFor } from '../../measures/condition.js'
-import { analyzeOffline, openCapture } from '../offline.js'
+import { parseCondition } from '../../measures/condition.js'
+import type { OutRow } from '../../measures/measure.js'
+import { findMoments, type Found } from '../moments.js'
+import { openCapture } from '../offline.js'
 import type { FromSearcher, Match, SearchTask } from './protocol.js'
 
 /** Columns that a match says by itself. */
 const named = new Set(['ts', 'source', 'service', 'host'])
 
 /** Looks through one capture, read by itself. @throws UserError when it cannot be read at all */
-export async function searchCapture({ directory, condition: text }: SearchTask): Promise<FromSearcher> {
-  const condition = parseCondition(text)
+export async function searchCapture({ directory, condition }: SearchTask): Promise<FromSearcher> {
   const source = await openCapture(directory)
-  const pieces: { readonly fromNs: number; readonly toNs: number; readonly goid: number }[] = []
-  const finder = new PieceFinder(condition, (fromNs, toNs, goid) => pieces.push({ fromNs, toNs, goid }))
-  let wall: (atNs: number) => bigint = () => 0n
-  const { rows, summary } = await analyzeOffline(source, {
-    thresholds: thresholdsFor(condition),
-    listeners: [finder],
-    onEnd(analysis: Analysis) {
-      finder.end()
-      wall = (atNs) => BigInt(analysis.wallNs(atNs))
-    },
-  })
+  const { found, result } = await findMoments(source, parseCondition(condition))
   const frames = new Map(
-    rows.flatMap(({ table, row }) => (table === 'stacks' ? [[row['stack_id'], row['frames']] as const] : [])),
+    result.rows.flatMap(({ table, row }) => (table === 'stacks' ? [[row['stack_id'], row['frames']] as const] : [])),
   )
-  const match = ({ fromWallNs, toWallNs, ns }: Moment, table: string, evidence: Match['evidence']): Match => ({
+  const evidenceOf = ({ row }: OutRow): Match['evidence'] => {
+    const columns = Object.fromEntries(Object.entries(row).filter(([name]) => !named.has(name)))
+    const stack = frames.get(columns['stack_id'] ?? null)
+    return stack === undefined ? columns : { ...columns, frames: stack }
+  }
+  const match = ({ fromWallNs, toWallNs, ns, of }: Found): Match => ({
     capture: directory,
     source: source.names.source,
     from: String(fromWallNs),
     to: String(toWallNs),
     durationNs: ns,
-    table,
-    evidence,
+    ...('goid' in of ? { table: 'timeline', evidence: of } : { table: of.table, evidence: evidenceOf(of) }),
   })
-  const found: { moment: Moment; table: string; evidence: Match['evidence'] }[] = [
-    ...pieces.map(({ fromNs, toNs, goid }) => {
-      const moment = { fromWallNs: wall(fromNs), toWallNs: wall(toNs), ns: toNs - fromNs }
-      return { moment, table: 'timeline', evidence: { goid } }
-    }),
-    ...rows.flatMap((out) => {
-      const moment = matchRow(condition, out)
-      if (moment === undefined) return []
-      const columns = Object.fromEntries(Object.entries(out.row).filter(([name]) => !named.has(name)))
-      const stack = frames.get(columns['stack_id'] ?? null)
-      return [{ moment, table: out.table, evidence: stack === undefined ? columns : { ...columns, frames: stack } }]
-    }),
-  ]
-  const wanted = new Set(
-    chosen(
-      condition,
-      found.map(({ moment }) => moment),
-    ),
-  )
-  const matches = found.filter(({ moment }) => wanted.has(moment))
   return {
     kind: 'done',
-    matches: matches.map(({ moment, table, evidence }) => match(moment, table, evidence)),
-    problems: summary.problems.map(({ track, detail }) => `${directory}: ${track}: ${detail}`),
+    matches: found.map(match),
+    problems: result.summary.problems.map(({ track, detail }) => `${directory}: ${track}: ${detail}`),
   }
 }

@@ -14,7 +14,7 @@ export interface Match {
   readonly to: string
   /** What was compared with the condition. */
   readonly durationNs: number
-  /** The table whose row it is, with that row's columns; or `timeline`, with the goroutine and the class. */
+  /** The table whose row it is, with that row's columns; or `timeline`, with the goroutine. */
   readonly table: string
   readonly evidence: Readonly<Record<string, string | number | boolean | null>>
 }
