@@ -53,6 +53,11 @@ export interface OfflineOptions {
   readonly onProgress?: (readBytes: number) => void
 }
 
+/** Options with nobody in them who keeps what he is told. */
+type PlainOptions = Omit<OfflineOptions, 'listeners' | 'observers' | 'onRow'> & {
+  readonly [name in 'listeners' | 'observers' | 'onRow']?: never
+}
+
 /** Opens what a capture directory's manifest names. */
 export async function openCapture(directory: string): Promise<OfflineSource> {
   const { manifest, gotracePath, perfPath } = await readCapture(directory)
@@ -112,12 +117,12 @@ function notA(input: Input, wanted: string): string {
  * The whole analysis in this process: reads both tracks side by side, never more of one than the other needs. When their join is refused in the
  * end, all is read once more without it: no row is joined then.
  *
- * @param options a function when listeners keep what they are told: it is asked again for the second reading
+ * @param options a function where somebody is told things: he may keep them, so it is asked again for the second reading
  * @throws UserError when a second reading is needed and the input was a stream
  */
 export async function analyzeOffline(
   source: OfflineSource,
-  options: OfflineOptions | (() => OfflineOptions) = {},
+  options: PlainOptions | (() => OfflineOptions) = {},
 ): Promise<OfflineResult> {
   const { names } = source
   const optionsNow = () => (typeof options === 'function' ? options() : options)
@@ -217,7 +222,7 @@ function withDamage(summary: AnalysisSummary, inputs: OfflineSource['inputs']): 
 /** `diagnose CAPTURE` without the printing. */
 export async function analyzeCapture(
   directory: string,
-  options: OfflineOptions | (() => OfflineOptions) = {},
+  options: PlainOptions | (() => OfflineOptions) = {},
 ): Promise<OfflineResult> {
   return analyzeOffline(await openCapture(directory), options)
 }

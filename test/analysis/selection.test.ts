@@ -44,7 +44,7 @@ describe('a part of a capture', () => {
         lives.set(goid, { fromNs: lives.get(goid)?.fromNs ?? fromNs, toNs })
       },
     }
-    await analyzeCapture(healthy, { listeners: [listener] })
+    await analyzeCapture(healthy, () => ({ listeners: [listener] }))
     const window = { fromNs: NaN, toNs: NaN }
     const gate = new Gate(({ firstNs }) => {
       Object.assign(window, { fromNs: firstNs + 0.7e9, toNs: firstNs + 1.6e9 })
@@ -85,9 +85,9 @@ describe('a part of a capture', () => {
 
   it('can be one goroutine', async () => {
     const lives = new Map<number, number>()
-    await analyzeCapture(healthy, {
+    await analyzeCapture(healthy, () => ({
       listeners: [{ segment: ({ goid }, fromNs, toNs) => lives.set(goid, (lives.get(goid) ?? 0) + toNs - fromNs) }],
-    })
+    }))
     const goid = [...lives.keys()][3]!
     const gate = new Gate(() => ({ intervals: [always], goroutines: new Map([[goid, [always]]]) }))
     assert.equal(total(classTotals(await analyzeCapture(healthy, { gate }))), lives.get(goid))

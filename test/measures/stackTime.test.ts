@@ -88,7 +88,7 @@ for (const name of ['stw-netpoll', 'healthy']) {
         },
       })
       const classes = new Map<string, number>()
-      for (const { table, row } of (await analyzeCapture(directory, { listeners: [time] })).rows) {
+      for (const { table, row } of (await analyzeCapture(directory, () => ({ listeners: [time] }))).rows) {
         if (table !== 'time_classes') continue
         const leaf = `[${String(row['class'])}]`
         classes.set(leaf, (classes.get(leaf) ?? 0) + Number(row['ns']))
