@@ -132,6 +132,7 @@ function explain(bucket: Bucket, fromNs: number, share: number, critical: boolea
 
 function nextStep(bucket: Bucket): string {
   if (bucket.idleNs > bucket.preemptedNs / 2) return quotaStep
-  if (isMostlyOwn(bucket)) return ownStep
-  return 'more threads want to run than there are CPUs: give the service CPUs of its own, or find out what runs instead. Look at cpu.stat (nr_throttled) too: where others fill the CPUs, a used-up quota looks the same'
+  // Who runs while a thread that was woken waits is not told, save for those that take CPUs from others: much of that, and it is they.
+  if (isMostlyOwn(bucket) && bucket.ownNs > bucket.wokenNs / 2) return ownStep
+  return 'more threads want to run than there are CPUs: give the service CPUs of its own, or find out what runs instead; where those are its own threads, GOMAXPROCS is larger than the CPUs it may use. Look at cpu.stat (nr_throttled) too: where others fill the CPUs, a used-up quota looks the same'
 }

@@ -205,25 +205,29 @@ describe('findings from what measures wrote', () => {
   })
 
   it('tell waits for a CPU that the service took from itself', () => {
-    const { evidence } = only(
-      findingsIn({
-        ...waits,
-        perf(p) {
-          waits.perf!(p)
-          p.out(101, 30, 'R', ['serve', 102])
-          p.into(101, 70)
-          p.out(101, 75, 'R')
-          p.into(101, 85)
-        },
-      }),
-    )
-    const { preempted_ns, idle_ns, own_ns, instead } = evidence.facts
-    assert.deepEqual([preempted_ns, idle_ns, own_ns, instead], [50e6, 0, 40e6, 'hog'])
-    assert.ok(
-      evidence.kernel.includes('switched to instead: hog (10.0 ms), other threads of the service (40.0 ms)'),
-      evidence.kernel.join(),
-    )
-    assert.match(evidence.next, /GOMAXPROCS must not be larger/)
+    const untilMs = [70, 250]
+    const [little, much] = untilMs.map((ms) => {
+      const { evidence } = only(
+        findingsIn({
+          ...waits,
+          perf(p) {
+            waits.perf!(p)
+            p.out(101, 30, 'R', ['serve', 102])
+            p.into(101, ms)
+            p.out(101, ms + 5, 'R')
+            p.into(101, ms + 15)
+          },
+        }),
+      )
+      const { woken_ns, preempted_ns, idle_ns, own_ns, instead } = evidence.facts
+      assert.deepEqual([woken_ns, preempted_ns, idle_ns, instead], [400e6, (ms - 20) * 1e6, 0, 'hog'])
+      assert.equal(own_ns, (ms - 30) * 1e6)
+      return evidence
+    })
+    const line = 'switched to instead: hog (10.0 ms), other threads of the service (40.0 ms)'
+    assert.ok(little!.kernel.includes(line), little!.kernel.join())
+    assert.match(little!.next, /more threads want to run than there are CPUs/)
+    assert.match(much!.next, /^threads of the service take the CPU from each other/)
   })
 
   it('say nothing of the waits of threads that ran no goroutine', () => {
