@@ -17,15 +17,17 @@ export interface Inlet {
 const readBytes = 256 << 10
 /** What fills so much of it at once comes fast: more of it may be there already. */
 const muchBytes = readBytes / 4
-/** The writer has to wait when nobody has taken so much. */
-const limitBytes = 4 << 20
+/** So many blocks of that size are kept to be used again. */
+const keptBlocks = 8
 
 /**
  * What little the other process writes at a time gathers in the kernel for `gatherMs`, and is then read at once, into memory that is used
  * again: each read, and each chunk that is new memory, costs more than its bytes do. Reads at once, whoever waits for it.
+ *
+ * @param limitBytes the writer has to wait when nobody has taken so much
  */
-export async function openInlet(gatherMs: number): Promise<Inlet> {
-  const gathered = new Gathered(gatherMs)
+export async function openInlet(gatherMs: number, limitBytes: number): Promise<Inlet> {
+  const gathered = new Gathered(gatherMs, limitBytes)
   const buffer = Buffer.allocUnsafe(readBytes)
   const onread = { buffer, callback: (sizeBytes: number) => gathered.take(buffer.subarray(0, sizeBytes)) }
   const directory = await mkdtemp(join(tmpdir(), 'dualtrace-'))
@@ -44,16 +46,26 @@ export async function openInlet(gatherMs: number): Promise<Inlet> {
   }
 }
 
+interface Block {
+  readonly memory: Buffer
+  endAt: number
+}
+
 class Gathered {
-  private filling = Buffer.allocUnsafe(readBytes)
-  private taken = Buffer.allocUnsafe(readBytes)
-  private sizeBytes = 0
+  /** What nobody has taken yet, the oldest first; the last one is being filled. */
+  private readonly blocks: Block[] = []
+  private readonly free: Block[] = []
+  private waitingBytes = 0
+  private isFull = false
   private isOver = false
   private error: Error | undefined
   private socket: Socket | undefined
   private wake: () => void = () => undefined
 
-  constructor(private readonly gatherMs: number) {}
+  constructor(
+    private readonly gatherMs: number,
+    private readonly limitBytes: number,
+  ) {}
 
   from(socket: Socket): void {
     this.socket = socket
@@ -69,12 +81,16 @@ class Gathered {
 
   /** @returns whether more is to be read right now. */
   take(bytes: Buffer): boolean {
-    const endAt = this.sizeBytes + bytes.length
-    if (endAt > this.filling.length) this.filling = Buffer.concat([this.filling], 2 * endAt)
-    bytes.copy(this.filling, this.sizeBytes)
-    this.sizeBytes = endAt
+    for (let at = 0; at < bytes.length;) {
+      const block = this.filling()
+      const copiedBytes = bytes.copy(block.memory, block.endAt, at)
+      block.endAt += copiedBytes
+      at += copiedBytes
+    }
+    this.waitingBytes += bytes.length
     this.wake()
-    if (endAt >= limitBytes) return false
+    this.isFull = this.waitingBytes >= this.limitBytes
+    if (this.isFull) return false
     if (bytes.length >= muchBytes) return true
     setTimeout(() => this.socket?.resume(), this.gatherMs)
     return false
@@ -82,14 +98,27 @@ class Gathered {
 
   async *chunks(): AsyncIterable<Buffer> {
     for (;;) {
-      if (this.sizeBytes === 0 && !this.isOver) await new Promise<void>((resolve) => (this.wake = resolve))
-      const chunk = this.filling.subarray(0, this.sizeBytes)
-      ;[this.filling, this.taken] = [this.taken, this.filling]
-      this.sizeBytes = 0
-      if (chunk.length >= limitBytes) this.socket?.resume()
-      if (chunk.length > 0) yield chunk
-      else if (this.error !== undefined) throw this.error
+      if (this.blocks.length === 0 && !this.isOver) await new Promise<void>((resolve) => (this.wake = resolve))
+      const block = this.blocks.shift()
+      if (block !== undefined) {
+        this.waitingBytes -= block.endAt
+        if (this.isFull && this.waitingBytes < this.limitBytes) {
+          this.isFull = false
+          this.socket?.resume()
+        }
+        yield block.memory.subarray(0, block.endAt)
+        if (this.free.length < keptBlocks) this.free.push(block)
+      } else if (this.error !== undefined) throw this.error
       else if (this.isOver) return
     }
+  }
+
+  private filling(): Block {
+    const last = this.blocks.at(-1)
+    if (last !== undefined && last.endAt < last.memory.length) return last
+    const block = this.free.pop() ?? { memory: Buffer.allocUnsafeSlow(readBytes), endAt: 0 }
+    block.endAt = 0
+    this.blocks.push(block)
+    return block
   }
 }

@@ -52,6 +52,13 @@ const flushMs = 100
 const writeBytes = 1 << 10
 /** Text is read so often: in that time a busy process fills about half of what a socket holds. */
 const gatherMs = 3
+/**
+ * The texts of a recording are merged by time, so the others wait while one perf script reads the symbols of a program, which may take seconds: as
+ * long as they can be read, their perfs lose nothing.
+ */
+const waitingBytes = 32 << 20
+/** A perf script that reads a file may wait. */
+const waitingFileBytes = 4 << 20
 /** A perf script that reads a file has nobody who waits for a line: it fills most of what a socket holds in this time. */
 const gatherFileMs = 1
 const fileWriteBytes = 64 << 10
@@ -69,7 +76,7 @@ export async function startPerfRecord(args: readonly string[], options: PerfReco
   const isByLine = options.byLine === true && buffering.length > 0
   const stdio: StdioOptions = ['ignore', options.scriptArgs === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', 'pipe']
   const leash = await leashed()
-  const inlet = options.scriptArgs && (await openInlet(isByLine ? gatherLinesMs : gatherMs))
+  const inlet = options.scriptArgs && (await openInlet(isByLine ? gatherLinesMs : gatherMs, waitingBytes))
   const child = spawnPerf(args, stdio, options.cwd, leash)
   const exited = watch(child)
   // The reader has to be there from the start: before its first event perf writes out what runs on the host, and would wait.
@@ -137,7 +144,7 @@ export async function* runPerfScript(
   cwd?: string,
   failed: (stderr: string) => Error = perfFailure,
 ): AsyncIterable<Uint8Array> {
-  const inlet = await openInlet(gatherFileMs)
+  const inlet = await openInlet(gatherFileMs, waitingFileBytes)
   const script = spawnPerf(args, ['ignore', inlet.theirs, 'pipe'], cwd, await bufferedBy(fileWriteBytes))
   inlet.theirs.destroy()
   yield* readText(script, inlet.chunks, inlet.close, failed)
