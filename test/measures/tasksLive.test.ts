@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Row } from '../../src/measures/table.js'
+import { readGoTrace } from '../../src/readGoTrace.js'
 import { analyzeCapture } from '../../src/pipeline/offline.js'
 import { timeClasses } from '../../src/timeline/classes.js'
 import { runCli } from '../support/cli.js'
@@ -33,6 +34,7 @@ describe('tasks and regions, of a workload recorded live', function () {
   let regions: Row[]
   let tasks: Row[]
   let unfinished: Row[]
+  let movedNs = 0
 
   before(async function () {
     requireGo(this)
@@ -40,6 +42,8 @@ describe('tasks and regions, of a workload recorded live', function () {
     capture = await mkdtemp(join(tmpdir(), 'dualtrace-tasks-'))
     measured = await recordWorkload(buildWorkload('tasks'), [], capture, 4000)
     const { rows } = await analyzeCapture(capture)
+    for await (const event of readGoTrace(await readFile(join(capture, 'go.trace'))))
+      movedNs = Math.max(movedNs, event.orderedNs - event.timeNs)
     tasks = rowsOf(rows, 'tasks')
     regions = rowsOf(rows, 'regions')
     unfinished = rowsOf(rows, 'unfinished_tasks')
@@ -61,9 +65,10 @@ describe('tasks and regions, of a workload recorded live', function () {
     assert.ok(requests.length > 20, `${requests.length} requests`)
     const compare = (name: string, of: (request: Request) => number) => {
       const differences = requests.map((request) => measured[`${request.id}${name}`]! - of(request))
-      // The program’s clock runs from before the begin to after the end; only who is preempted in between measures much more.
+      // The program’s clock runs from before the begin to after the end; only who is preempted in between measures much more. An event that had to follow
+      // one whose thread was kept from writing it is told behind that: on a busy machine so much later than it was.
       assert.ok(
-        differences.every((difference) => difference > -1000),
+        differences.every((difference) => difference > -1000 - movedNs),
         `${name}: ${Math.min(...differences)} ns`,
       )
       assert.ok(median(differences) < 0.2 * ms, `${name}: ${median(differences)} ns`)
