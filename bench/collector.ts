@@ -61,7 +61,7 @@ async function measure(brokers: readonly string[], dir: string): Promise<void> {
     const after = await used(collector.pid!)
     const status = statusOf(collector)
     const recordedMs = serviceMs() - serviceBeforeMs
-    const percent = (ms: number, seconds = measuredS) => `${(ms / seconds / 10).toFixed(1)} %`
+    const percent = (ms: number, overS = measuredS) => `${(ms / overS / 10).toFixed(1)} %`
     const perf = status.inputs[0]!.perf
     const perfMB = (perf.bytes - statusBefore.inputs[0]!.perf.bytes) / 1e6
     const traceMB = (status.inputs[0]!.gotrace.bytes - statusBefore.inputs[0]!.gotrace.bytes) / 1e6

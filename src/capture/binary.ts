@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { UserError } from '../errors.js'
-import type { ReadAt } from '../stacks/elf.js'
+import { ElfImage, type ReadAt } from '../stacks/elf.js'
 import { GoProgram } from '../stacks/goProgram.js'
 
 export interface BinaryOptions {
@@ -66,6 +66,19 @@ export class GoBinaries {
     if (program !== undefined) this.openFiles.push(descriptor!)
     else if (descriptor !== undefined) closeSync(descriptor)
     return program
+  }
+}
+
+/** Whether a file is a 32-bit program; false where it cannot be read. */
+export function is32Bit(path: string): boolean {
+  let descriptor: number | undefined
+  try {
+    descriptor = openFile(path)
+    return descriptor !== undefined && ElfImage.open(readerOf(descriptor))?.pointerBytes === 4
+  } catch {
+    return false
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor)
   }
 }
 

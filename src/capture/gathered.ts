@@ -56,7 +56,6 @@ class Gathered {
   private readonly blocks: Block[] = []
   private readonly free: Block[] = []
   private waitingBytes = 0
-  private isFull = false
   private isOver = false
   private error: Error | undefined
   private socket: Socket | undefined
@@ -89,8 +88,7 @@ class Gathered {
     }
     this.waitingBytes += bytes.length
     this.wake()
-    this.isFull = this.waitingBytes >= this.limitBytes
-    if (this.isFull) return false
+    if (this.isFull()) return false
     if (bytes.length >= muchBytes) return true
     setTimeout(() => this.socket?.resume(), this.gatherMs)
     return false
@@ -101,16 +99,18 @@ class Gathered {
       if (this.blocks.length === 0 && !this.isOver) await new Promise<void>((resolve) => (this.wake = resolve))
       const block = this.blocks.shift()
       if (block !== undefined) {
+        const wasFull = this.isFull()
         this.waitingBytes -= block.endAt
-        if (this.isFull && this.waitingBytes < this.limitBytes) {
-          this.isFull = false
-          this.socket?.resume()
-        }
+        if (wasFull && !this.isFull()) this.socket?.resume()
         yield block.memory.subarray(0, block.endAt)
         if (this.free.length < keptBlocks) this.free.push(block)
       } else if (this.error !== undefined) throw this.error
       else if (this.isOver) return
     }
+  }
+
+  private isFull(): boolean {
+    return this.waitingBytes >= this.limitBytes
   }
 
   private filling(): Block {

@@ -1,6 +1,7 @@
-import { open, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { machine } from 'node:os'
 import { syscallNumber } from '../perf/index.js'
+import { is32Bit } from './binary.js'
 
 export interface UsableSyscalls {
   readonly names: readonly string[]
@@ -19,18 +20,18 @@ const eventFolders = ['/sys/kernel/tracing/events/syscalls', '/sys/kernel/debug/
  * @param executable of the process: in a 32-bit one numbers mean something else
  */
 export async function usableSyscalls(wanted: readonly string[], executable: string): Promise<UsableSyscalls> {
-  if (await is32Bit(executable)) return { ...(await withTracepoints(wanted)), numbers: undefined }
-  if (wanted.every(hasNumber)) return { names: wanted, numbers: wanted.map(numberOf), notes: [] }
+  const arch = is32Bit(executable) ? undefined : machine()
+  const numbers = numbersOf(wanted, arch)
+  if (numbers !== undefined) return { names: wanted, numbers, notes: [] }
   const { names, notes } = await withTracepoints(wanted)
-  return { names, numbers: names.every(hasNumber) ? names.map(numberOf) : undefined, notes }
+  return { names, numbers: numbersOf(names, arch), notes }
 }
 
-function hasNumber(name: string): boolean {
-  return syscallNumber(machine(), name) !== undefined
-}
-
-function numberOf(name: string): number {
-  return syscallNumber(machine(), name)!
+/** Undefined when one of them, or what the numbers of the machine are, is not known. */
+function numbersOf(names: readonly string[], arch: string | undefined): readonly number[] | undefined {
+  if (arch === undefined) return undefined
+  const numbers = names.map((name) => syscallNumber(arch, name))
+  return numbers.every((number) => number !== undefined) ? numbers : undefined
 }
 
 async function withTracepoints(wanted: readonly string[]): Promise<Pick<UsableSyscalls, 'names' | 'notes'>> {
@@ -45,23 +46,4 @@ async function withTracepoints(wanted: readonly string[]): Promise<Pick<UsableSy
     return { names, notes }
   }
   return { names: wanted, notes: [] }
-}
-
-/** EI_CLASS of an ELF file, elf(5). */
-const classAt = 4
-const class32 = 1
-
-async function is32Bit(executable: string): Promise<boolean> {
-  const head = Buffer.alloc(classAt + 1)
-  try {
-    const file = await open(executable)
-    try {
-      await file.read(head, 0, head.length, 0)
-    } finally {
-      await file.close()
-    }
-  } catch {
-    return false
-  }
-  return head.toString('latin1', 1, classAt) === 'ELF' && head[classAt] === class32
 }

@@ -111,16 +111,10 @@ export function syscallName(arch: string | undefined, number: number): string {
   return tables[arch ?? '']?.[number] ?? `nr_${number}`
 }
 
-const numbers = new Map(
-  Object.entries(tables).map(([arch, names]) => [
-    arch,
-    new Map(names.flatMap((name, number) => (name === undefined ? [] : [[name, number] as const]))),
-  ]),
-)
-
 /** Number of a system call on a machine; undefined where the machine or the name is not known. */
 export function syscallNumber(arch: string, name: string): number | undefined {
-  return numbers.get(arch)?.get(name)
+  const number = tables[arch]?.indexOf(name) ?? -1
+  return number < 0 ? undefined : number
 }
 
 const withFd = new Set(

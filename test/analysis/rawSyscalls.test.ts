@@ -8,7 +8,7 @@ import { PerfMarks } from '../../src/analysis/clockMarks.js'
 import type { OutRow } from '../../src/measures/measure.js'
 import type { Row } from '../../src/measures/table.js'
 import { perfCallsArgs } from '../../src/perf/command.js'
-import { perfScriptArgs, PerfScriptReader } from '../../src/perf/index.js'
+import { perfScriptArgs, PerfScriptReader, syscallEventOf } from '../../src/perf/index.js'
 import { syscallName } from '../../src/perf/syscallNames.js'
 import { temporaryDirectory } from '../gotrace/support/goTool.js'
 import { analyzedRows, rowsOf } from '../measures/support.js'
@@ -157,6 +157,7 @@ describe('a service recorded with raw_syscalls:sys_exit', function () {
       tables.map((table) => table.map((row) => ['count', 'pairs', 'unmatched', 'goroutine'].map((name) => row[name])))
     assert.deepEqual(counts(raw!), counts(own!))
   })
+
   it('has the calls that were wanted, as events of their own tell them, and no others', async () => {
     const args = (syscallNumbers?: readonly number[]) =>
       perfCallsArgs({ pid: 0, output: '', bufferBytes: 0, syscalls: wanted, syscallNumbers, wakeupsElsewhere: [] })
@@ -186,19 +187,19 @@ function callsByThread(text: Uint8Array) {
   let firstNs = -1
   while (reader.next()) {
     const { record } = reader
-    const [, kind, half, name] =
-      /^(raw_syscalls|syscalls):sys_(enter|exit)_?(.*)$/.exec(reader.eventName(record.eventId)) ?? []
-    if (half === undefined) continue
+    const event = syscallEventOf(reader.eventName(record.eventId))
+    if (event === undefined) continue
     if (firstNs < 0) firstNs = record.timeNs
     if (record.timeNs - firstNs < settledNs) continue
-    const isOwn = kind === 'syscalls'
+    const { half } = event
+    const isOwn = event.name !== undefined
     let calls = threads.get(record.tid)
     // From the first that both tell.
     if (calls === undefined && isOwn) continue
     if (calls === undefined) threads.set(record.tid, (calls = { raw: [], own: [], isOwnNext: false }))
     assert.equal(isOwn, calls.isOwnNext, `${record.tid} at ${record.timeNs}`)
     calls.isOwnNext = !isOwn
-    const called = isOwn ? name! : syscallName('x86_64', record.syscallNumber())
+    const called = event.name ?? syscallName('x86_64', record.syscallNumber())
     calls[isOwn ? 'own' : 'raw'].push(`${half} ${called} ${half === 'exit' ? record.syscallReturn() : ''}`)
   }
   // The recording may have ended between the two.

@@ -32,7 +32,7 @@ describe('system calls that can be recorded', () => {
 
   it('have no numbers in a 32-bit program, whose table is another', async () => {
     const file = join(directory, 'service386')
-    writeFileSync(file, Buffer.from('\x7fELF\x01\x01\x01', 'latin1'))
+    writeFileSync(file, Buffer.from('\x7fELF\x01\x01\x01'.padEnd(52, '\0'), 'latin1'))
     const { names, numbers } = await usableSyscalls(['read', 'write'], file)
     assert.deepEqual([names, numbers], [['read', 'write'], undefined])
   })
