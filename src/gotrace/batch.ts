@@ -1,4 +1,5 @@
 import { Ev, maxBatchBytes } from './spec.js'
+import { asInteger } from './varint.js'
 
 /** One framed batch: a run of records written by one thread. Offsets are stream offsets of its data. */
 export interface Batch {
@@ -71,7 +72,14 @@ export function readBatchHeader(
   if (gen === 0 || gen > Number.MAX_SAFE_INTEGER) return `generation number ${gen} is not valid`
   if (size > maxBatchBytes) return `a batch claims ${size} bytes, the format allows ${maxBatchBytes}`
   const startBytes = pos + base
-  return { gen, tid: m >= 2 ** 63 ? -1 : m, units, startBytes, endBytes: startBytes + size, experimental }
+  return {
+    gen: asInteger(gen),
+    tid: m >= 2 ** 63 ? -1 : asInteger(m),
+    units,
+    startBytes,
+    endBytes: startBytes + size,
+    experimental,
+  }
 }
 
 /** The batches of each thread, threads in the order in which they first appear. */

@@ -7,6 +7,7 @@ import { Broken, type Problem, ProblemLog, type ProblemName } from './problems.j
 import { type GoReaderState, initialState } from './readerState.js'
 import { Stage } from './stage.js'
 import { isV1 } from './v1/spec.js'
+import { asInteger } from './varint.js'
 
 export interface GoReaderOptions {
   /** Stop at the first problem. Without it, reading goes on at the next generation that can be found. */
@@ -248,7 +249,7 @@ export class GoTraceReader {
 
   private finishGeneration(): void {
     if (this.current !== undefined) {
-      this.state.consumedBytes = this.current.endBytes
+      this.state.consumedBytes = asInteger(this.current.endBytes)
       this.state.lastGen = this.current.gen
       this.window.release(this.current.endBytes)
     }

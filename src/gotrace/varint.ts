@@ -65,5 +65,14 @@ export const noneOnWire = 2 ** 64
 
 /** An id as signed: the format writes -1 as 2^64-1. */
 export function signedId(value: number): number {
-  return value >= 2 ** 63 ? value - noneOnWire - (value === noneOnWire ? 1 : 0) : value
+  return value >= 2 ** 63 ? value - noneOnWire - (value === noneOnWire ? 1 : 0) : asInteger(value)
+}
+
+/**
+ * The same number, as the engine's integer where it is small: out of arithmetic with large ones it comes as a double. A field that has held integers alone
+ * is compiled for those, and the first double throws away every function compiled for such objects.
+ */
+export function asInteger(value: number): number {
+  const small = value | 0
+  return small === value ? small : value
 }

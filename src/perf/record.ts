@@ -47,8 +47,8 @@ export class PerfRecord {
   tid = -1
   /** -1 = not printed. */
   cpu = -1
-  /** Since the reader's `baseNs`; an exact whole number. 0 when there is no time. */
-  timeNs = 0
+  /** Since the reader's `baseNs`; an exact whole number. 0 when there is no time. The fraction makes the engine keep times as doubles from the start. */
+  timeNs = 0.5
   /** False for synthesised records, whose printed time 0 means nothing, and for text without times. */
   hasTime = false
   /** 1 when not printed. */
@@ -67,8 +67,8 @@ export class PerfRecord {
   peerTid = -1
   /** Size of the record's text. */
   bytes = 0
-  /** Position of the record's text in the stream. */
-  offsetBytes = 0
+  /** Position of the record's text in the stream; a double from the start as well. */
+  offsetBytes = 0.5
 
   /** Where the text parts are; set by the reader. */
   source: ByteSource = nothing

@@ -11,8 +11,12 @@ export class ByteWindow implements ByteSource {
   /** No newline in [pos, searched): a line that grows byte by byte is not searched again and again. */
   private searched = 0
 
-  /** @param streamPos position of `pos` in the stream */
-  constructor(public streamPos: number) {}
+  /** Position of `pos` in the stream. Beyond 2 GiB it is no integer of the engine's: it is kept as a double from the start. */
+  streamPos = 0.5
+
+  constructor(streamPos: number) {
+    this.streamPos = streamPos
+  }
 
   /** Appends a chunk. What lies before `pos` may go. */
   push(chunk: Uint8Array): void {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -28,4 +28,24 @@ describe('standard input that is a pipe', () => {
       execFileSync('sh', ['-c', script, 'sh', input, String(pieceBytes), process.execPath, reader, output])
       assert.ok(bytes.equals(readFileSync(output)))
     })
+
+  it('holds what another process writes meanwhile', function () {
+    if (spawnSync('perl', ['-e', '1']).status !== 0) this.skip()
+    const done = join(dir, 'written')
+    const slow = `
+      import { existsSync } from 'node:fs'
+      import { setTimeout as sleep } from 'node:timers/promises'
+      import { readStdin } from '${new URL('../../src/capture/stdin.js', import.meta.url).href}'
+      let isFirst = true
+      for await (const chunk of readStdin()) {
+        for (let tries = 0; isFirst && !existsSync(process.argv[1]); tries++) {
+          if (tries === 200) throw new Error('the writer waits')
+          await sleep(50)
+        }
+        isFirst = false
+      }`
+    const script =
+      '{ dd if=/dev/zero bs=64k count=10; touch "$1"; } 2>/dev/null | "$2" --input-type=module -e "$3" "$1"'
+    execFileSync('sh', ['-c', script, 'sh', done, process.execPath, slow])
+  })
 })
