@@ -14,8 +14,6 @@ export class StackStore {
   private readonly frames = new Map<string, PerfFrame>()
   private readonly stacks = new Map<number, readonly PerfFrame[]>()
   private readonly classes = new Map<number, LineClass>()
-  /** Lines that were decoded: those of the stacks that somebody asked for. */
-  private readonly texts = new Map<number, string>()
 
   /** Distinct lines, or a fourth of the lines of all distinct stacks when that is more: about what both take in memory. */
   get size(): number {
@@ -61,12 +59,8 @@ export class StackStore {
   }
 
   private lineText(line: number): string {
-    let text = this.texts.get(line)
-    if (text === undefined) {
-      text = withoutLineEnd(this.table.lines.text(line))
-      this.texts.set(line, text)
-    }
-    return text
+    const text = this.table.lines.text(line)
+    return text.endsWith('\r\n') ? text.slice(0, -2) : text.endsWith('\n') ? text.slice(0, -1) : text
   }
 
   private frame(line: string): PerfFrame {
@@ -77,8 +71,4 @@ export class StackStore {
     }
     return frame
   }
-}
-
-function withoutLineEnd(text: string): string {
-  return text.endsWith('\r\n') ? text.slice(0, -2) : text.endsWith('\n') ? text.slice(0, -1) : text
 }

@@ -9,25 +9,16 @@ export function joinPerfFrames(frames: readonly PerfFrame[]): string {
   if (frames.length === 0) return ''
   let text = joined.get(frames)
   if (text === undefined) {
-    text = frames.flatMap(namesOf).reverse().join(';')
+    text = frames
+      .flatMap((frame) => foldedNames(frame).map((name) => (frame.kernel ? name : runtimeName(name))))
+      .reverse()
+      .join(';')
     joined.set(frames, text)
   }
   return text
 }
 
 const joined = new WeakMap<readonly PerfFrame[], string>()
-
-/** Remembered as well: distinct stacks have most frames in common. */
-function namesOf(frame: PerfFrame): readonly string[] {
-  let names = namesOfFrames.get(frame)
-  if (names === undefined) {
-    names = foldedNames(frame).map((name) => (frame.kernel ? name : runtimeName(name)))
-    namesOfFrames.set(frame, names)
-  }
-  return names
-}
-
-const namesOfFrames = new WeakMap<PerfFrame, readonly string[]>()
 
 /**
  * The linker's name of a function → the runtime's. The linker marks the half of a function that assembly calls with `.abi0`
