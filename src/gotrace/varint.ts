@@ -65,7 +65,7 @@ export const noneOnWire = 2 ** 64
 
 /** An id as signed: the format writes -1 as 2^64-1. */
 export function signedId(value: number): number {
-  return value >= 2 ** 63 ? value - noneOnWire - (value === noneOnWire ? 1 : 0) : asInteger(value)
+  return asInteger(value >= 2 ** 63 ? value - noneOnWire - (value === noneOnWire ? 1 : 0) : value)
 }
 
 /**

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { requirePerl } from '../support/requirements.js'
 
 describe('standard input that is a pipe', () => {
   let dir: string
@@ -30,7 +31,7 @@ describe('standard input that is a pipe', () => {
     })
 
   it('holds what another process writes meanwhile', function () {
-    if (spawnSync('perl', ['-e', '1']).status !== 0) this.skip()
+    requirePerl(this)
     const done = join(dir, 'written')
     const slow = `
       import { existsSync } from 'node:fs'

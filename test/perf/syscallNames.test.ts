@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { defaultSyscalls } from '../../src/perf/command.js'
 import { syscallName, syscallNumber } from '../../src/perf/syscallNames.js'
+import { requireHeader } from '../support/requirements.js'
 
 /** The kernel's own lists, as the C library's headers have them. */
 const headers = [
@@ -12,8 +13,7 @@ const headers = [
 describe('numbers of system calls', () => {
   for (const [arch, places] of headers)
     it(`of ${arch} are those of the kernel's headers, both ways`, function () {
-      const header = places.find((place) => existsSync(place))
-      if (header === undefined) return this.skip()
+      const header = requireHeader(this, places)
       let known = 0
       for (const [, name, digits] of readFileSync(header, 'utf8').matchAll(/^#define __NR(?:3264)?_(\w+)\s+(\d+)$/gm)) {
         const number = Number(digits)

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 
 /**
  * Parts of the tests need programs or rights that not every machine has. A missing one skips with one line that says what and why;
@@ -43,6 +43,18 @@ export function requireJava(suite: Suite): void {
 /** openssl, to make certificates. */
 export function requireOpenssl(suite: Suite): void {
   need(suite, answers('openssl', ['version']), 'openssl is not installed')
+}
+
+/** A header of the kernel's, as the C library has it. @returns where it lies, of these places */
+export function requireHeader(suite: Suite, places: readonly string[]): string {
+  const header = places.find((place) => existsSync(place))
+  need(suite, header !== undefined, `${places[0]!} is not installed`)
+  return header!
+}
+
+/** perl, which lets a pipe hold more. */
+export function requirePerl(suite: Suite): void {
+  need(suite, answers('perl', ['-e', '1']), 'perl is not installed')
 }
 
 /** Redis and MariaDB, which services have behind them. */
