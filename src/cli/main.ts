@@ -1,7 +1,12 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
 import { loadCommands } from './commands.js'
+import { readStdinAhead } from '../capture/stdin.js'
 import { ExitCode, UserError } from '../errors.js'
+
+// To load a command takes as long as perf script does to write 50 MB.
+if (process.argv.some((arg, at, all) => arg === '--perf=-' || (arg === '--perf' && all[at + 1] === '-')))
+  readStdinAhead()
 
 const program = new Command('dualtrace')
   .description('Puts the Go execution trace and perf script on one time axis and says where every nanosecond went.')
