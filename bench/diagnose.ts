@@ -28,8 +28,7 @@ const services: readonly Service[] = [
 
 /**
  * Every system call of a busy service with its stack, read by `diagnose` from a pipe, against the `perf script` that writes them: to nowhere, and
- * beside another process that keeps the other core busy, which two cores of a virtual machine may
- * not bear, into a pipe that is read, which is what a pipe alone costs, and into a file, which is what one does without `diagnose`. `DIAGNOSE_KEEP=1` takes the captures that are there.
+ * into a pipe that is read, which is what a pipe alone costs, and into a file, which is what one does without `diagnose`. `DIAGNOSE_KEEP=1` takes the captures that are there.
  */
 export const bench: Bench = {
   name: 'diagnose',
@@ -46,11 +45,10 @@ async function compare({ name, what }: Service): Promise<void> {
   if (process.env['DIAGNOSE_KEEP'] !== '1' || !isThere) await recordCapture(name, files)
   const script = ['perf', ...perfScriptArgs(data), '2>/dev/null'].join(' ')
   const diagnose = `${process.execPath} ${withRss} diagnose --perf - --trace ${trace}`
-  const [alone, beside, piped, stored, joined]: [Run[], Run[], Run[], Run[], Run[]] = [[], [], [], [], []]
+  const [alone, piped, stored, joined]: [Run[], Run[], Run[], Run[]] = [[], [], [], []]
   let textMb = 0
   for (let round = 0; round < rounds; round++) {
     alone.push(timed(`${script} > /dev/null`))
-    beside.push(besideBusy(() => timed(`${script} > /dev/null`)))
     piped.push(timed(`${script} | cat > /dev/null`))
     stored.push(timed(`${script} > ${text}`))
     textMb = mb(text)
@@ -66,12 +64,10 @@ async function compare({ name, what }: Service): Promise<void> {
     `diagnose, workload ${name} (${what}): ${seconds} s, ${mb(data).toFixed(0)} MB perf.data, ${textMb.toFixed(0)} MB of text, ${mb(trace).toFixed(0)} MB trace; ` +
       `median of ${rounds} by turns, load ${loadavg()[0]!.toFixed(1)}\n` +
       line('perf script alone', alone) +
-      line('perf script beside a busy process', beside) +
       line('perf script | cat', piped) +
       line('perf script > FILE', stored) +
       line('perf script | dualtrace diagnose', joined) +
       ratioLine('perf script alone', ratiosTo(alone)) +
-      ratioLine('perf script beside a busy process', ratiosTo(beside)) +
       ratioLine('perf script | cat', ratiosTo(piped)) +
       ratioLine('perf script > FILE', ratiosTo(stored)) +
       `  peak of diagnose ${median(joined.map((run) => run.rssMiB!)).toFixed(0)} MiB\n`,
@@ -112,16 +108,6 @@ function timed(command: string): Run {
     .filter((each) => /^[\d. ]+$/.test(each))
   const [wallS, userS, sysS] = lines.at(-1)!.split(' ').map(Number)
   return { wallS: wallS!, cpuS: userS! + sysS!, rssMiB: lines.length > 1 ? Number(lines.at(-2)) / 1024 : undefined }
-}
-
-/** Nothing is read or written by the other one, nor do they meet in anything but the machine. */
-function besideBusy(run: () => Run): Run {
-  const busy = spawn('sha256sum', ['/dev/zero'], { stdio: 'ignore' })
-  try {
-    return run()
-  } finally {
-    busy.kill()
-  }
 }
 
 async function recordCapture(name: Service['name'], { data, trace }: Files): Promise<void> {

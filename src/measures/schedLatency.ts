@@ -14,7 +14,12 @@ export const schedLatencyTable: Table = {
     {
       name: 'runnable_kernel_ns',
       type: 'long',
-      doc: 'of this, the thread had been woken for it or preempted and had no CPU; the rest had no P, ns; null without perf',
+      doc: 'of this, the thread had been woken for it or preempted and had no CPU, ns; null without perf',
+    },
+    {
+      name: 'runnable_unknown_ns',
+      type: 'long',
+      doc: 'of this, not known, as the wake-up of the thread was not recorded or lost, ns; the rest had no P, or the world was stopped; null without perf',
     },
     { name: 'wake_count', type: 'long', doc: 'threads switched in after a wake-up in this second' },
     ...quantileColumns('wake_to_switch_in', 'kernel: thread woken to switched in (needs perf)'),
@@ -28,6 +33,7 @@ export const schedLatencyTable: Table = {
 interface Bucket {
   readonly runnableNs: number[]
   kernelNs: number
+  unknownNs: number
   readonly wakeNs: number[]
   readonly preemptedNs: number[]
 }
@@ -40,15 +46,17 @@ export const schedLatency: Measure = {
     const buckets = new Buckets<Bucket>(state, sink, () => ({
       runnableNs: [],
       kernelNs: 0,
+      unknownNs: 0,
       wakeNs: [],
       preemptedNs: [],
     }))
     return {
       state,
-      started(_goroutine, runnableNs, startNs, kernelNs) {
+      started(_goroutine, runnableNs, startNs, kernelNs, unknownNs) {
         const bucket = buckets.at(startNs)
         bucket.runnableNs.push(startNs - runnableNs)
         bucket.kernelNs += kernelNs
+        bucket.unknownNs += unknownNs
       },
       switchedIn(_thread, wakeNs, inNs) {
         buckets.at(inNs).wakeNs.push(inNs - wakeNs)
@@ -63,6 +71,7 @@ export const schedLatency: Measure = {
             ...quantileValues('runnable_to_running', bucket.runnableNs),
             runnable_ns: bucket.runnableNs.reduce((sum, ns) => sum + ns, 0),
             runnable_kernel_ns: sink.clock.joined ? bucket.kernelNs : null,
+            runnable_unknown_ns: sink.clock.joined ? bucket.unknownNs : null,
             wake_count: bucket.wakeNs.length,
             ...quantileValues('wake_to_switch_in', bucket.wakeNs),
             preempt_count: bucket.preemptedNs.length,

@@ -17,6 +17,11 @@ export const schedLatencyByFuncTable: Table = {
       type: 'long',
       doc: 'of this, the thread wanted a CPU and had none, ns; null without perf',
     },
+    {
+      name: 'runnable_unknown_ns',
+      type: 'long',
+      doc: 'of this, not known, as the wake-up of the thread was not recorded or lost, ns; null without perf',
+    },
   ],
   keys: ['function'],
   ttlDays: 30,
@@ -29,6 +34,7 @@ interface Waits {
   readonly runnableNs: number[]
   totalNs: number
   kernelNs: number
+  unknownNs: number
 }
 
 export const schedLatencyByFunc: Measure = {
@@ -37,25 +43,27 @@ export const schedLatencyByFunc: Measure = {
   create(sink, _thresholds, saved) {
     const state = (saved ?? new Map()) as Seconds<Map<string, Waits>>
     const buckets = new Buckets(state, sink, () => new Map<string, Waits>())
-    const write = (startNs: number, name: string, { runnableNs, totalNs, kernelNs }: Waits) => {
+    const write = (startNs: number, name: string, { runnableNs, totalNs, kernelNs, unknownNs }: Waits) => {
       sink.row(schedLatencyByFuncTable, startNs, {
         function: name,
         count: runnableNs.length,
         ...quantileValues('runnable_to_running', runnableNs),
         runnable_ns: totalNs,
         runnable_kernel_ns: sink.clock.joined ? kernelNs : null,
+        runnable_unknown_ns: sink.clock.joined ? unknownNs : null,
       })
     }
     return {
       state,
-      started({ startFunc }, runnableNs, startNs, kernelNs) {
+      started({ startFunc }, runnableNs, startNs, kernelNs, unknownNs) {
         const name = startFunc === '' ? 'unknown' : startFunc
         const byFunc = buckets.at(startNs)
         let waits = byFunc.get(name)
-        if (waits === undefined) byFunc.set(name, (waits = { runnableNs: [], totalNs: 0, kernelNs: 0 }))
+        if (waits === undefined) byFunc.set(name, (waits = { runnableNs: [], totalNs: 0, kernelNs: 0, unknownNs: 0 }))
         waits.runnableNs.push(startNs - runnableNs)
         waits.totalNs += startNs - runnableNs
         waits.kernelNs += kernelNs
+        waits.unknownNs += unknownNs
       },
       flush(beforeNs) {
         for (const { startNs, bucket } of buckets.takeEnded(beforeNs)) {
@@ -77,5 +85,6 @@ function merge(all: readonly Waits[]): Waits {
     runnableNs: all.flatMap(({ runnableNs }) => runnableNs),
     totalNs: all.reduce((sum, { totalNs }) => sum + totalNs, 0),
     kernelNs: all.reduce((sum, { kernelNs }) => sum + kernelNs, 0),
+    unknownNs: all.reduce((sum, { unknownNs }) => sum + unknownNs, 0),
   }
 }

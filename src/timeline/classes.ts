@@ -34,14 +34,15 @@ export const timeClassDocs: Readonly<Record<TimeClass, string>> = {
   syscall_blocked: 'in a system call, off CPU: asleep or preempted; or in C that sleeps',
   sched_wait: 'runnable, waiting for a P; also while the thread that runs it next was preempted before it could park',
   sched_wait_kernel:
-    'runnable, while the thread that then ran it wanted a CPU and had none; in the last second of a wait',
+    'runnable, while the thread that then ran it wanted a CPU and had none; in the last second of a wait; needs the wake-ups (sched_waking)',
   net_wait: 'waiting for the network',
   sync_wait: 'waiting for a channel, select or lock',
   sleep: 'in time.Sleep',
   gc_assist: 'working or waiting for the garbage collector',
   stw: 'held by a stop-the-world',
   system_wait: 'a goroutine of the runtime itself, parked until there is work',
-  unknown: 'could not be known: no perf data for the thread at that time, or no reason in the trace',
+  unknown:
+    'could not be known: no perf data for the thread at that time, nor of when it was woken to run a goroutine, or no reason in the trace',
 }
 
 /** Index of each class in `timeClasses`: the form used in hot paths. */

@@ -5,7 +5,7 @@ import { ClassId, Kernel } from './classes.js'
 import { answerPoll, endPoll, noteWrite } from './coincidences.js'
 import { type Goroutine, type NetworkReady, pollUnknown, type Thread } from './model.js'
 import { ProcTrack } from './procTrack.js'
-import { abandonWait, endWait } from './runnable.js'
+import { abandonWait, endWait, unknownOfWait } from './runnable.js'
 import type { TimelineCore } from './state.js'
 import type { StopTheWorldTracker } from './stopTheWorld.js'
 import { waitClassOfReason, waitClassOfStack } from './waits.js'
@@ -158,12 +158,13 @@ export class GoTrack {
     if (goroutine === undefined) return
     const thread = this.core.goThread(tid)
     const runnableNs = goroutine.stateSinceNs
-    const kernelNs = endWait(this.core, goroutine, thread, atNs)
+    const unknownNs = unknownOfWait(thread, runnableNs, atNs)
+    const kernelNs = endWait(this.core, goroutine, thread, unknownNs, atNs)
     goroutine.state = GoState.Running
     goroutine.tid = tid
     goroutine.stateSinceNs = atNs
     thread.goid = goid
-    for (const { self, tell } of this.core.ofStarts) tell.call(self, goroutine, runnableNs, atNs, kernelNs)
+    for (const { self, tell } of this.core.ofStarts) tell.call(self, goroutine, runnableNs, atNs, kernelNs, unknownNs)
     if (goroutine.ready !== undefined) {
       const delay = { goroutine, ready: goroutine.ready, runNs: atNs, runTid: tid, kernelNs }
       for (const { self, tell } of this.core.ofNetpollDelays) tell.call(self, delay)

@@ -49,6 +49,8 @@ export interface NetworkReady {
 
 /** `pollNs` of a thread of which perf may have recorded no return of epoll_pwait, or lost it. */
 export const pollUnknown = -Infinity
+/** Of `wakeNs` and `lastWakeNs`: it may have been woken, and nobody said when. */
+export const wakeUnknown = -Infinity
 
 /** Time of one thread by kernel state, ns. */
 export interface KernelTotals {
@@ -85,11 +87,11 @@ export interface Thread {
   lastSeenNs: number
   /** Which records told the kernel state it is in: SwitchTold bits. */
   told: number
-  /** First wake-up not yet followed by a switch-in; NaN = none yet, -Infinity = it may have been lost. */
+  /** First wake-up not yet followed by a switch-in; NaN = none yet, `wakeUnknown` = it may have been lost. */
   wakeNs: number
   /**
-   * The current stay on a CPU: since when it had wanted to (its wake-up or, preempted between two goroutines, the preemption), and the
-   * switch-in. NaN when that is not known.
+   * The current stay on a CPU: since when it had wanted to (its wake-up or, preempted between two goroutines, the preemption; NaN = it was preempted
+   * with a goroutine, for which alone it wanted to; or `wakeUnknown`), and the switch-in, NaN when that is not known.
    */
   lastWakeNs: number
   lastInNs: number
@@ -208,8 +210,11 @@ export interface TimelineListener {
    * `segment` tells it once more, and then which part was the kernel's.
    */
   waitSoFar?(goroutine: Goroutine, fromNs: number, toNs: number, classId: number): void
-  /** Runnable → Running. `kernelNs`: how long of it its thread wanted a CPU and had none, as far as perf told. */
-  started?(goroutine: Goroutine, runnableNs: number, startNs: number, kernelNs: number): void
+  /**
+   * Runnable → Running. `kernelNs`: how long of it its thread wanted a CPU and had none. `unknownNs`: for so long, from its begin on, perf did not tell
+   * whether it did.
+   */
+  started?(goroutine: Goroutine, runnableNs: number, startNs: number, kernelNs: number, unknownNs: number): void
   netpollDelay?(delay: NetpollDelay): void
   stopTheWorld?(stop: StopTheWorld): void
   /** A woken thread of the service was switched in. */

@@ -1,7 +1,7 @@
 import { isPoll, PerfKind, type PerfRecord, type PerfScriptReader, syscallEventOf } from '../perf/index.js'
 import { Kernel, kernelStateOf } from './classes.js'
 import { beginPoll, endPoll, noteReturn } from './coincidences.js'
-import { pollUnknown, type Thread } from './model.js'
+import { pollUnknown, type Thread, wakeUnknown } from './model.js'
 import { watchListed } from './listed.js'
 import { enterProcess } from './service.js'
 import { isWorking, SwitchTold, type TimelineCore } from './state.js'
@@ -38,9 +38,6 @@ function mayEndPoll(eventName: string): boolean {
   const event = syscallEventOf(eventName)
   return event?.half === 'exit' && (event.name === undefined || isPoll(event.name))
 }
-
-/** Of a thread off the CPU: when it was woken first is not known, as wake-ups were lost. */
-const wakeLost = -Infinity
 
 /** Applies perf's records to the timeline. Only called when both tracks are on one clock. */
 export class PerfTrack {
@@ -116,7 +113,7 @@ export class PerfTrack {
   private loseWakeUps(): void {
     const { state } = this.core
     for (const thread of state.threads.values()) {
-      if (Number.isNaN(thread.wakeNs)) thread.wakeNs = wakeLost
+      if (Number.isNaN(thread.wakeNs)) thread.wakeNs = wakeUnknown
       thread.pollNs = pollUnknown
     }
     state.lastPollNs = NaN
@@ -270,8 +267,8 @@ export class PerfTrack {
     noteReturn(this.core, thread, atNs)
     if (record.cpu >= 0) this.takeCpu(record.cpu, thread)
     const off = thread.kernel
-    const wakeNs = thread.wakeNs === wakeLost ? NaN : thread.wakeNs
-    const wantedNs = off === Kernel.Preempted && thread.goid < 0 ? thread.kernelChangedNs : wakeNs
+    const wakeNs = thread.wakeNs === wakeUnknown ? NaN : thread.wakeNs
+    const wantedNs = wantedSinceNs(thread)
     if (off !== Kernel.Unknown && !thread.isOther) {
       const carried = thread.goid < 0 ? undefined : this.core.state.goroutines.get(thread.goid)
       const goroutine = carried !== undefined && isWorking(carried) ? carried : undefined
@@ -327,6 +324,12 @@ export class PerfTrack {
     }
     return thread
   }
+}
+
+/** Since when a thread that is off the CPU has wanted one, for no goroutine yet. */
+function wantedSinceNs({ kernel, kernelChangedNs, goid, wakeNs }: Thread): number {
+  if (kernel === Kernel.Preempted) return goid < 0 ? kernelChangedNs : wakeNs
+  return Number.isNaN(wakeNs) ? wakeUnknown : wakeNs
 }
 
 /** A thread has no id any more when it leaves its CPU for the last time: prev_state X, or Z until somebody has waited for it. */

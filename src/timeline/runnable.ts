@@ -1,6 +1,6 @@
 import { GoState } from '../gotrace/index.js'
-import { ClassId } from './classes.js'
-import type { Goroutine, Thread } from './model.js'
+import { ClassId, Kernel } from './classes.js'
+import { type Goroutine, type Thread, wakeUnknown } from './model.js'
 import type { TimelineCore, TimelineState } from './state.js'
 
 /**
@@ -15,26 +15,54 @@ export interface EndedStop {
   readonly endNs: number
 }
 
-/** The wait of `goroutine` is over: `thread` runs it now. @returns how long the thread had wanted a CPU meanwhile, ns */
-export function endWait(core: TimelineCore, goroutine: Goroutine, thread: Thread, atNs: number): number {
+/**
+ * How long, of a wait from `fromNs` on, it is not known whether `thread`, which ends it, wanted a CPU: until perf showed it on one, where its wake-up was
+ * not recorded or lost. 0 for a thread that perf never showed: the Go trace alone tells only that it was a wait.
+ */
+export function unknownOfWait(thread: Thread, fromNs: number, atNs: number): number {
+  const { kernel, kernelChangedNs, lastInNs, lastWakeNs, seenByPerf } = thread
+  if (!seenByPerf || kernel > Kernel.OnCpu) return 0
+  if (kernel === Kernel.Unknown) return atNs - fromNs
+  const shownNs = Number.isNaN(lastInNs) ? kernelChangedNs : lastWakeNs === wakeUnknown ? lastInNs : fromNs
+  return Math.max(0, Math.min(shownNs, atNs) - fromNs)
+}
+
+/**
+ * The wait of `goroutine` is over: `thread` runs it now.
+ *
+ * @param unknownNs see `unknownOfWait`
+ * @returns how long the thread had wanted a CPU meanwhile, ns
+ */
+export function endWait(
+  core: TimelineCore,
+  goroutine: Goroutine,
+  thread: Thread,
+  unknownNs: number,
+  atNs: number,
+): number {
+  const { stateSinceNs } = goroutine
   const { lastInNs } = thread
-  const wantedNs = Math.max(thread.lastWakeNs, goroutine.stateSinceNs)
+  if (unknownNs > 0) {
+    tellWait(core, goroutine, atNs, stateSinceNs, stateSinceNs + unknownNs, ClassId.unknown)
+    return 0
+  }
+  const wantedNs = Math.max(thread.lastWakeNs, stateSinceNs)
   if (lastInNs > wantedNs && lastInNs <= atNs) {
-    tellWait(core, goroutine, atNs, Math.max(wantedNs, atNs - heldMostNs), lastInNs)
+    tellWait(core, goroutine, atNs, Math.max(wantedNs, atNs - heldMostNs), lastInNs, ClassId.sched_wait_kernel)
     return lastInNs - wantedNs
   }
-  tellWait(core, goroutine, atNs, Infinity, Infinity)
+  tellWait(core, goroutine, atNs)
   return 0
 }
 
 /** Nobody runs it before `atNs`, where its life ends or is lost. */
 export function abandonWait(core: TimelineCore, goroutine: Goroutine, atNs: number): void {
-  tellWait(core, goroutine, atNs, Infinity, Infinity)
+  tellWait(core, goroutine, atNs)
 }
 
 /** Tells of waits that go on what lies so far back that nothing will be learnt of it. */
 export function settleWait(core: TimelineCore, goroutine: Goroutine, atNs: number): void {
-  tellWait(core, goroutine, atNs - heldMostNs, Infinity, Infinity)
+  tellWait(core, goroutine, atNs - heldMostNs)
 }
 
 /** No stop-the-world lies in a wait that began at `fromNs`: one part is all there is. */
@@ -67,19 +95,20 @@ export function oldestWaitNs({ goroutines }: TimelineState): number {
   return oldestNs
 }
 
-/** From `kernelFromNs` to `kernelToNs` its thread wanted a CPU and had none; Infinity: at no time. */
+/** Up to `toNs` it waited for a P, but for the part from `fromNs` to `untilNs`, which was of another class. */
 function tellWait(
   core: TimelineCore,
   goroutine: Goroutine,
   toNs: number,
-  kernelFromNs: number,
-  kernelToNs: number,
+  fromNs = Infinity,
+  untilNs = Infinity,
+  classId: number = ClassId.sched_wait,
 ): void {
   const { state } = core
-  if (isUnstopped(state, goroutine.openNs)) return tellUnstopped(core, goroutine, toNs, kernelFromNs, kernelToNs)
+  if (isUnstopped(state, goroutine.openNs)) return tellUnstopped(core, goroutine, toNs, fromNs, untilNs, classId)
   visitParts(state, goroutine.openNs, toNs, (endNs, stopped) => {
     if (stopped) core.emit(goroutine, endNs, ClassId.stw)
-    else tellUnstopped(core, goroutine, endNs, kernelFromNs, kernelToNs)
+    else tellUnstopped(core, goroutine, endNs, fromNs, untilNs, classId)
   })
 }
 
@@ -87,12 +116,13 @@ function tellUnstopped(
   core: TimelineCore,
   goroutine: Goroutine,
   toNs: number,
-  kernelFromNs: number,
-  kernelToNs: number,
+  fromNs: number,
+  untilNs: number,
+  classId: number,
 ): void {
-  if (kernelFromNs < kernelToNs) {
-    core.emit(goroutine, Math.min(kernelFromNs, toNs), ClassId.sched_wait)
-    core.emit(goroutine, Math.min(kernelToNs, toNs), ClassId.sched_wait_kernel)
+  if (fromNs < untilNs) {
+    core.emit(goroutine, Math.min(fromNs, toNs), ClassId.sched_wait)
+    core.emit(goroutine, Math.min(untilNs, toNs), classId)
   }
   core.emit(goroutine, toNs, ClassId.sched_wait)
 }

@@ -10,11 +10,20 @@ describe('sched_latency, sched_latency_by_func and run_queue, on the capture wor
   const pick = (table: string, ...names: string[]) => rowsOf(rows, table).map((row) => names.map((name) => row[name]))
   // Runnable to Running: goroutine 1 at 600, 700, 805 and 905 µs, goroutine 2 at 655; one thread was woken at 570 and on a CPU at 590.
   const waits = 40 * us + 50 * us + 5 * us + 5 * us + 15 * us
+  // Nobody was seen to wake the thread that ran goroutine 1 at 805 and 905: it came onto a CPU at 803, and after 904 records were lost.
+  const unwoken = 3 * us + 5 * us
 
   it('split the wait to run into that for a P and that for a CPU', () => {
     assert.deepEqual(
-      pick('sched_latency', 'count', 'runnable_ns', 'runnable_kernel_ns', 'runnable_to_running_max_ns'),
-      [[5, waits, 20 * us, 50 * us]],
+      pick(
+        'sched_latency',
+        'count',
+        'runnable_ns',
+        'runnable_kernel_ns',
+        'runnable_unknown_ns',
+        'runnable_to_running_max_ns',
+      ),
+      [[5, waits, 20 * us, unwoken, 50 * us]],
     )
   })
 
@@ -38,16 +47,21 @@ describe('sched_latency, sched_latency_by_func and run_queue, on the capture wor
   })
 
   it('name the functions that waited', () => {
-    assert.deepEqual(pick('sched_latency_by_func', 'function', 'count', 'runnable_ns', 'runnable_kernel_ns'), [
-      ['main.serve', 5, waits, 20 * us],
-    ])
+    assert.deepEqual(
+      pick('sched_latency_by_func', 'function', 'count', 'runnable_ns', 'runnable_kernel_ns', 'runnable_unknown_ns'),
+      [['main.serve', 5, waits, 20 * us, unwoken]],
+    )
   })
 
   it('say nothing of the kernel’s part without perf', () => {
     const alone = analyzedRows({ gotrace: handWorkedTrace() })
     assert.deepEqual(
-      rowsOf(alone, 'sched_latency').map((row) => [row['runnable_ns'], row['runnable_kernel_ns']]),
-      [[waits, null]],
+      rowsOf(alone, 'sched_latency').map((row) => [
+        row['runnable_ns'],
+        row['runnable_kernel_ns'],
+        row['runnable_unknown_ns'],
+      ]),
+      [[waits, null, null]],
     )
   })
 

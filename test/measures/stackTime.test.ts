@@ -38,11 +38,12 @@ describe('time by stack, on a capture worked out by hand', () => {
     const at = 'main.serve;net.(*conn).Read;internal/poll.runtime_pollWait'
     assert.deepEqual(Object.fromEntries(sums), {
       [`${at};[net_wait]`]: 100e3,
-      [`${at};[sched_wait]`]: 65e3,
+      [`${at};[sched_wait]`]: 57e3,
       [`${at};[sched_wait_kernel]`]: 20e3,
       [`${at};[stw]`]: 30e3,
       [`${at};[sleep]`]: 80e3,
       [`${at};[sync_wait]`]: 190e3,
+      [`${at};[unknown]`]: 8e3,
     })
   })
 

@@ -54,11 +54,12 @@ describe('timeline, on a capture worked out by hand', () => {
       [690, 700, 'sched_wait'],
       [700, 720, 'on_cpu'],
       [720, 800, 'sleep'],
-      [800, 805, 'sched_wait'],
+      // Its thread was not seen to be woken.
+      [800, 803, 'unknown'],
+      [803, 805, 'sched_wait'],
       [805, 810, 'on_cpu'],
       [810, 900, 'sync_wait'],
-      [900, 905, 'sched_wait'],
-      [905, 940, 'unknown'],
+      [900, 940, 'unknown'],
       [940, 950, 'on_cpu'],
     ])
   })
