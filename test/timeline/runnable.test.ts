@@ -17,11 +17,13 @@ type Told = [fromUs: number, toUs: number, name: string][]
 
 /**
  * Times are µs. Goroutine 1 becomes runnable at `readyUs` and runs on thread 100 at `startUs`; that thread was asleep, is woken at `wokenUs` and
- * switched in at `inUs`. Goroutine 2 on thread 101 stops the world as often as `stops` says, and ends the user task for which it and goroutine 1 work.
+ * switched in at `inUs`; or it was preempted with no goroutine. Goroutine 2 on thread 101 stops the world as often as `stops` says, and ends the user task for which it and goroutine 1 work.
  */
 interface Wait {
   readonly readyUs: number
-  readonly wokenUs: number
+  /** undefined: perf did not record it. */
+  readonly wokenUs: number | undefined
+  readonly prevState?: 'S' | 'R'
   readonly inUs: number
   readonly startUs: number
   readonly stops: readonly (readonly [beginUs: number, endUs: number])[]
@@ -30,7 +32,7 @@ interface Wait {
   readonly wallUs?: number
 }
 
-function streamsOf({ readyUs, wokenUs, inUs, startUs, stops, taskEndUs, wallUs = 0 }: Wait) {
+function streamsOf({ readyUs, wokenUs, prevState = 'S', inUs, startUs, stops, taskEndUs, wallUs = 0 }: Wait) {
   const startNs = startSeconds * 1e9
   const w = new GoTraceWriter(startNs, wallSeconds + wallUs / 1e6)
   const stack = w.stack('main.work')
@@ -57,13 +59,15 @@ function streamsOf({ readyUs, wokenUs, inUs, startUs, stops, taskEndUs, wallUs =
     const ns = startNs + us * 1e3
     return `${Math.floor(ns / 1e9)}.${String(ns % 1e9).padStart(9, '0')}:`
   }
-  const out = 'prev_comm=svc prev_pid=100 prev_prio=120 prev_state=S ==> next_comm=hog next_pid=900 next_prio=120'
+  const out = `prev_comm=svc prev_pid=100 prev_prio=120 prev_state=${prevState} ==> next_comm=hog next_pid=900 next_prio=120`
+  const waking =
+    wokenUs && `svc 99/101 [001] ${at(wokenUs)} 1 sched:sched_waking: comm=svc pid=100 prio=120 target_cpu=000`
   const perf = [
     '# clockid: monotonic (1)',
     `svc 99/100 [000] ${at(-1)} PERF_RECORD_SWITCH IN`,
     `svc 99/101 [001] ${at(-1)} PERF_RECORD_SWITCH IN`,
     `svc 99/100 [000] ${at(6)} 1 sched:sched_switch: ${out}`,
-    `svc 99/101 [001] ${at(wokenUs)} 1 sched:sched_waking: comm=svc pid=100 prio=120 target_cpu=000`,
+    ...(waking === undefined ? [] : [waking]),
     `svc 99/100 [000] ${at(inUs)} PERF_RECORD_SWITCH IN`,
     `svc 99/101 [001] ${at(startUs + 30)} 1 cpu-clock:`,
     '',
@@ -89,7 +93,7 @@ function piecesOf(wait: Wait, settleAtUs: readonly number[] = []): Told {
     { segment: add },
     settleAtUs.map((us) => us * 1e3),
   )
-  return told.filter(([, , name]) => name.startsWith('sched_wait') || name === 'stw')
+  return told.filter(([, , name]) => /^(sched_wait.*|stw|unknown)$/.test(name))
 }
 
 const hand: Wait = { readyUs: 100, wokenUs: 120, inUs: 300, startUs: 320, stops: [[140, 180]] }
@@ -108,6 +112,23 @@ describe('a wait for a P', () => {
   it('has its kernel part, whatever ends inside it: a second, a stop-the-world', () => {
     assert.deepEqual(piecesOf(hand).slice(1), expected)
     assert.deepEqual(piecesOf(hand, [110, 130, 150, 200, 250, 310]).slice(1), expected)
+  })
+
+  it('is the kernel’s from its begin when its thread had been preempted before', () => {
+    assert.deepEqual(piecesOf({ ...hand, wokenUs: undefined, prevState: 'R' }).slice(1, 4), [
+      [100, 140, 'sched_wait_kernel'],
+      [140, 180, 'stw'],
+      [180, 300, 'sched_wait_kernel'],
+    ])
+  })
+
+  it('is unknown until its thread came onto a CPU, when perf did not record who woke it', () => {
+    assert.deepEqual(piecesOf({ ...hand, wokenUs: undefined }).slice(1, 5), [
+      [100, 140, 'unknown'],
+      [140, 180, 'stw'],
+      [180, 300, 'unknown'],
+      [300, 320, 'sched_wait'],
+    ])
   })
 
   it('is told the same wherever lives are settled meanwhile', () => {
