@@ -44,6 +44,9 @@ const timelineGates: Gates<TimelineListener> = {
     (goroutine, runnableNs, startNs, ...rest) => {
       if (gate.of(goroutine.goid, startNs)) to.started(goroutine, runnableNs, startNs, ...rest)
     },
+  abandoned: (to, gate) => (goroutine, atNs, view) => {
+    if (gate.of(goroutine.goid, atNs)) to.abandoned(goroutine, atNs, view)
+  },
   netpollDelay: (to, gate) => (delay) => {
     if (gate.during(delay.goroutine.goid, delay.ready.readyNs, delay.runNs)) to.netpollDelay(delay)
   },

@@ -56,10 +56,10 @@ function explain(values: Values, exitNs: number, weightNs: number, count: number
   const name = nameGoroutine(values['goroutine'] as number, (values['function'] ?? '') as string)
   const call = (values['name'] ?? 'a system call') as string
   const ran = values['ran'] === true ? 'ran' : 'had not run when the trace ended'
-  const go = [
-    `${name} ${ran} ${formatNs(ns('delta_ns'))} after the return: ${partsOf(values)}`,
-    `${ns('busy_ps')} of ${formatCount(ns('total_ps'), 'P')} were busy when it became runnable`,
-  ]
+  const go = [`${name} ${ran} ${formatNs(ns('delta_ns'))} after the return: ${partsOf(values)}`]
+  if (values['busy_ps'] !== null) {
+    go.push(`${ns('busy_ps')} of ${formatCount(ns('total_ps'), 'P')} were busy when it became runnable`)
+  }
   const result = values['ret'] === null ? 'returned' : `returned ${(values['errno'] ?? values['ret']) as string}`
   const kernel = [`${call} on thread ${ns('tid')} ${result}`]
   if (ns('poller_wait_ns') > 0) {

@@ -1,5 +1,6 @@
 import { Ev, GoState } from '../gotrace/index.js'
 import { errnoName, isErrno, isPoll } from '../perf/index.js'
+import { Kernel } from '../timeline/classes.js'
 import { holdsTimes } from '../timeline/fractions.js'
 import type { Goroutine, StopTheWorld, Thread, TimelineView } from '../timeline/model.js'
 import { procLoad } from '../timeline/procTrack.js'
@@ -36,8 +37,8 @@ export const syscallWakeupsTable: Table = {
       type: 'long',
       doc: 'before: nobody polled; the data may have been there as long, ns; null for call',
     },
-    { name: 'busy_ps', type: 'long', doc: 'Ps that ran a goroutine when it became runnable' },
-    { name: 'total_ps', type: 'long', doc: 'of so many' },
+    { name: 'busy_ps', type: 'long', doc: 'Ps that ran a goroutine when it became runnable; null when it had not' },
+    { name: 'total_ps', type: 'long', doc: 'of so many; null with it' },
     { name: 'verdict', type: 'symbol', doc: 'why, see WakeVerdict in src/measures/wakeVerdicts.ts' },
   ],
   keys: ['goroutine', 'kind'],
@@ -57,12 +58,14 @@ interface Return {
   unpolledNs: number
 }
 
-/** A goroutine that is runnable since the kernel returned to a thread. */
+/** A goroutine that is runnable since the kernel returned to a thread; or could be, when Go had not noted the return where the trace ended. */
 interface Pending extends Readonly<Return> {
   readonly kind: LateWake['kind']
   readonly tid: number
+  /** When it became runnable, or the end of the trace. */
   readonly readyNs: number
   readonly unnoticedOffCpuNs: number
+  /** NaN = it was not runnable yet. */
   readonly busyPs: number
   readonly totalPs: number
 }
@@ -140,6 +143,11 @@ export const syscallWakeups: Measure = {
         // Another trace began in between.
         if (pending.readyNs !== runnableNs || !isLate(pending, startNs, limitNs)) return
         tell(sink, goid, startFunc, lateWake(state, pending, startNs, kernelNs), pending, true)
+      },
+      abandoned(goroutine, atNs, view) {
+        const pending = unnoticed(state, goroutine, atNs, view)
+        if (pending === undefined || !isLate(pending, atNs, limitNs)) return
+        tell(sink, goroutine.goid, goroutine.startFunc, lateWake(state, pending, atNs, 0), pending, false)
       },
       stopTheWorld({ beginNs, endNs }: StopTheWorld) {
         state.stops.push([beginNs, endNs])
@@ -228,6 +236,25 @@ function newPending(
   }
 }
 
+/**
+ * The return that Go has not noted where the trace ends at `atNs`, when the thread wants a CPU and has none. One that is asleep, or was off for a reason
+ * that was not recorded, may be in another call that perf does not know; and C goes on without a note of Go's.
+ */
+function unnoticed(state: State, goroutine: Goroutine, atNs: number, view: TimelineView): Pending | undefined {
+  const thread = view.threads.get(goroutine.tid)
+  if (thread === undefined || goroutine.inC) return undefined
+  if (thread.kernel !== Kernel.Preempted && thread.kernel !== Kernel.Stopped) return undefined
+  if ((state.open.get(thread.tid)?.name ?? '') !== '') return undefined
+  const last = callOf(state, goroutine, thread, atNs, false)
+  if (last === undefined) return undefined
+  return {
+    ...newPending(last, 'call', thread, atNs, view),
+    unnoticedOffCpuNs: offNs(thread) + atNs - thread.kernelSinceNs - last.offNs,
+    busyPs: NaN,
+    totalPs: NaN,
+  }
+}
+
 function isLateReturn(last: Return | undefined, atNs: number, limitNs: number): boolean {
   return last !== undefined && atNs - last.exitNs >= limitNs
 }
@@ -272,7 +299,7 @@ function tell(sink: Sink, goid: number, startFunc: string, wake: LateWake, pendi
     kind,
     tid,
     name,
-    ret: Number.isNaN(ret) ? null : ret,
+    ret: knownOf(ret),
     errno: isErrno(ret) ? errnoName(ret) : null,
     goroutine: goid,
     function: startFunc === '' ? null : startFunc,
@@ -285,8 +312,12 @@ function tell(sink: Sink, goid: number, startFunc: string, wake: LateWake, pendi
     stw_ns: stwNs,
     poller_wait_ns: pollerWaitNs,
     unpolled_ns: kind === 'poll' ? unpolledNs : null,
-    busy_ps: busyPs,
-    total_ps: totalPs,
+    busy_ps: knownOf(busyPs),
+    total_ps: knownOf(totalPs),
     verdict: verdictOf(wake),
   })
+}
+
+function knownOf(value: number): number | null {
+  return Number.isNaN(value) ? null : value
 }

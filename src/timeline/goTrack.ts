@@ -88,6 +88,7 @@ export class GoTrack {
     if (Number.isNaN(state.lastGoNs)) return
     this.stops.abandon()
     for (const goroutine of state.goroutines.values()) {
+      for (const { self, tell } of this.core.ofAbandoned) tell.call(self, goroutine, state.lastGoNs, this.core)
       if (goroutine.state === GoState.Runnable) abandonWait(this.core, goroutine, state.lastGoNs)
       else this.core.cut(goroutine, state.lastGoNs)
     }

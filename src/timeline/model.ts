@@ -217,6 +217,8 @@ export interface TimelineListener {
   started?(goroutine: Goroutine, runnableNs: number, startNs: number, kernelNs: number, unknownNs: number): void
   netpollDelay?(delay: NetpollDelay): void
   stopTheWorld?(stop: StopTheWorld): void
+  /** The trace ends at `atNs`, or a hole in it begins, while the goroutine lives; before its life is told up to there. */
+  abandoned?(goroutine: Goroutine, atNs: number, view: TimelineView): void
   /** A woken thread of the service was switched in. */
   switchedIn?(thread: Thread, wakeNs: number, inNs: number): void
   offCpu?(stretch: OffCpu): void

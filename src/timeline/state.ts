@@ -118,6 +118,7 @@ export class TimelineCore implements TimelineView {
   readonly ofStarts: readonly Hearer<'started'>[]
   readonly ofNetpollDelays: readonly Hearer<'netpollDelay'>[]
   readonly ofClockPairs: readonly Hearer<'clockPair'>[]
+  readonly ofAbandoned: readonly Hearer<'abandoned'>[]
   readonly ofStops: readonly Hearer<'stopTheWorld'>[]
   readonly ofOffCpu: readonly Hearer<'offCpu'>[]
   readonly ofSwitchIns: readonly Hearer<'switchedIn'>[]
@@ -135,6 +136,7 @@ export class TimelineCore implements TimelineView {
     this.ofStarts = hearersOf(listeners, 'started')
     this.ofNetpollDelays = hearersOf(listeners, 'netpollDelay')
     this.ofClockPairs = hearersOf(listeners, 'clockPair')
+    this.ofAbandoned = hearersOf(listeners, 'abandoned')
     this.ofStops = hearersOf(listeners, 'stopTheWorld')
     this.ofOffCpu = hearersOf(listeners, 'offCpu')
     this.ofSwitchIns = hearersOf(listeners, 'switchedIn')

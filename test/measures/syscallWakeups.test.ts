@@ -297,6 +297,60 @@ describe('syscall_wakeups, a capture worked out by hand for every verdict', () =
     assert.deepEqual([row?.['ran'], row?.['delta_ns'], row?.['verdict'], more], [false, ms(130), 'no_p_free', []])
   })
 
+  describe('of a call whose return Go had not noted when the trace ended', () => {
+    const enter = (t: Writer, ...stack: number[]) => t(100, 10, Ev.GoSyscallBegin, 1, ...stack)
+
+    function runOpen(leave: (p: PerfWriter) => void, go: Scenario['go'] = (t) => enter(t, 0)): Row[] {
+      return run({
+        perf(p) {
+          read(p, 20, 42)
+          leave(p)
+        },
+        go,
+      })
+    }
+
+    it('tells when its thread had no CPU', () => {
+      const row = only(runOpen((p) => p.out(100, 30, 'R')))
+      assert.deepEqual(
+        [row['verdict'], row['state'], row['ran'], row['delta_ns'], row['unnoticed_ns'], row['wait_for_p_ns']],
+        ['thread_not_scheduled', 'syscall', false, ms(130), ms(130), 0],
+      )
+      assert.deepEqual([row['name'], row['ret'], row['busy_ps'], row['total_ps']], ['read', 42, null, null])
+    })
+
+    it('tells nothing when it had none for less than the threshold', () => {
+      const rows = run({
+        perf(p) {
+          read(p, 110, 42)
+          p.out(100, 110.1, 'R')
+        },
+        go: (t) => enter(t, 0),
+      })
+      assert.deepEqual(rows, [])
+    })
+
+    it('tells nothing when the thread may be in another call', () => {
+      assert.deepEqual(
+        runOpen((p) => p.out(100, 20.1, 'S')),
+        [],
+      )
+      const entered = (p: PerfWriter) => {
+        p.enter(100, 20.1, 'write')
+        p.out(100, 20.2, 'R')
+      }
+      assert.deepEqual(runOpen(entered), [])
+    })
+
+    it('tells nothing of C, which goes on by itself', () => {
+      const rows = runOpen(
+        (p) => p.out(100, 20.1, 'R'),
+        (t, w) => enter(t, w.stack('main._Cfunc_work', 'main.main')),
+      )
+      assert.deepEqual(rows, [])
+    })
+  })
+
   it('tells of a call that perf did not record by Go’s own note of its return', () => {
     const [row] = run({
       perf: () => undefined,
