@@ -24,7 +24,7 @@ export const gcPausesTable: Table = {
     {
       name: 'last_stack_id',
       type: 'text',
-      doc: 'where it stopped, as the Go trace tells; key into stacks; null when not told',
+      doc: 'where it stopped, or made the system call from which its P was taken, as the Go trace tells; key into stacks; null when not told',
     },
     {
       name: 'last_sample_stack_id',

@@ -141,15 +141,15 @@ export interface LastToStop {
   readonly goid: number
   /** Function the goroutine was started with; '' = not known. */
   readonly startFunc: string
-  /** Where it stopped: functions, root first, joined by ';'. */
+  /** Where it stopped, or made the system call from which its P was taken: functions, root first, joined by ';'. '' = not told. */
   readonly stack: string
   /** What its thread did in the kernel between the request and its stop; undefined without perf. */
   readonly kernel: KernelTotals | undefined
   /** Kernel.* of its thread at the request. */
   readonly kernelAtBegin: number
-  /** Stacks of perf's CPU samples of that thread meanwhile, functions root first, joined by ';', most frequent first. */
+  /** Stacks of perf's CPU samples of that thread until its stop, functions root first, joined by ';', most frequent first. */
   readonly sampleStacks: readonly { readonly stack: string; readonly count: number }[]
-  /** Leaf functions of perf's CPU samples of that thread meanwhile, most frequent first. */
+  /** Leaf functions of perf's CPU samples of that thread until its stop, most frequent first. */
   readonly samples: readonly { readonly func: string; readonly count: number }[]
 }
 

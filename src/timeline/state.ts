@@ -29,6 +29,8 @@ export interface OpenStop {
   lastStack: string
   lastKernel: KernelTotals | undefined
   lastKernelAtBegin: number
+  /** Its `samples` until it stopped. */
+  lastSamples: ReadonlyMap<string, number>
 }
 
 /** Plain data: see model.ts. */
@@ -116,9 +118,9 @@ export class TimelineCore implements TimelineView {
   private readonly ofWaitsSoFar: readonly Hearer<'waitSoFar'>[]
   private readonly ofThreadTime: readonly Hearer<'threadTime'>[]
   readonly ofStarts: readonly Hearer<'started'>[]
+  readonly ofAbandoned: readonly Hearer<'abandoned'>[]
   readonly ofNetpollDelays: readonly Hearer<'netpollDelay'>[]
   readonly ofClockPairs: readonly Hearer<'clockPair'>[]
-  readonly ofAbandoned: readonly Hearer<'abandoned'>[]
   readonly ofStops: readonly Hearer<'stopTheWorld'>[]
   readonly ofOffCpu: readonly Hearer<'offCpu'>[]
   readonly ofSwitchIns: readonly Hearer<'switchedIn'>[]
@@ -134,9 +136,9 @@ export class TimelineCore implements TimelineView {
     this.ofWaitsSoFar = hearersOf(listeners, 'waitSoFar')
     this.ofThreadTime = hearersOf(listeners, 'threadTime')
     this.ofStarts = hearersOf(listeners, 'started')
+    this.ofAbandoned = hearersOf(listeners, 'abandoned')
     this.ofNetpollDelays = hearersOf(listeners, 'netpollDelay')
     this.ofClockPairs = hearersOf(listeners, 'clockPair')
-    this.ofAbandoned = hearersOf(listeners, 'abandoned')
     this.ofStops = hearersOf(listeners, 'stopTheWorld')
     this.ofOffCpu = hearersOf(listeners, 'offCpu')
     this.ofSwitchIns = hearersOf(listeners, 'switchedIn')

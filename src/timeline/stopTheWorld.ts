@@ -1,5 +1,6 @@
+import { GoState } from '../gotrace/index.js'
 import { Kernel } from './classes.js'
-import type { KernelTotals, LastToStop, Thread } from './model.js'
+import type { Goroutine, KernelTotals, LastToStop, Thread } from './model.js'
 import { oldestWaitNs } from './runnable.js'
 import type { OpenStop, TimelineCore } from './state.js'
 
@@ -43,6 +44,7 @@ export class StopTheWorldTracker {
       lastStack: '',
       lastKernel: undefined,
       lastKernelAtBegin: Kernel.Unknown,
+      lastSamples: new Map(),
     }
   }
 
@@ -56,11 +58,12 @@ export class StopTheWorldTracker {
     const onIt = thread.goid >= 0 ? this.core.state.goroutines.get(thread.goid) : undefined
     open.lastGoid = onIt?.goid ?? (leftInside ? thread.lastGoid : -1)
     open.lastFunc = onIt?.startFunc ?? (leftInside ? thread.lastFunc : '')
-    open.lastStack = leftInside ? thread.lastStack : ''
+    open.lastStack = onIt === undefined ? (leftInside ? thread.lastStack : '') : stackInSyscall(onIt)
     this.core.account(thread, atNs)
     const before = open.atBegin.get(thread.tid)
     open.lastKernel = thread.seenByPerf ? difference(thread.totals, before?.totals) : undefined
     open.lastKernelAtBegin = before?.kernel ?? Kernel.Unknown
+    open.lastSamples = new Map(open.samples.get(thread.tid))
   }
 
   /** A CPU sample of perf during a stop. */
@@ -99,9 +102,14 @@ export class StopTheWorldTracker {
   }
 }
 
+/** A P is taken from a system call without its goroutine leaving the thread: that one is where it made the call. */
+function stackInSyscall({ state, waitStack }: Goroutine): string {
+  return state === GoState.Syscall ? waitStack : ''
+}
+
 function lastToStop(open: OpenStop): LastToStop | undefined {
   if (open.lastTid < 0) return undefined
-  const stacks = open.samples.get(open.lastTid) ?? new Map<string, number>()
+  const stacks = open.lastSamples
   const leaves = new Map<string, number>()
   for (const [stack, count] of stacks) {
     const leaf = stack.slice(stack.lastIndexOf(';') + 1)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import { Ev, GoTraceReader } from '../../src/gotrace/index.js'
+import type { OutRow } from '../../src/measures/measure.js'
 import type { Row } from '../../src/measures/table.js'
 import { GoTraceWriter } from '../support/goTraceWriter.js'
 import { startSeconds, wallSeconds } from '../support/handWorked.js'
@@ -10,6 +11,8 @@ import { analyzedRows, rowsOf } from './support.js'
 
 const running = 2
 const ms = (value: number) => Math.round(value * 1e6)
+const framesOf = (rows: readonly OutRow[]) =>
+  new Map(rowsOf(rows, 'stacks').map((row) => [row['stack_id'], row['frames']]))
 const pick = (row: Row | undefined, ...names: string[]) => names.map((name) => row?.[name])
 
 /** One cycle of 20 ms, ms: goroutine 1 assists from 13 to 16; goroutine 2 asks for the stops and is on a CPU all the time. */
@@ -78,7 +81,7 @@ describe('gc_cycles and gc_pauses', () => {
   it('name who was last to stop, what its thread did in the kernel and where it was seen', () => {
     const rows = handWorkedCycle()
     const [first, second] = rowsOf(rows, 'gc_pauses')
-    const frames = new Map(rowsOf(rows, 'stacks').map((row) => [row['stack_id'], row['frames']]))
+    const frames = framesOf(rows)
     assert.deepEqual(pick(first, 'last_tid', 'last_goroutine', 'last_state', 'last_on_cpu_ns', 'last_samples'), [
       100,
       1,
@@ -104,6 +107,43 @@ describe('gc_cycles and gc_pauses', () => {
     )
     assert.equal(frames.get(second!['last_stack_id']), 'main.work;main.copy;runtime.mallocgc')
     assert.equal(frames.get(second!['last_sample_stack_id']), 'main.work;main.copy;clear_page_erms')
+  })
+
+  describe('of a goroutine whose P was taken from a system call, which was the last', () => {
+    /** One stop from 10 to 20, ms: thread 100 is in a call from 5 on, and loses its P at `stopMs`. */
+    function pauseOf(stopMs: number): { pause: Row | undefined; frames: ReturnType<typeof framesOf> } {
+      const w = new GoTraceWriter(startSeconds * 1e9, wallSeconds)
+      const t = (tid: number, at: number, type: number, ...args: number[]) => w.event(tid, ms(at), type, ...args)
+      t(100, 0.001, Ev.ProcStatus, 0, 1)
+      t(100, 0.002, Ev.GoStatus, 1, 100, running)
+      t(101, 0.003, Ev.ProcStatus, 1, 1)
+      t(101, 0.004, Ev.GoStatus, 2, 101, running)
+      t(100, 5, Ev.GoSyscallBegin, 1, w.stack('syscall.read', 'main.load', 'main.work'))
+      t(101, 10, Ev.STWBegin, w.string('GC mark termination'), 0)
+      t(101, stopMs, Ev.ProcSteal, 0, 2, 100)
+      t(101, 20, Ev.STWEnd)
+      t(101, 50, Ev.GoStop, w.string('preempted'), 0)
+      const p = new PerfWriter(startSeconds)
+      for (const tid of [100, 101]) p.into(tid, -1)
+      for (const at of [11.5, 11.6]) p.sample(100, at, 'copy_page ([kernel.kallsyms])', 'main.load (/svc)')
+      for (const at of [13, 14, 15]) p.sample(100, at, 'clear_page ([kernel.kallsyms])', 'main.load (/svc)')
+      p.sample(101, 51)
+      const rows = analyzedRows({ gotrace: w.bytes(), perf: p.bytes() })
+      return { pause: rowsOf(rows, 'gc_pauses')[0], frames: framesOf(rows) }
+    }
+
+    it('tell where it made the call', () => {
+      const { pause, frames } = pauseOf(12)
+      assert.deepEqual(pick(pause, 'stopping_ns', 'last_tid', 'last_goroutine'), [ms(2), 100, 1])
+      assert.equal(frames.get(pause!['last_stack_id']), 'main.work;main.load;syscall.read')
+    })
+
+    it('count no CPU sample behind its stop', () => {
+      const { pause, frames } = pauseOf(12)
+      assert.deepEqual(pick(pause, 'last_on_cpu_ns', 'last_samples'), [ms(2), 2])
+      assert.equal(frames.get(pause!['last_sample_stack_id']), 'main.load;copy_page')
+      assert.deepEqual(pick(pauseOf(11).pause, 'last_sample_stack_id', 'last_samples'), [null, 0])
+    })
   })
 
   it('find the cycles of a real trace, with the pauses in them', () => {
