@@ -68,6 +68,12 @@ interface Collected {
   readonly intervals: Map<number, { readonly fromNs: number; toNs: number }[]>
 }
 
+/** A task that matches, and what it lies in. */
+interface Match {
+  readonly task: FollowedTask
+  readonly ancestors: readonly number[]
+}
+
 const nothingCollected = (): Collected => ({
   pieces: [],
   cut: 0,
@@ -84,10 +90,12 @@ export function isWantedTask(wanted: string, id: number, logs: TaskLogs): boolea
 
 /**
  * Follows the tasks that somebody asks for by number or by logged id. What a task is called is known when it ends at the latest, so the
- * pieces of every open task are kept until then.
+ * pieces of every open task are kept until then. A match that ended within another one is followed with that one, and has no entry of its own.
  */
 export class TaskFollower implements TimelineListener {
-  readonly found: FollowedTask[] = []
+  private kept: Match[] = []
+  /** Matches beyond what is kept. */
+  private left: Pick<FollowedTask, 'id' | 'beginNs'>[] = []
   /** Some tasks that there are, for whoever asked for one that there is not. */
   readonly others: { readonly id: number; readonly type: string; readonly logged: readonly string[] }[] = []
   /** A task that matches, but has no end in the trace. */
@@ -105,6 +113,16 @@ export class TaskFollower implements TimelineListener {
         if (task !== undefined) this.dropped(task)
       },
     })
+  }
+
+  /** In the order of their end. */
+  get found(): readonly FollowedTask[] {
+    return this.kept.map(({ task }) => task)
+  }
+
+  /** How many more match. */
+  get foundCut(): number {
+    return this.left.length
   }
 
   readonly goTypes = TaskTracker.goTypes
@@ -145,24 +163,60 @@ export class TaskFollower implements TimelineListener {
   private ended(task: OpenTask, endNs: number): void {
     const collected = this.collectedOf(task.id)
     this.open.delete(task.id)
-    const { id, type, beginNs, logs, goids, chain } = task
+    const { id, type, logs, chain } = task
     for (const ancestor of chain.slice(1)) {
       if (this.tracker.state.tasks.has(ancestor)) this.collectedOf(ancestor).tasks.push(id)
     }
     if (!isWantedTask(this.wanted, id, logs)) {
       const logged = logs.kept.filter(({ category }) => isIdCategory(category)).map(({ message }) => message)
       if (this.others.length < tasksNamed) this.others.push({ id, type, logged })
-    } else if (this.found.length < tasksKept) {
-      this.found.push({
-        ...{ id, type, beginNs, endNs },
-        goids: [...goids],
-        tasks: [id, ...collected.tasks],
-        pieces: piecesOf(collected.pieces, [...this.stacks.keys()]),
-        piecesCut: collected.cut,
-        functions: collected.functions,
-        intervals: collected.intervals,
-      })
+    } else {
+      this.keep(task, endNs, collected)
     }
+  }
+
+  private keep(task: OpenTask, endNs: number, collected: Collected): void {
+    const { id, type, beginNs, goids, chain } = task
+    if (collected.tasks.length > 0) {
+      const within = new Set(collected.tasks)
+      const isOutside = (other: Pick<FollowedTask, 'id' | 'beginNs'>) =>
+        other.beginNs < beginNs || !within.has(other.id)
+      this.kept = this.kept.filter((match) => isOutside(match.task))
+      this.left = this.left.filter(isOutside)
+    }
+    const ancestors = chain.slice(1)
+    if (this.kept.length >= tasksKept && !this.makeRoom(ancestors)) {
+      this.left.push({ id, beginNs })
+      return
+    }
+    const followed = {
+      ...{ id, type, beginNs, endNs },
+      goids: [...goids],
+      tasks: [id, ...collected.tasks],
+      pieces: piecesOf(collected.pieces, [...this.stacks.keys()]),
+      piecesCut: collected.cut,
+      functions: collected.functions,
+      intervals: collected.intervals,
+    }
+    this.kept.push({ task: followed, ancestors })
+  }
+
+  /** Leaves out the match that is likeliest to make way for an ancestor; false when one with these ancestors is as likely to. */
+  private makeRoom(ancestors: readonly number[]): boolean {
+    const doubts = this.kept.map((match) => this.doubt(match.ancestors))
+    const greatest = Math.max(...doubts)
+    if (greatest <= this.doubt(ancestors)) return false
+    const [leaving] = this.kept.splice(doubts.lastIndexOf(greatest), 1)
+    const { id, beginNs } = leaving!.task
+    this.left.push({ id, beginNs })
+    return true
+  }
+
+  /** How likely a match is to make way for one of its ancestors: 2 = one is open and matches, 1 = one is open and may come to, 0 = none is open. */
+  private doubt(ancestors: readonly number[]): number {
+    const open = ancestors.flatMap((ancestor) => this.tracker.state.tasks.get(ancestor) ?? [])
+    if (open.some(({ id, logs }) => isWantedTask(this.wanted, id, logs))) return 2
+    return open.length > 0 ? 1 : 0
   }
 
   private dropped({ id, type, logs }: OpenTask): void {

@@ -60,12 +60,18 @@ export type FollowedTaskResult = z.infer<typeof FollowedTaskResult>
 /** Names of the tables from whose rows it is made. */
 export const followedTables: ReadonlySet<string> = new Set(['tasks', 'regions', 'wake_chains'])
 
+/** `cut`: how many tasks match beyond those that are told of. */
+export interface FollowedTasks {
+  readonly tasks: FollowedTaskResult[]
+  readonly cut: number
+}
+
 /** What the follower found, with everything that the tables know of it. @throws UserError when there is no such task */
-export function followedTasks(follower: TaskFollower, rows: readonly OutRow[]): FollowedTaskResult[] {
+export function followedTasks(follower: TaskFollower, rows: readonly OutRow[]): FollowedTasks {
   if (follower.found.length === 0) throw new UserError(notFound(follower))
   const of = (table: string) => rows.filter((out) => out.table === table).map(({ row }) => row)
   const tables = { tasks: of('tasks'), regions: of('regions'), chains: of('wake_chains') }
-  return follower.found.map((task) => describe(task, tables))
+  return { tasks: follower.found.map((task) => describe(task, tables)), cut: follower.foundCut }
 }
 
 type Tables = Readonly<Record<'tasks' | 'regions' | 'chains', readonly Row[]>>

@@ -1,7 +1,7 @@
 import type picocolors from 'picocolors'
 import { callers, formatCount, formatNs, formatShare, nameGoroutine } from '../findings/units.js'
 import { timeClassDocs, timeClasses, type TimeClass } from '../timeline/classes.js'
-import type { FollowedTaskResult } from './followed.js'
+import type { FollowedTaskResult, FollowedTasks } from './followed.js'
 import { onOneLine } from './visible.js'
 
 type Colors = ReturnType<typeof picocolors.createColors>
@@ -14,8 +14,8 @@ const placedShare = 0.05
 const framesShown = 4
 
 /** Tasks that were asked for, for a person: where their time went, what each goroutine did when, what was logged, who woke whom. */
-export function followedSections(tasks: readonly FollowedTaskResult[], originNs: string, pc: Colors): string[][] {
-  return tasks.map((task) => [
+export function followedSections({ tasks, cut }: FollowedTasks, originNs: string, pc: Colors): string[][] {
+  const sections = tasks.map((task) => [
     ...heading(task, originNs, pc),
     ...breakdown(task, pc),
     ...timeline(task, pc),
@@ -24,6 +24,8 @@ export function followedSections(tasks: readonly FollowedTaskResult[], originNs:
     ...list('child tasks', childLines(task), pc),
     ...list('who woke whom', chainLines(task), pc),
   ])
+  if (cut === 0) return sections
+  return [...sections, [pc.dim(`${formatCount(cut, 'more task')} ${cut === 1 ? 'matches' : 'match'}, not shown`)]]
 }
 
 function heading(task: FollowedTaskResult, originNs: string, pc: Colors): string[] {

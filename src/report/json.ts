@@ -2,11 +2,11 @@ import { offsetBefore } from '../clock/ladder.js'
 import type { OfflineResult } from '../pipeline/offline.js'
 import type { Row } from '../measures/table.js'
 import { tables } from '../measures/tables.js'
-import type { FollowedTaskResult } from './followed.js'
+import type { FollowedTasks } from './followed.js'
 import { type DiagnoseResult, resultSchemaVersion } from './result.js'
 
 /** The result in the shape of its schema (result.ts). */
-export function toJsonResult(result: OfflineResult, followed?: FollowedTaskResult[]): DiagnoseResult {
+export function toJsonResult(result: OfflineResult, followed?: FollowedTasks): DiagnoseResult {
   const { names, summary, rows, findings } = result
   const byTable = Object.fromEntries(tables.map((table) => [table.name, [] as Row[]]))
   for (const { table, row } of rows) byTable[table]!.push(row)
@@ -49,7 +49,7 @@ export function toJsonResult(result: OfflineResult, followed?: FollowedTaskResul
       wall: summary.wallSource,
     },
     tables: byTable,
-    ...(followed && { followed }),
+    ...(followed && { followed: followed.tasks, followed_cut: followed.cut }),
     findings: findings.map(({ detector, severity, title, from, to, go, kernel, facts, next }) => {
       return {
         detector,

@@ -91,8 +91,10 @@ export const DiagnoseResult = z.strictObject({
     wall: z.string(),
   }),
   tables: z.strictObject(tableSchemas),
-  /** The tasks that `--task-id` asked for. */
+  /** The tasks that `--task-id` asked for. One that ended within another that matches is followed with that one. */
   followed: z.array(FollowedTaskResult).optional(),
+  /** Tasks that match as well, and were too many. */
+  followed_cut: z.int().optional(),
   findings: z.array(
     z.strictObject({
       detector: z.string(),

@@ -4,7 +4,7 @@ import { formatCount, formatNs, formatShare } from '../findings/units.js'
 import { severities } from '../findings/finding.js'
 import type { Fit } from '../analysis/fit.js'
 import type { DatedFinding, OfflineResult, Window } from '../pipeline/offline.js'
-import type { FollowedTaskResult } from './followed.js'
+import type { FollowedTasks } from './followed.js'
 import { followedSections } from './followedTerminal.js'
 import type { RowTotals } from './rowTotals.js'
 import { timeClassDocs, timeClasses, type TimeClass } from '../timeline/classes.js'
@@ -22,12 +22,12 @@ export const terminalTables: readonly string[] = ['time_classes']
 export function renderTerminal(
   result: OfflineResult,
   color: boolean,
-  more: { readonly followed?: readonly FollowedTaskResult[] | undefined; readonly totals?: RowTotals } = {},
+  more: { readonly followed?: FollowedTasks | undefined; readonly totals?: RowTotals } = {},
 ): string {
   const pc = picocolors.createColors(color)
   const parts = [
     header(result, pc),
-    ...followedSections(more.followed ?? [], result.summary.fromWallNs ?? '0', pc),
+    ...(more.followed ? followedSections(more.followed, result.summary.fromWallNs ?? '0', pc) : []),
     moments(result, pc),
     classTable(result, pc),
     ...(more.totals?.sections(pc) ?? []),

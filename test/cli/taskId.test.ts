@@ -9,6 +9,8 @@ import { GoTraceWriter } from '../support/goTraceWriter.js'
 
 const healthy = 'test/captures/healthy'
 
+type TaskStep = (task: number, parent?: number) => void
+
 describe('dualtrace diagnose --task-id', () => {
   let dir: string
   before(() => (dir = mkdtempSync(join(tmpdir(), 'dualtrace-task-'))))
@@ -140,6 +142,112 @@ describe('dualtrace diagnose --task-id', () => {
     assert.match(stdout, /^ {2}request +1 ×.* max +8\.00 ms/m)
     assert.match(stdout, /^ {2}part +1 ×.* max +3\.00 ms/m)
     assert.doesNotMatch(stdout, /^ {2}other /m)
+  })
+
+  /** A trace of one goroutine that does with tasks what `write` says, 1 ms after the other; all tasks log the same id. */
+  const ofOneGoroutine = (name: string, write: (tasks: Record<'begin' | 'log' | 'end', TaskStep>) => void) => {
+    const w = new GoTraceWriter(1000e9, 1_700_000_000)
+    let ms = 0
+    const at = (type: number, ...args: number[]) => w.event(100, ++ms * 1e6, type, ...args)
+    const stack = w.stack('main.serve')
+    at(Ev.ProcStatus, 0, 1)
+    at(Ev.GoStatus, 1, 100, 2)
+    write({
+      begin: (task, parent = 0) => at(Ev.UserTaskBegin, task, parent, w.string('request'), stack),
+      log: (task) => at(Ev.UserLog, task, w.string('request-id'), w.string('req-5'), stack),
+      end: (task) => at(Ev.UserTaskEnd, task, stack),
+    })
+    at(Ev.GoDestroy)
+    const trace = join(dir, name)
+    writeFileSync(trace, w.bytes())
+    return trace
+  }
+
+  const follow = async (trace: string) => {
+    const json = join(dir, 'followed.json')
+    const { code, stdout, stderr } = await runCli(['diagnose', '--trace', trace, '--task-id', 'req-5', '--json', json])
+    assert.equal(code, 0, stderr)
+    const { followed, followed_cut: cut, tables } = DiagnoseResult.parse(JSON.parse(readFileSync(json, 'utf8')))
+    const ids = (tables as Record<string, Record<string, unknown>[]>)['tasks']!.map((row) => row['task'])
+    return { stdout, followed: followed!, shown: followed!.map(({ task }) => task), cut, ids }
+  }
+
+  const twelve = Array.from({ length: 12 }, (_, i) => 101 + i)
+
+  it('follows a request, and not each of its many tasks that log the same id', async () => {
+    const trace = ofOneGoroutine('family.trace', ({ begin, log, end }) => {
+      begin(7)
+      for (const child of twelve) {
+        begin(child, 7)
+        log(child)
+        end(child)
+      }
+      log(7)
+      end(7)
+    })
+    const { stdout, followed, shown, cut, ids } = await follow(trace)
+    assert.deepEqual([shown, cut], [[7], 0])
+    assert.match(stdout, /^Task 7 \(request\) "req-5": 38\.0 ms from \+/m)
+    assert.doesNotMatch(stdout, /^Task 10\d|not shown/m)
+    assert.deepEqual(
+      followed[0]!.children.map(({ task }) => task),
+      twelve,
+    )
+    assert.deepEqual(ids, [...twelve, 7], 'the numbers are about the request and all of its tasks')
+  })
+
+  it('says how many tasks match beyond those it shows', async () => {
+    const each = (trace: string, tasks: readonly number[]) =>
+      ofOneGoroutine(trace, ({ begin, log, end }) => {
+        for (const task of tasks) {
+          begin(task)
+          log(task)
+          end(task)
+        }
+      })
+    const { stdout, shown, cut, ids } = await follow(each('many.trace', twelve))
+    assert.deepEqual([shown, cut], [twelve.slice(0, 10), 2])
+    assert.match(stdout, /\n\n2 more tasks match, not shown\n\n/)
+    assert.deepEqual(ids, twelve.slice(0, 10), 'the numbers are about those that are shown')
+    const eleven = await follow(each('eleven.trace', twelve.slice(1)))
+    assert.match(eleven.stdout, /\n\n1 more task matches, not shown\n\n/)
+  })
+
+  it('shows a task that matches rather than those whose place an open request is going to take', async () => {
+    const trace = ofOneGoroutine('several.trace', ({ begin, log, end }) => {
+      begin(7)
+      log(7)
+      for (const child of twelve) {
+        begin(child, 7)
+        log(child)
+        end(child)
+      }
+      begin(20)
+      log(20)
+      end(20)
+      // Lies in a task that logs nothing.
+      begin(30)
+      begin(31, 30)
+      log(31)
+      end(31)
+      end(7)
+      end(30)
+    })
+    const { shown, cut } = await follow(trace)
+    assert.deepEqual([shown, cut], [[20, 31, 7], 0])
+  })
+
+  it('follows a task that outlives the request it lies in by itself', async () => {
+    const trace = ofOneGoroutine('outlives.trace', ({ begin, log, end }) => {
+      begin(7)
+      log(7)
+      begin(8, 7)
+      log(8)
+      end(7)
+      end(8)
+    })
+    const { shown, cut, ids } = await follow(trace)
+    assert.deepEqual([shown, cut, ids], [[7, 8], 0, [7, 8]])
   })
 
   it('names some tasks that there are when there is no such task', async () => {
