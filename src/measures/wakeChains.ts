@@ -18,7 +18,8 @@ export const wakeChainsTable: Table = {
       type: 'text',
       doc:
         'JSON list, the goroutine that waited first, each woken by the next: {goroutine, function, waited_ns, class, stack_id (where it waited), ' +
-        'took_ns (from the end of that wait until it woke the one before), woken_by (goroutine, network, timer, runtime, syscall, scheduler), ' +
+        'took_ns (from the end of that wait until it woke the one before), woken_by (goroutine, network, deadline, timer, runtime, syscall, scheduler; ' +
+        'a read or write deadline that expired is network where perf did not show that the thread had nothing to report), ' +
         'woken_at (stack id of the goroutine that woke it)}; class is null for one that had no wait worth mentioning meanwhile, or none that was remembered (60 s, 4 of a goroutine, 20,000 in all)',
     },
   ],

@@ -13,7 +13,7 @@ export const waitsRememberedOfAll = 20_000
 /** Distinct stacks remembered; then everything is forgotten once. */
 const stacksRemembered = 20_000
 
-type WokenBy = 'goroutine' | 'network' | 'timer' | 'runtime' | 'syscall' | 'scheduler'
+type WokenBy = 'goroutine' | 'network' | 'deadline' | 'timer' | 'runtime' | 'syscall' | 'scheduler'
 
 /** A wait that is over. Stacks are numbers in `WakeState.stacks`. */
 export interface Wait {
@@ -80,7 +80,7 @@ export class WakeRecorder {
   ): Chain | undefined {
     const { waitClass: classId, stateSinceNs: fromNs } = goroutine
     if (atNs - fromNs < this.leastNs) return undefined
-    if (event.goid < 0) return this.add(goroutine, fromNs, atNs, classId, wokenOutside(classId))
+    if (event.goid < 0) return this.add(goroutine, fromNs, atNs, classId, wokenOutside(classId, event, view))
     const waker = {
       goid: event.goid,
       func: view.goroutines.get(event.goid)?.startFunc ?? '',
@@ -192,8 +192,8 @@ export class WakeRecorder {
 }
 
 /** Outside of any goroutine only the poller, timers and the collector make goroutines runnable. */
-function wokenOutside(waitClass: number): WokenBy {
-  if (waitClass === ClassId.net_wait) return 'network'
+function wokenOutside(waitClass: number, event: GoEvent, view: TimelineView): WokenBy {
+  if (waitClass === ClassId.net_wait) return view.isDeadline(event) ? 'deadline' : 'network'
   return waitClass === ClassId.sleep || waitClass === ClassId.sync_wait ? 'timer' : 'runtime'
 }
 

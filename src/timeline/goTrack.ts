@@ -215,16 +215,12 @@ export class GoTrack {
 
   /**
    * Who makes a goroutine runnable that waits for the network, and is none itself, is the poller or a deadline that has expired: both run in the scheduler,
-   * and the trace alone tells no difference. Returns undefined when perf shows that the thread's poller had nothing to report. Timers need a P.
+   * and the trace alone tells no difference. Returns undefined when perf shows that it is a deadline.
    */
   private networkReady(event: GoEvent, atNs: number): NetworkReady | undefined {
     const thread = event.tid < 0 ? undefined : this.core.goThread(event.tid)
-    if (thread !== undefined) {
-      this.comparePoll(thread, atNs)
-      const { lastPollNs } = this.core.state
-      if (Number.isNaN(thread.pollNs) && event.p >= 0 && thread.seenByPerf && !Number.isNaN(lastPollNs))
-        return undefined
-    }
+    if (thread !== undefined) this.comparePoll(thread, atNs)
+    if (this.core.isDeadline(event)) return undefined
     const { busyPs, totalPs, busyFuncs } = this.procs.load()
     return {
       readyNs: atNs,
@@ -238,9 +234,8 @@ export class GoTrack {
     }
   }
 
-  /** Only while perf is seen to record this thread, and returns of epoll_pwait, does it tell anything that there is one, or none. */
   private comparePoll(thread: Thread, atNs: number): void {
-    if (!thread.seenByPerf || Number.isNaN(this.core.state.lastPollNs)) return
+    if (!this.core.seesPolls(thread)) return
     const isMatched = thread.pollNs > pollUnknown
     const isExplained = isMatched && thread.kernelChangedNs > thread.pollNs
     const residualNs = isMatched ? atNs - thread.pollNs : NaN

@@ -186,6 +186,11 @@ export interface TimelineView {
   account(thread: Thread, atNs: number): void
   /** Class (ClassId) of the goroutine as it is now, on a thread in this kernel state. */
   classWith(goroutine: Goroutine, kernel: number): number
+  /**
+   * Whether a goroutine that waits for the network is made runnable by the scheduler because its deadline has expired: perf shows that the thread's poller had
+   * nothing to report. false where perf does not tell.
+   */
+  isDeadline(event: GoEvent): boolean
 }
 
 /**

@@ -8,7 +8,7 @@ import {
   type TimelineListener,
   type TimelineView,
 } from './model.js'
-import { GoState } from '../gotrace/index.js'
+import { type GoEvent, GoState } from '../gotrace/index.js'
 import { holdsTimes } from './fractions.js'
 import { type Hearer, hearersOf } from './hearers.js'
 import { type Listed, takeListed } from './listed.js'
@@ -255,6 +255,17 @@ export class TimelineCore implements TimelineView {
       default:
         return ClassId.unknown
     }
+  }
+
+  /** Only while perf is seen to record this thread, and returns of epoll_pwait, does it tell anything that there is one, or none. */
+  seesPolls(thread: Thread): boolean {
+    return thread.seenByPerf && !Number.isNaN(this.state.lastPollNs)
+  }
+
+  /** Timers need a P. */
+  isDeadline({ tid, p }: GoEvent): boolean {
+    const thread = this.knownThread(tid)
+    return thread !== undefined && p >= 0 && this.seesPolls(thread) && Number.isNaN(thread.pollNs)
   }
 
   /** Moves a thread to a kernel state. The goroutine it carries is cut first. */

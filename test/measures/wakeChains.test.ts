@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { Ev } from '../../src/gotrace/index.js'
 import { GoTraceWriter } from '../support/goTraceWriter.js'
+import { PerfWriter } from '../support/perfWriter.js'
 import { startSeconds, wallSeconds } from '../support/handWorked.js'
 import { analyzedRows, rowsOf } from './support.js'
 
@@ -83,6 +84,39 @@ describe('wake chains', () => {
       [3, 'main.reader', 'net_wait', 73, 5, 'network', 'main.reader;runtime.chanrecv1', undefined],
     ])
     assert.deepEqual([second?.['goroutine'], second?.['waited_ns']], [2, 80e6])
+  })
+
+  it('tell a deadline that expired from the network where perf shows that the poller had nothing to report', () => {
+    const gotrace = trace((at, w) => {
+      const stack = w.stack('internal/poll.runtime_pollWait', 'main.read')
+      at(0.01, Ev.ProcStatus, 0, 1)
+      at(0.02, Ev.GoStatus, 1, 100, 2)
+      at(1, Ev.GoCreate, 2, w.stack('main.reader'), stack)
+      at(2, Ev.GoBlock, w.string('chan receive'), stack)
+      at(3, Ev.GoStart, 2, 1)
+      at(4, Ev.GoBlock, w.string('network'), stack)
+      at(80, Ev.GoUnblock, 2, 2, 0)
+      at(82, Ev.GoStart, 2, 3)
+      at(85, Ev.GoUnblock, 1, 1, stack)
+      at(86, Ev.GoDestroy)
+      at(87, Ev.GoStart, 1, 2)
+      at(88, Ev.GoDestroy)
+    })
+    const wokenBy = (perf?: Uint8Array) => {
+      const [row] = rowsOf(analyzedRows({ gotrace, ...(perf && { perf }) }), 'wake_chains')
+      return (JSON.parse(row!['chain'] as string) as Step[]).map((step) => step.woken_by)
+    }
+    /** The thread's epoll_pwait returns 1 ms before the reader is made runnable. */
+    const polled = (reported: number) => {
+      const perf = new PerfWriter(startSeconds)
+      perf.into(100, 0.001)
+      perf.exit(100, 79, 'epoll_pwait', reported)
+      perf.sample(100, 90)
+      return perf.bytes()
+    }
+    assert.deepEqual(wokenBy(polled(0)), ['goroutine', 'deadline'])
+    assert.deepEqual(wokenBy(polled(1)), ['goroutine', 'network'])
+    assert.deepEqual(wokenBy(), ['goroutine', 'network'], 'the trace alone does not tell')
   })
 
   it('are not told of short waits, of waits that a timer ended, and of the runtime’s own goroutines', () => {
