@@ -77,7 +77,7 @@ export class Run {
   ) {
     const thresholds = { ...defaultThresholds, ...options.thresholds }
     const { source, service, host } = options
-    this.sink = new RowSink({ source, service, host }, saved.sink, options.tables)
+    this.sink = new RowSink({ source, service, host }, saved.sink, saved.axis.wallSource, options.tables)
     this.axis = saved.axis
     this.progress = saved.progress
     const { gate } = options

@@ -1,4 +1,5 @@
 import type { ClockDecision } from '../clock/ladder.js'
+import type { WallSource } from '../clock/wall.js'
 import type { Finding } from '../findings/finding.js'
 import { findingsTable } from '../measures/findings.js'
 import type { OutRow, Sink } from '../measures/measure.js'
@@ -41,6 +42,7 @@ export class RowSink implements Sink {
   constructor(
     private readonly names: SourceNames,
     readonly state: SinkState,
+    readonly wallSource: WallSource,
     /** Names of the tables whose rows shall come out; undefined = all. */
     private readonly wanted?: ReadonlySet<string>,
   ) {

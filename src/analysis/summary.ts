@@ -17,6 +17,8 @@ export interface InputProblem {
 export interface AnalysisSummary {
   readonly clock: ClockDecision
   readonly wallSource: WallSource
+  /** An old trace is taken to begin when the recording did, by the manifest. */
+  readonly wallIsApproximate: boolean
   /** Wall time of the first and last event, ns since the epoch; undefined when there was none. */
   readonly fromWallNs: string | undefined
   readonly durationNs: number
@@ -47,17 +49,20 @@ export function summarize(
   run: Run | undefined,
 ): AnalysisSummary {
   const progress = run?.progress
+  const wallSource = run?.axis.wallSource ?? 'none'
+  const goEvents = progress?.goEvents ?? 0
   const spans = progress !== undefined && progress.lastNs >= progress.firstNs
   return {
     clock,
-    wallSource: run?.axis.wallSource ?? 'none',
+    wallSource,
+    wallIsApproximate: wallSource === 'manifest' && goEvents > 0 && !go.clockIsMonotonic,
     fromWallNs: spans ? run?.sink.wallNs(progress.firstNs) : undefined,
     durationNs: spans ? progress.lastNs - progress.firstNs : 0,
     hasGotrace: tracks.gotrace,
     hasPerf: tracks.perf,
     fit: run?.fit.summary ?? noFit,
     goVersion: go.version,
-    goEvents: progress?.goEvents ?? 0,
+    goEvents,
     goGenerations: go.generationsRead,
     perfRecords: progress?.perfRecords ?? 0,
     perfLost: progress?.perfLost ?? 0,

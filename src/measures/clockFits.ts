@@ -25,6 +25,13 @@ export const clockFitsTable: Table = {
     },
     { name: 'residual_p50_ns', type: 'long', doc: 'network unblock minus epoll_pwait exit, median, ns' },
     { name: 'residual_p99_ns', type: 'long', doc: 'the same, 99th percentile, ns' },
+    {
+      name: 'wall',
+      type: 'symbol',
+      doc:
+        'where wall time comes from: gotrace, perf, manifest (a trace of Go 1.21 or older is then taken to begin when the recording did), or none (times are ' +
+        'those of the recording’s clock)',
+    },
   ],
   keys: [],
   ttlDays: 90,
@@ -78,6 +85,7 @@ export const clockFits: Measure = {
             confidence: sink.clock.confidence ?? null,
             residual_p50_ns: quantile(residualsNs, 0.5),
             residual_p99_ns: quantile(residualsNs, 0.99),
+            wall: sink.wallSource,
           })
         }
       },

@@ -1,4 +1,5 @@
 import type { ClockDecision } from '../clock/ladder.js'
+import type { WallSource } from '../clock/wall.js'
 import type { PerfDetail } from '../perf/index.js'
 import type { TimelineListener } from '../timeline/model.js'
 import type { Row, Table, Value } from './table.js'
@@ -22,6 +23,8 @@ export interface Sink {
   wants(table: Table): boolean
   /** How the tracks are joined, as known now. */
   readonly clock: ClockDecision
+  /** Where wall time comes from. */
+  readonly wallSource: WallSource
   /** The part of an interval of the axis that lies between the first and the latest event of what is told. */
   recorded(fromNs: number, toNs: number): { readonly fromNs: number; readonly toNs: number }
   /** The axis' base, in whole seconds since the epoch. */

@@ -87,7 +87,7 @@ export const DiagnoseResult = z.strictObject({
     checked: z.boolean(),
     residual_p50_ns: z.int().nullable(),
     residual_p99_ns: z.int().nullable(),
-    /** Where wall time comes from: gotrace, perf, manifest, or none (then times are since boot). */
+    /** Where wall time comes from, as in clock_fits: gotrace, perf, manifest, or none. */
     wall: z.string(),
   }),
   tables: z.strictObject(tableSchemas),

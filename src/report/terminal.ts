@@ -1,5 +1,6 @@
 import picocolors from 'picocolors'
 import { type ClockDecision, offsetBefore } from '../clock/ladder.js'
+import type { WallSource } from '../clock/wall.js'
 import { formatCount, formatNs, formatShare } from '../findings/units.js'
 import { severities } from '../findings/finding.js'
 import type { Fit } from '../analysis/fit.js'
@@ -40,7 +41,7 @@ export function renderTerminal(
 type Colors = ReturnType<typeof picocolors.createColors>
 
 function header({ names, summary, windows }: OfflineResult, pc: Colors): string[] {
-  const from = summary.fromWallNs === undefined ? '' : ` ${wallTime(summary.fromWallNs, summary.wallSource === 'none')}`
+  const from = summary.fromWallNs === undefined ? '' : ` ${wallTime(summary.fromWallNs, summary)}`
   const tracks = [
     summary.hasGotrace
       ? `Go ${summary.goVersion ?? '?'} trace, ${formatCount(summary.goEvents, 'event')}`
@@ -192,8 +193,15 @@ function unreadable({ summary }: OfflineResult, pc: Colors): string[] {
   return [pc.yellow('What could not be read'), ...lines, ...more]
 }
 
-function wallTime(ns: string, unknown: boolean): string {
-  if (unknown) return '(the recording says no wall time)'
+const wallSources: Readonly<Record<Exclude<WallSource, 'none'>, string>> = {
+  gotrace: 'the trace',
+  perf: 'perf',
+  manifest: 'the manifest',
+}
+
+function wallTime(ns: string, { wallSource, wallIsApproximate }: OfflineResult['summary']): string {
+  if (wallSource === 'none') return '(the recording says no wall time)'
   const iso = new Date(Number(BigInt(ns) / 1_000_000n)).toISOString()
-  return `from ${iso.slice(0, 10)} ${iso.slice(11, 23)} UTC`
+  const caveat = wallIsApproximate ? ', as if the trace began when the recording did' : ''
+  return `from ${iso.slice(0, 10)} ${iso.slice(11, 23)} UTC (wall time from ${wallSources[wallSource]}${caveat})`
 }

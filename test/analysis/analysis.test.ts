@@ -113,7 +113,8 @@ describe('analysis', () => {
     assert.deepEqual([latency?.['wake_count'], latency?.['wake_to_switch_in_max_ns']], [1, 20e3])
     // perf starts in the ten seconds before.
     const [, fit] = of('clock_fits')
-    assert.deepEqual([fit?.['method'], fit?.['pairs'], fit?.['residual_p50_ns']], ['monotonic', 1, 5e3])
+    const { method, pairs, residual_p50_ns: residualNs, wall } = fit!
+    assert.deepEqual([method, pairs, residualNs, wall], ['monotonic', 1, 5e3, 'gotrace'])
     const health = of('pipeline_health').find((row) => row['track'] === 'perf' && row['lost'] !== 0)
     assert.equal(health?.['lost'], 7)
   })

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { analyzeOffline, type OfflineResult, openFiles } from '../../src/pipeline/offline.js'
+import { renderTerminal } from '../../src/report/terminal.js'
 import { runCli } from '../support/cli.js'
 import { GoTraceWriter } from '../support/goTraceWriter.js'
 import { handWorkedPerf, handWorkedTrace, startSeconds, wallSeconds } from '../support/handWorked.js'
@@ -117,10 +118,10 @@ function onNamedClock(name: string, aheadNs: number, hasReference = true): strin
   return text.replace('# clockid: monotonic (1)\n', `# clockid: ${name}\n${hasReference ? reference : ''}`)
 }
 
-describe('too little to fit a clock to', () => {
-  const manifest = { monotonicNs: String(startSeconds * 1e9), wallNs: String(wallSeconds * 1e9) }
-  const oldTrace = () => handWorkedTrace(new GoTraceWriter(startSeconds * 1e9, undefined))
+const manifest = { monotonicNs: String(startSeconds * 1e9), wallNs: String(wallSeconds * 1e9) }
+const oldTrace = () => handWorkedTrace(new GoTraceWriter(startSeconds * 1e9, undefined))
 
+describe('too little to fit a clock to', () => {
   it('is joined by what both say of the wall clock, whichever clock perf names', async () => {
     const joined = await analyze(handWorkedTrace(), Buffer.from(handWorkedPerf()).toString('latin1'))
     assert.equal(joined.summary.clock.method, 'monotonic')
@@ -163,6 +164,28 @@ describe('the wall time of rows', () => {
     assert.deepEqual([fitted.clock.method, fitted.wallSource], ['fitted', 'gotrace'])
     const apartNs = Number(BigInt(fitted.fromWallNs!) - BigInt(recorded.fromWallNs!))
     assert.ok(Math.abs(apartNs) < 20e3, `${apartNs} ns`)
+  })
+
+  it('is said to be that of the trace, of perf, of the manifest or none, at the terminal and in clock_fits', async () => {
+    const saidOf = (result: OfflineResult) => {
+      const walls = result.rows.filter(({ table }) => table === 'clock_fits').map(({ row }) => row['wall'])
+      const [header] = renderTerminal(result, false).split('\n')
+      return [header!.slice(header!.indexOf('(')), ...new Set(walls)]
+    }
+    const boottime = (hasReference: boolean) => onNamedClock('boottime (7)', 5e9, hasReference)
+    const ofTrace = await analyze(handWorkedTrace(), boottime(true), manifest)
+    assert.deepEqual(saidOf(ofTrace), ['(wall time from the trace)', 'gotrace'])
+    const ofPerf = await analyze(oldTrace(), boottime(true), manifest)
+    assert.deepEqual(saidOf(ofPerf), ['(wall time from perf)', 'perf'])
+    const ofManifest = await analyze(oldTrace(), boottime(false), manifest)
+    assert.deepEqual(saidOf(ofManifest), ['(wall time from the manifest)', 'manifest'])
+    assert.deepEqual(saidOf(await analyze(oldTrace(), boottime(false))), ['(the recording says no wall time)', 'none'])
+    const ownClock = await openFiles('test/captures/gotrace/go1.21.trace', undefined)
+    const approximate = await analyzeOffline({ ...ownClock, names: { ...ownClock.names, clock: manifest } })
+    assert.deepEqual(saidOf(approximate), [
+      '(wall time from the manifest, as if the trace began when the recording did)',
+      'manifest',
+    ])
   })
 })
 

@@ -21,7 +21,7 @@ export const clockFits = tablePanel({
   description: 'How each source’s perf track was put on the axis of its Go trace, or why it was not.',
   width: 14,
   sql:
-    'SELECT ts, service, source, "method", pairs, unmatched, offset_ns AS "offset", drift_ppm, residual_p50_ns AS residual_p50, ' +
+    'SELECT ts, service, source, "method", wall, pairs, unmatched, offset_ns AS "offset", drift_ppm, residual_p50_ns AS residual_p50, ' +
     `residual_p99_ns AS residual_p99 FROM clock_fits WHERE ${selected} LATEST ON ts PARTITION BY source`,
   units: { offset: 'ns', residual_p50: 'ns', residual_p99: 'ns' },
   widths: { ts: 180 },
