@@ -1,5 +1,6 @@
 export { traceHeader, traceVersionOf } from './batch.js'
 export { type ClockSnapshot, GoEvent } from './event.js'
+export { maxHeldBytes } from './limits.js'
 export type { Frame } from './generation.js'
 export type { Problem, ProblemName } from './problems.js'
 export { type GoReaderOptions, GoTraceReader } from './reader.js'

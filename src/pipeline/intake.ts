@@ -1,4 +1,4 @@
-import { traceHeader, traceVersionOf } from '../gotrace/index.js'
+import { maxHeldBytes, traceHeader, traceVersionOf } from '../gotrace/index.js'
 import type { Envelope, Track } from '../transport/envelope.js'
 import type { InMessage } from '../transport/transport.js'
 
@@ -42,7 +42,7 @@ export interface Fed {
   readonly gapBytes: number
 }
 
-/** What was wrong with the order of the messages, in messages; `lostBytes` in bytes. */
+/** What was wrong with the messages of a track, in messages; `lostBytes` in bytes. */
 export type IntakeCounts = Record<'duplicates' | 'late' | 'gaps' | 'lostBytes', number>
 
 interface Entry {
@@ -58,13 +58,16 @@ interface Entry {
 
 const noCounts = (): IntakeCounts => ({ duplicates: 0, late: 0, gaps: 0, lostBytes: 0 })
 
+/** What a piece takes in memory besides its bytes, about. */
+const pieceBytes = 500
+
 /** Gaps remembered, to tell late messages from duplicates. */
 const gapsRemembered = 100
 
 /**
  * Puts the messages of one track back into the byte stream they were cut from: what came twice is dropped, what is missing is
  * counted, and a generation of the Go trace goes on only when all its pieces are there, so that a lost message costs one
- * generation and never the framing of those after it. When the first generation is what is lost, the trace's header, which came with it,
+ * generation and never the framing of those after it. So does a generation that is larger than can be read, or does not end. When the first generation is what is lost, the trace's header, which came with it,
  * is put before the next one.
  */
 export class TrackIntake {
@@ -86,6 +89,8 @@ export class TrackIntake {
   constructor(
     private readonly track: Track,
     resume?: ResumePoint,
+    /** Most memory that pieces may take which wait for the rest of their generation, of a trace of that version. */
+    private readonly limitBytes: (traceVersion: string | undefined) => number = maxHeldBytes,
   ) {
     this.firstOffsetWanted = resume?.offset ?? 0n
     this.nextPosition = resume?.streamPosition ?? 0
@@ -122,6 +127,7 @@ export class TrackIntake {
     const bytes = piece.bytes.subarray(Math.max(0, this.nextPosition - piece.position))
     const streamPosition = endPosition - bytes.length
     this.nextPosition = Math.max(this.nextPosition, endPosition)
+    if (this.track === 'gotrace' && this.isTooMuch(piece, bytes)) this.giveUpHeld()
     if (this.track === 'gotrace' && this.skipping && bytes.length > 0) {
       this.skipping = piece.sequence !== 0
       if (this.skipping) {
@@ -211,7 +217,16 @@ export class TrackIntake {
     this.gaps.push({ from: this.nextPosition, to: position })
     if (this.gaps.length > gapsRemembered) this.gaps.shift()
     this.nextPosition = position
-    if (this.track !== 'gotrace') return
+    if (this.track === 'gotrace') this.giveUpHeld()
+  }
+
+  private isTooMuch({ traceVersion }: Piece, { length }: Uint8Array): boolean {
+    const { held, heldSizeBytes } = this
+    return held.length > 0 && heldSizeBytes + length + (held.length + 1) * pieceBytes > this.limitBytes(traceVersion)
+  }
+
+  /** The generation whose pieces wait will not be whole: the rest of it is skipped. */
+  private giveUpHeld(): void {
     this.wantsHeader = this.held[0]?.entry.wantsHeader ?? this.wantsHeader
     for (const { entry } of this.takeHeld()) {
       this.lose(entry.sizeBytes - entry.headerBytes)

@@ -150,7 +150,8 @@ export class Writer {
     this.log.debug({ source, bytes: value.length, ofBytes: serialized.length }, 'kept a checkpoint')
     run.countInto(this.counts)
     const unsaid = run.takeUnsaid()
-    if (unsaid !== undefined) this.log.warn({ source, ...unsaid }, 'messages came twice, late or not at all')
+    if (unsaid !== undefined)
+      this.log.warn({ source, ...unsaid }, 'messages came twice, late or not at all, or were too many for a generation')
     if (finished) this.log.info({ source, stream }, 'the source has ended; all its rows are written')
   }
 

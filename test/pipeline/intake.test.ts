@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { maxHeldBytes } from '../../src/gotrace/index.js'
 import { type Fed, type Piece, TrackIntake } from '../../src/pipeline/intake.js'
 
 /** A piece of the perf track: its bytes are the low byte of their own position. */
@@ -42,6 +43,50 @@ describe('the intake of a track', () => {
     assert.equal(intake.heldBytes, 0)
     assert.deepEqual(flat(intake.accept(piece(3, 6, 2))), [6, 7])
     assert.deepEqual(intake.takeCounts(), { duplicates: 0, late: 0, gaps: 1, lostBytes: 6 })
+  })
+
+  it('gives up a generation that is larger than may wait, or never ends, and goes on with the next one', () => {
+    // Each piece counts 500 bytes besides its own.
+    const intake = new TrackIntake('gotrace', undefined, () => 3600)
+    const part = (sequence: number, rest: Partial<Piece> = {}) =>
+      piece(sequence, sequence * 100, 100, { sequence, last: false, ...rest })
+    for (let n = 0; n < 6; n++) assert.deepEqual(intake.accept(part(n)), [])
+    assert.equal(intake.heldBytes, 600)
+    assert.deepEqual(intake.accept(part(6)), [])
+    assert.equal(intake.heldBytes, 0)
+    assert.deepEqual(intake.accept(part(7, { last: true })), [])
+    const point = intake.resumePoint(0)!
+    assert.deepEqual([point.offset, point.streamPosition, point.skipping, point.wantsHeader], [8n, 800, true, true])
+    const next = piece(8, 800, 4)
+    for (const each of [intake, new TrackIntake('gotrace', point)])
+      assert.deepEqual(
+        each.accept(next).map(({ bytes, gapBytes }) => [[...bytes], gapBytes]),
+        [[[32, 33, 34, 35], 800]],
+      )
+    assert.deepEqual(intake.takeCounts(), { duplicates: 0, late: 0, gaps: 0, lostBytes: 800 })
+  })
+
+  it('keeps the generation that begins where one that never ended becomes too large', () => {
+    const intake = new TrackIntake('gotrace', undefined, () => 1200)
+    intake.accept(piece(0, 0, 100, { last: false }))
+    intake.accept(piece(1, 100, 100, { last: false }))
+    assert.deepEqual(intake.accept(piece(2, 200, 100, { last: false })), [])
+    assert.equal(intake.heldBytes, 100)
+    assert.deepEqual(
+      intake.accept(piece(3, 300, 2, { sequence: 1 })).map(({ bytes, gapBytes }) => [bytes.length, gapBytes]),
+      [
+        [100, 200],
+        [2, 0],
+      ],
+    )
+    assert.deepEqual(intake.takeCounts(), { duplicates: 0, late: 0, gaps: 0, lostBytes: 200 })
+  })
+
+  it('lets a generation wait up to the limit of the reader, and the whole of an old trace', () => {
+    assert.deepEqual([undefined, '1.26', '1.22', '1.21', '1.11'].map(maxHeldBytes), [
+      ...[536_870_912, 536_870_912, 536_870_912],
+      ...[2_147_483_647, 2_147_483_647],
+    ])
   })
 
   it('feeds an incomplete generation when the track ends there, as a file that is cut off would', () => {

@@ -1,7 +1,7 @@
 import { readTraceHeader } from '../batch.js'
 import type { ByteWindow } from '../bytes.js'
 import { Broken } from '../problems.js'
-import { V1, v1Exists, v1Names, v1NumberCount } from './spec.js'
+import { maxTraceBytes, V1, v1Exists, v1Names, v1NumberCount } from './spec.js'
 
 /** A run of events written on one P. Offsets are stream offsets. */
 export interface V1Batch {
@@ -33,8 +33,6 @@ export interface V1Index {
 const maxStringBytes = 1_000_000
 const maxArgsBytes = 65_536
 const maxFrames = 1000
-/** Places in the file are kept in 32 bits. */
-const maxTraceBytes = 2 ** 31 - 1
 /** The two bits for the number of arguments say 3 when the arguments' length in bytes comes first. */
 const lengthFirst = 3
 

@@ -57,6 +57,9 @@ export const V1 = {
 } as const
 type V1Name = keyof typeof V1
 
+/** Of a whole trace: places in it are kept in 32 bits. */
+export const maxTraceBytes = 2 ** 31 - 1
+
 /** Minor versions that headers of this format name: 11 is written by Go 1.11 to 1.18, 19 by 1.19 and 1.20, 21 by 1.21. */
 export const v1Versions: readonly number[] = [11, 19, 21]
 
