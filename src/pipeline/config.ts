@@ -38,6 +38,12 @@ const Status = z
   })
   .prefault({})
 
+const stuckAfter = () =>
+  duration()
+    .prefault('1m')
+    .refine((ms) => ms >= 1000, 'it must be 1s or more')
+    .describe('something to do and nothing done for so long: the consumer is started again')
+
 const CaptureInput = z.strictObject({
   capture: z
     .strictObject({
@@ -168,10 +174,7 @@ export const NormalizePipeline = z.strictObject({
   maxPending: size()
     .prefault('16MiB')
     .describe('bytes of one track that may wait for the other, of all partitions of a normalizer together'),
-  stuckAfter: duration()
-    .prefault('1m')
-    .refine((ms) => ms >= 1000, 'it must be 1s or more')
-    .describe('something to do and nothing done for so long: the consumer is started again'),
+  stuckAfter: stuckAfter(),
   status: Status,
   thresholds: ThresholdSettings.prefault({}),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
@@ -194,6 +197,7 @@ export const ArchivePipeline = z.strictObject({
     .describe('what has come is on the disk after so long'),
   maxPending: size().prefault('32MiB').describe('… or when it is so much'),
   idle: duration().prefault('10m').describe('a source of which nothing has come for so long is not held in memory'),
+  stuckAfter: stuckAfter(),
   maxAge: optional(duration()).describe('captures whose data is older are deleted; absent: age does not matter'),
   maxSize: optional(size()).describe(
     'while all captures are larger, the oldest is deleted; absent: size does not matter',

@@ -1,5 +1,6 @@
 import type { StoredRow } from '../store/store.js'
 import type { Track } from '../transport/envelope.js'
+import type { StuckCause } from './watchdog.js'
 
 type PerTrack = Record<Track, number>
 const perTrack = (): PerTrack => ({ gotrace: 0, perf: 0 })
@@ -15,9 +16,6 @@ export const deadReasons = [
   'refused_row',
 ] as const
 export type DeadReason = (typeof deadReasons)[number]
-
-/** What holds a normalizer up when it is stuck. */
-export type StuckCause = 'kafka' | 'questdb' | 'consumer'
 
 /** Everything a normalizer counts since it started, by name. Plain numbers; the metrics read them. */
 export function newCounts() {
@@ -53,7 +51,7 @@ export function newCounts() {
     kafkaRetries: 0,
     questdbRetries: 0,
     resumedTables: 0,
-    stuck: { kafka: 0, questdb: 0, consumer: 0 } as Record<StuckCause, number>,
+    stuck: { kafka: 0, questdb: 0, consumer: 0 } as Record<StuckCause<'questdb'>, number>,
   }
 }
 export type Counts = ReturnType<typeof newCounts>

@@ -12,6 +12,7 @@ import { Mutex } from './mutex.js'
 import { mostWaitingBytes, Partition } from './partition.js'
 import { receive } from './reception.js'
 import { rememberingEndOffsets, SilentTracks } from './silentTracks.js'
+import type { Supervised } from './supervisor.js'
 import { Writer } from './writer.js'
 import { whileAlive } from './whileAlive.js'
 
@@ -43,7 +44,7 @@ const rowsPerFlush = 5000
  * Reads both raw tracks of its partitions, and writes the rows. Whatever is killed at whatever moment is repeated by the next
  * one: see Writer for the order that makes it exact.
  */
-export class Normalizer {
+export class Normalizer implements Supervised {
   /** Grows with everything that is done. */
   progress = 0
   /** When Kafka last answered, on the monotonic clock. */
@@ -197,8 +198,8 @@ export class Normalizer {
     const consumer = this.consumer!
     const assignment = this.assignment
     const committed = {
-      gotrace: await consumer.committed(topics.gotrace, number),
-      perf: await consumer.committed(topics.perf, number),
+      gotrace: (await consumer.committed(topics.gotrace)).get(number) ?? 0n,
+      perf: (await consumer.committed(topics.perf)).get(number) ?? 0n,
     }
     if (assignment !== this.assignment) return
     const partition = new Partition(number, this.options, loading, committed, monotonicMs())
@@ -271,6 +272,30 @@ export class Normalizer {
       this.isFlushing = false
     }
     if (waiting > 0) this.progress++
+  }
+
+  /** Something else waits to be done than messages that are in Kafka. */
+  get hasWork(): boolean {
+    return this.loading.size > 0 || this.waitingRows > 0
+  }
+
+  get writingSinceMs(): number | undefined {
+    return this.writer?.writingSinceMs
+  }
+
+  notReady(): string[] {
+    const reasons = [...this.loading.keys()].map(
+      (number) => `partition ${number}: its checkpoints are still being read`,
+    )
+    return this.consumer === undefined ? ['it has not joined its group yet', ...reasons] : reasons
+  }
+
+  async tend(): Promise<void> {
+    const { store, counts, log } = this.options
+    const resumed = await store.tend()
+    if (resumed.length === 0) return
+    counts.resumedTables += resumed.length
+    log.warn({ tables: resumed }, 'QuestDB had suspended tables (a full disk does that); they are resumed')
   }
 
   /** Rows in memory that the store has not acknowledged. */

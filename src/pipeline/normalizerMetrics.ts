@@ -1,9 +1,10 @@
-import { counter, gauge, type MetricDefinition, type Reading } from '../status/metrics.js'
+import { counter, gauge, type MetricDefinition } from '../status/metrics.js'
 import type { Track } from '../transport/envelope.js'
 import { tracks } from '../transport/topics.js'
 import type { WireBytes } from '../transport/kafka.js'
 import type { Counts } from './counts.js'
 import type { Normalizer } from './normalizer.js'
+import { byName, byTrack } from './readings.js'
 import type { Supervisor } from './supervisor.js'
 
 export interface MetricSources {
@@ -128,14 +129,6 @@ export function normalizerMetrics({ counts, normalizer, supervisor, wire }: Metr
       track,
     ),
   ]
-}
-
-function byTrack(values: Readonly<Record<Track, number | undefined>>): Reading {
-  return tracks.map((track) => [{ track }, values[track]] as const)
-}
-
-function byName(label: string, values: Iterable<readonly [string, number]>): Reading {
-  return [...values].map(([name, value]) => [{ [label]: name }, value] as const)
 }
 
 function ratio({ receivedBytes, receivedPackedBytes }: Readonly<WireBytes>): number | undefined {

@@ -1,5 +1,4 @@
 import { hostname } from 'node:os'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { tables } from '../measures/tables.js'
 import { newRegistry } from '../status/metrics.js'
 import { serveStatus } from '../status/server.js'
@@ -12,8 +11,7 @@ import type { Log } from './log.js'
 import { Normalizer } from './normalizer.js'
 import { normalizerMetrics } from './normalizerMetrics.js'
 import { Supervisor } from './supervisor.js'
-
-const leavePatienceMs = 2500
+import { untilStopped } from './untilStopped.js'
 
 /** Runs a normalizer until `signal`; `giveUp` comes later and ends all waiting for Kafka and QuestDB. */
 export async function runNormalizer(
@@ -63,7 +61,15 @@ export async function runNormalizer(
     maxPendingBytes: pipeline.maxPending,
     rememberMs: kafka.retention,
   })
-  const supervisor = new Supervisor({ normalizer, store, topics, counts, log, stuckAfterMs: pipeline.stuckAfter })
+  const supervisor = new Supervisor({
+    supervised: normalizer,
+    store: 'questdb',
+    slowStore: 'QuestDB has not acknowledged rows',
+    stuck: counts.stuck,
+    topics,
+    log,
+    stuckAfterMs: pipeline.stuckAfter,
+  })
   const registry = newRegistry(normalizerMetrics({ counts, normalizer, supervisor, wire: wireBytes }))
   const notReady = () => supervisor.notReady()
   const server = await serveStatus(status, registry, notReady)
@@ -73,8 +79,7 @@ export async function runNormalizer(
   supervisor.start()
   log.info({ brokers: kafka.brokers, questdb: questdb.url, group: pipeline.group }, 'normalizing')
   try {
-    await Promise.race([aborted(signal), supervisor.hopeless])
-    await Promise.race([normalizer.stop(), tooLate(giveUp)])
+    await untilStopped(signal, giveUp, supervisor.hopeless, () => normalizer.stop())
     await transport.close()
     log.info({ compression: compression() }, 'stopped; everything is written and committed')
   } finally {
@@ -87,18 +92,6 @@ export async function runNormalizer(
 function compression(): number | undefined {
   const { receivedBytes, receivedPackedBytes } = wireBytes
   return receivedPackedBytes === 0 ? undefined : Number((receivedBytes / receivedPackedBytes).toPrecision(3))
-}
-
-/** Leaving the group and closing connections gets a little longer than the writing; a frozen server gets no more. */
-async function tooLate(giveUp: AbortSignal): Promise<never> {
-  await aborted(giveUp)
-  await sleep(leavePatienceMs, undefined, { ref: false })
-  throw new Error('a server does not answer')
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }
 
 /** fetch hides the reason in the cause. */

@@ -1,6 +1,7 @@
-import type { StuckCause } from './counts.js'
+/** What holds one up that reads from Kafka and writes to a store, when it is stuck. */
+export type StuckCause<Store extends string> = 'kafka' | 'consumer' | Store
 
-/** What is seen of a normalizer at one moment. */
+/** What is seen of it at one moment. */
 export interface Sight {
   /** Grows with everything that is done. */
   readonly progress: number
@@ -8,12 +9,12 @@ export interface Sight {
   readonly busy: boolean
   /** Kafka has answered a question just now. */
   readonly kafkaAnswers: boolean
-  /** Rows have been on their way to the store since, on the clock of `nowMs`; undefined when none are. */
+  /** Something has been on its way to the store since, on the clock of `nowMs`; undefined when nothing is. */
   readonly writingSinceMs: number | undefined
 }
 
-export interface Stuck {
-  readonly cause: StuckCause
+export interface Stuck<Store extends string> {
+  readonly cause: StuckCause<Store>
   readonly forMs: number
   /** The consumer was restarted as often as that can help. */
   readonly hopeless: boolean
@@ -23,21 +24,24 @@ export interface Stuck {
 const restartsWorthTrying = 3
 
 /** Notices that there is something to do and nothing is done. Says so once per `stuckAfterMs`. */
-export class Watchdog {
+export class Watchdog<Store extends string> {
   private seen = -1
   private sinceMs = -Infinity
   private restarts = 0
   private stuck = false
   private kafkaWasAway = false
 
-  constructor(private readonly stuckAfterMs: number) {}
+  constructor(
+    private readonly stuckAfterMs: number,
+    private readonly store: Store,
+  ) {}
 
   /** From the first report until there is progress again. */
   get isStuck(): boolean {
     return this.stuck
   }
 
-  look(nowMs: number, sight: Sight): Stuck | undefined {
+  look(nowMs: number, sight: Sight): Stuck<Store> | undefined {
     // The group waits for the members it had before Kafka went away, for as long as their sessions last: one more would only make that longer.
     const isBack = this.kafkaWasAway && sight.kafkaAnswers
     this.kafkaWasAway = !sight.kafkaAnswers
@@ -57,8 +61,8 @@ export class Watchdog {
     return { cause, forMs, hopeless: cause === 'consumer' && this.restarts > restartsWorthTrying }
   }
 
-  private cause(nowMs: number, { kafkaAnswers, writingSinceMs }: Sight): StuckCause {
+  private cause(nowMs: number, { kafkaAnswers, writingSinceMs }: Sight): StuckCause<Store> {
     if (!kafkaAnswers) return 'kafka'
-    return writingSinceMs !== undefined && nowMs - writingSinceMs >= this.stuckAfterMs / 2 ? 'questdb' : 'consumer'
+    return writingSinceMs !== undefined && nowMs - writingSinceMs >= this.stuckAfterMs / 2 ? this.store : 'consumer'
   }
 }

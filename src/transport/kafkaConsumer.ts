@@ -81,12 +81,16 @@ export class GroupConsumer implements Consumer {
     )
   }
 
-  async committed(topic: string, partition: number): Promise<bigint> {
-    const answers = await this.admin.fetchOffsets({ groupId: this.consume.group, topics: [topic] })
-    const offset = BigInt(answers[0]?.partitions.find((entry) => entry.partition === partition)?.offset ?? -1)
-    if (offset >= 0n) return offset
-    const bounds = await this.admin.fetchTopicOffsets(topic)
-    return BigInt(bounds.find((entry) => entry.partition === partition)?.low ?? 0)
+  async committed(topic: string): Promise<ReadonlyMap<number, bigint>> {
+    const [answers, bounds] = await Promise.all([
+      this.admin.fetchOffsets({ groupId: this.consume.group, topics: [topic] }),
+      this.admin.fetchTopicOffsets(topic),
+    ])
+    const committed = new Map(bounds.map(({ partition, low }) => [partition, BigInt(low)]))
+    // -1: none.
+    for (const { partition, offset } of answers[0]?.partitions ?? [])
+      if (BigInt(offset) > (committed.get(partition) ?? 0n)) committed.set(partition, BigInt(offset))
+    return committed
   }
 
   async endOffsets(topic: string): Promise<ReadonlyMap<number, bigint>> {

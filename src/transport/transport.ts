@@ -85,8 +85,8 @@ export interface Consumer {
   /** Goes on at an offset; messages already under way from elsewhere are not delivered. */
   seek(position: TopicOffset): void
   commit(offsets: readonly TopicOffset[]): Promise<void>
-  /** The group's committed offset, or where the topic begins when there is none. */
-  committed(topic: string, partition: number): Promise<bigint>
+  /** Where the group goes on in each partition: its committed offset, or where the topic begins when that is later or there is none. */
+  committed(topic: string): Promise<ReadonlyMap<number, bigint>>
   /** Offset after the last message of each partition. */
   endOffsets(topic: string): Promise<ReadonlyMap<number, bigint>>
   /** Leaves the connection it has to itself and joins the group anew, whatever the old one hangs on. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { closeSync, constants, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { closeSync, constants, mkdirSync, mkdtempSync, openSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { perfMessage, record, startArchiver, until } from '../support/archiver.js'
@@ -36,5 +36,45 @@ describe('an archiver', () => {
     } finally {
       closeSync(writer!)
     }
+  })
+
+  it('whose consumer hangs is noticed: it starts it again, and is ready when what is in Kafka has been read', async () => {
+    own = await startArchiver(archive)
+    const { archiver, supervisor, kafka } = own
+    kafka.perfEnd = 3n
+    supervisor.start()
+    await until(() => kafka.restarts.length === 1)
+    assert.equal(supervisor.unreadMessages.perf, 3)
+    assert.deepEqual(supervisor.notReady(), ['there is something to do and nothing is done'])
+    assert.deepEqual(archiver.counts.stuck, { kafka: 0, disk: 0, consumer: 1 })
+    for (let n = 0; n < 3; n++) await own.send(perfMessage('a/b/1/2', n * record.length), record)
+    await until(() => supervisor.unreadMessages.perf === 0)
+    assert.deepEqual(supervisor.notReady(), [])
+  })
+
+  it('whose consumer hangs for ever ends after three starts in vain', async () => {
+    own = await startArchiver(archive)
+    own.kafka.perfEnd = 1n
+    own.supervisor.start()
+    await assert.rejects(own.supervisor.hopeless, /starting the consumer again did not help/)
+    assert.equal(own.kafka.restarts.length, 3)
+    assert.deepEqual(own.archiver.counts.stuck, { kafka: 0, disk: 0, consumer: 4 })
+  })
+
+  it('waits for its disk, and does not blame its consumer', async () => {
+    own = await startArchiver(archive)
+    const { archiver, supervisor, kafka } = own
+    kafka.perfEnd = 1n
+    await own.send(perfMessage('a/b/1/2', 0), record)
+    renameSync(archive, `${archive}.away`)
+    supervisor.start()
+    try {
+      await until(() => archiver.counts.stuck.disk > 0)
+    } finally {
+      renameSync(`${archive}.away`, archive)
+    }
+    await until(() => supervisor.notReady().length === 0)
+    assert.deepEqual(kafka.restarts, [])
+    assert.equal(archiver.counts.stuck.consumer, 0)
   })
 })

@@ -5,8 +5,6 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { gunzipSync } from 'node:zlib'
-import { type ArchivedCapture, readCatalog } from '../../src/archive/catalog.js'
 import { verifyCapture } from '../../src/archive/verify.js'
 import { analyzeCapture, type OfflineResult, openCapture } from '../../src/pipeline/offline.js'
 import { replay } from '../../src/pipeline/replay.js'
@@ -16,6 +14,7 @@ import { packageRoot } from '../../src/stack/paths.js'
 import { freePort } from '../../src/stack/ports.js'
 import { KafkaTransport } from '../../src/transport/kafka.js'
 import { topicNames, topicSpecs } from '../../src/transport/topics.js'
+import { archivedContentOf, archivedWhole, contentOf } from '../support/archive.js'
 import { requireJava } from '../support/requirements.js'
 import { metricsOn, statusPage } from '../support/statusPage.js'
 import { sharedStack } from '../support/stack.js'
@@ -99,42 +98,23 @@ describe('the archive, through the real Kafka and QuestDB', function () {
     await transport.close()
   }
 
-  async function archived({ archive }: ReturnType<typeof deployment>): Promise<readonly ArchivedCapture[]> {
-    for (;;) {
-      const { captures } = await readCatalog(archive)
-      const both = captures.flatMap(({ manifest: { archive } }) => [archive.gotrace, archive.perf])
-      if (both.filter((track) => track?.ended === true).length === 2) return captures
-      await sleep(100)
-    }
-  }
-
-  function bytesOf({ directory, manifest }: ArchivedCapture) {
-    return {
-      gotrace: gunzipSync(readFileSync(join(directory, manifest.gotrace!.file))),
-      perf: gunzipSync(readFileSync(join(directory, manifest.perf!.file))),
-    }
-  }
-
   it('holds the bytes that were shipped, once, in a capture that can be diagnosed as it is', async () => {
     const own = deployment()
     const statusPort = await freePort()
     const archiver = own.start(statusPort)
     await ship(own, 50_000)
-    const [only, ...others] = await archived(own)
+    const [only, ...others] = await archivedWhole(own.archive)
     assert.deepEqual(others, [])
     assert.deepEqual(await statusPage(statusPort, '/readyz'), { status: 200, text: 'ready\n' })
     const metrics = await metricsOn(statusPort)
-    const rawBytes =
-      readFileSync(join(capture, 'go.trace')).length + gunzipSync(readFileSync(join(capture, 'perf.script.gz'))).length
-    assert.equal(metrics.get('dualtrace_archiver_bytes_total'), rawBytes)
+    const content = contentOf(capture)
+    assert.equal(metrics.get('dualtrace_archiver_bytes_total'), content.gotrace.length + content.perf.length)
     assert.equal(metrics.get('dualtrace_archiver_gaps_total'), 0)
     assert.equal(metrics.get('dualtrace_archiver_partitions'), 4)
     assert.equal(await ended(archiver, 'SIGTERM'), 0)
     assert.equal(only!.manifest.source, own.source)
     assert.equal(only!.manifest.archive.hour, '2026-11-23T16')
-    const { gotrace, perf } = bytesOf(only!)
-    assert.ok(gotrace.equals(readFileSync(join(capture, 'go.trace'))))
-    assert.ok(perf.equals(gunzipSync(readFileSync(join(capture, 'perf.script.gz')))))
+    assert.deepEqual(archivedContentOf(only!), content)
     const file = readFileSync(join(only!.directory, 'perf.script.gz'))
     assert.equal(only!.manifest.archive.perf!.sha256, createHash('sha256').update(file).digest('hex'))
     assert.deepEqual(await verifyCapture(only!), [])
@@ -152,12 +132,10 @@ describe('the archive, through the real Kafka and QuestDB', function () {
     }
     const last = own.start()
     await shipping
-    const captures = await archived(own)
+    const captures = await archivedWhole(own.archive)
     assert.equal(await ended(last, 'SIGTERM'), 0)
     assert.equal(captures.length, 1)
-    const { gotrace, perf } = bytesOf(captures[0]!)
-    assert.ok(gotrace.equals(readFileSync(join(capture, 'go.trace'))))
-    assert.ok(perf.equals(gunzipSync(readFileSync(join(capture, 'perf.script.gz')))))
+    assert.deepEqual(archivedContentOf(captures[0]!), contentOf(capture))
     assert.deepEqual(await verifyCapture(captures[0]!), [])
 
     const range = { sinceNs: undefined, untilNs: undefined }

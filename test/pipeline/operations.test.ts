@@ -11,6 +11,8 @@ import { thresholdDefinitions } from '../../src/measures/thresholds.js'
 import { initialText } from '../../src/pipeline/thresholds.js'
 import { operationsTable } from '../support/operationsDoc.js'
 
+const supervisor = { unreadMessages: { gotrace: 0, perf: 0 } }
+
 function cellsOf(metrics: readonly MetricDefinition[]): string[][] {
   return metrics.map(({ name, labels = [], help }) => [`dualtrace_${name}`, labels.join(', '), help])
 }
@@ -20,7 +22,7 @@ describe('docs/operations.md', () => {
     const metrics = normalizerMetrics({
       counts: newCounts(),
       normalizer: { partitions: new Map(), loading: new Map(), paused: new Map(), waitingRows: 0 },
-      supervisor: { unreadMessages: { gotrace: 0, perf: 0 } },
+      supervisor,
       wire: { sentPackedBytes: 0, sentBytes: 0, receivedPackedBytes: 0, receivedBytes: 0 },
     })
     const told = operationsTable('| metric | labels | meaning | what it tells |').map((cells) => cells.slice(1, 4))
@@ -43,7 +45,7 @@ describe('docs/operations.md', () => {
     )
     assert.deepEqual(
       operationsTable('| metric of an archiver |').map((cells) => cells.slice(1, 4)),
-      cellsOf(archiverMetrics(archiver)),
+      cellsOf(archiverMetrics(archiver, supervisor)),
     )
   })
 

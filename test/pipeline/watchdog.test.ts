@@ -11,7 +11,7 @@ const sight = (progress: number, rest: Partial<Sight> = {}): Sight => ({
 
 describe('the watchdog', () => {
   it('says nothing while there is progress, or nothing to do', () => {
-    const watchdog = new Watchdog(1000)
+    const watchdog = new Watchdog(1000, 'questdb')
     for (let second = 0; second < 10; second++) assert.equal(watchdog.look(second * 1000, sight(second)), undefined)
     for (let second = 10; second < 20; second++)
       assert.equal(watchdog.look(second * 1000, sight(9, { busy: false })), undefined)
@@ -19,7 +19,7 @@ describe('the watchdog', () => {
   })
 
   it('says once per period that nothing goes on, gives up after three restarts, and forgets it when something does', () => {
-    const watchdog = new Watchdog(1000)
+    const watchdog = new Watchdog(1000, 'questdb')
     const told: [number, boolean][] = []
     for (let ms = 0; ms <= 4500; ms += 100) {
       const stuck = watchdog.look(ms, sight(1))
@@ -38,8 +38,8 @@ describe('the watchdog', () => {
   })
 
   it('blames a server that is away, and never gives up because of it', () => {
-    const kafka = new Watchdog(1000)
-    const questdb = new Watchdog(1000)
+    const kafka = new Watchdog(1000, 'questdb')
+    const questdb = new Watchdog(1000, 'questdb')
     for (let ms = 0; ms <= 20_000; ms += 500) {
       const ofKafka = kafka.look(ms, sight(1, { kafkaAnswers: false }))
       if (ofKafka !== undefined) assert.deepEqual([ofKafka.cause, ofKafka.hopeless], ['kafka', false])
@@ -50,7 +50,7 @@ describe('the watchdog', () => {
   })
 
   it('gives a consumer its time anew when Kafka is back', () => {
-    const watchdog = new Watchdog(1000)
+    const watchdog = new Watchdog(1000, 'questdb')
     for (let ms = 0; ms < 5000; ms += 500) watchdog.look(ms, sight(1, { kafkaAnswers: false }))
     const told: number[] = []
     for (let ms = 5000; ms <= 7500; ms += 500) if (watchdog.look(ms, sight(1))?.cause === 'consumer') told.push(ms)

@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
+import { type ArchivedCapture, readCatalog } from '../../src/archive/catalog.js'
 import type { ArchiveKeeper } from '../../src/archive/streamWriter.js'
 import type { Manifest } from '../../src/capture/manifest.js'
 import { readCapture } from '../../src/capture/directory.js'
 import { ArchivedRun } from '../../src/pipeline/archive/archivedRun.js'
 import { cutterFor } from '../../src/pipeline/cutter.js'
-import type { Envelope } from '../../src/transport/envelope.js'
+import type { Envelope, Track } from '../../src/transport/envelope.js'
 import { tracks } from '../../src/transport/topics.js'
 
 /** Of an archive that nobody deletes from and whose disk does not fail. */
@@ -28,15 +30,38 @@ export function envelopeOf(
   }
 }
 
+/** The bytes of both tracks of a capture (go.trace, perf.script.gz). */
+export function contentOf(capture: string): Readonly<Record<Track, Buffer>> {
+  return {
+    gotrace: readFileSync(join(capture, 'go.trace')),
+    perf: gunzipSync(readFileSync(join(capture, 'perf.script.gz'))),
+  }
+}
+
+/** The bytes of both tracks of a capture of an archive. */
+export function archivedContentOf({ directory, manifest }: ArchivedCapture): Readonly<Record<Track, Buffer>> {
+  return {
+    gotrace: gunzipSync(readFileSync(join(directory, manifest.gotrace!.file))),
+    perf: gunzipSync(readFileSync(join(directory, manifest.perf!.file))),
+  }
+}
+
+/** The captures of an archive, once the two tracks of its only run have ended. */
+export async function archivedWhole(archive: string): Promise<readonly ArchivedCapture[]> {
+  for (;;) {
+    const { captures } = await readCatalog(archive)
+    const both = captures.flatMap(({ manifest: { archive } }) => [archive.gotrace, archive.perf])
+    if (both.filter((track) => track?.ended === true).length === 2) return captures
+    await sleep(100)
+  }
+}
+
 /**
  * Puts a capture (go.trace, perf.script.gz) into an archive as a run of the source, the way the archiver does it with messages from Kafka:
  * all of them shipped when the capture began.
  */
 export async function archiveCapture(capture: string, archive: string, source: string): Promise<void> {
-  const content = {
-    gotrace: readFileSync(join(capture, 'go.trace')),
-    perf: gunzipSync(readFileSync(join(capture, 'perf.script.gz'))),
-  }
+  const content = contentOf(capture)
   const { manifest } = await readCapture(capture)
   const envelope = envelopeOf(manifest, source, '00000000000001-abc')
   const shippedAtMs = Number(BigInt(manifest.clock!.wallNs) / 1_000_000n)

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { pino } from 'pino'
 import { Archiver, type ArchiverOptions } from '../../src/pipeline/archive/archiver.js'
+import { Supervisor } from '../../src/pipeline/supervisor.js'
 import { encodeEnvelope, type Envelope } from '../../src/transport/envelope.js'
 import { topicNames } from '../../src/transport/topics.js'
 import type { ConsumeOptions, Consumer, InMessage, TopicOffset, Transport } from '../../src/transport/transport.js'
@@ -28,10 +29,15 @@ export async function startArchiver(archive: string, options: Partial<ArchiverOp
   let consuming: ConsumeOptions
   let offset = firstOffset
   const committed: TopicOffset[] = []
+  /** Where the topic of perf ends, and what the consumer was told when it had to start again. */
+  const kafka = { perfEnd: firstOffset, restarts: [] as string[] }
   const lines: { msg: string; reason?: string }[] = []
   const giveUp = new AbortController()
   const consumer = {
     commit: (offsets: readonly TopicOffset[]) => Promise.resolve(void committed.push(...offsets)),
+    committed: () => Promise.resolve(new Map([[0, firstOffset]])),
+    endOffsets: (topic: string) => Promise.resolve(new Map([[0, topic === topics.perf ? kafka.perfEnd : firstOffset]])),
+    restart: (reason: string) => Promise.resolve(void kafka.restarts.push(reason)),
     stop: () => Promise.resolve(),
   } as unknown as Consumer
   const transport = {
@@ -41,13 +47,14 @@ export async function startArchiver(archive: string, options: Partial<ArchiverOp
     },
   } as unknown as Transport
   const write = (line: string) => void lines.push(JSON.parse(line) as (typeof lines)[number])
+  const log = pino({ base: null }, { write })
   const archiver = new Archiver({
     transport,
     topics,
     group: 'test',
     sessionTimeoutMs: 30_000,
     archive,
-    log: pino({ base: null }, { write }),
+    log,
     flushEveryMs: 100,
     maxPendingBytes: 1 << 25,
     idleMs: 3_600_000,
@@ -56,11 +63,17 @@ export async function startArchiver(archive: string, options: Partial<ArchiverOp
     signal: giveUp.signal,
     ...options,
   })
+  const supervisor = new Supervisor({
+    ...{ supervised: archiver, store: 'disk', slowStore: 'it has been writing', stuck: archiver.counts.stuck },
+    ...{ topics, log, stuckAfterMs: 200 },
+  })
   const failures: unknown[] = []
   await archiver.start((error) => failures.push(error))
   consuming!.onAssigned([0], consumer, false)
   return {
     archiver,
+    supervisor,
+    kafka,
     committed,
     failures,
     lines,
@@ -70,6 +83,7 @@ export async function startArchiver(archive: string, options: Partial<ArchiverOp
       return message.offset
     },
     async stop(): Promise<void> {
+      supervisor.stop()
       giveUp.abort()
       await archiver.stop().catch(() => undefined)
     },

@@ -6,6 +6,7 @@ import { KafkaTransport } from '../../src/transport/kafka.js'
 import { topicNames, type Topics, topicSpecs } from '../../src/transport/topics.js'
 import type { OutMessage, Producer } from '../../src/transport/transport.js'
 import { NormalizerProcess } from './normalizer.js'
+import { PipelineProcess } from './pipelineProcess.js'
 import { metricsOn, statusPage } from './statusPage.js'
 
 export interface Shipping {
@@ -20,8 +21,8 @@ export interface Shipping {
 export class Deployment {
   readonly topics: Topics
   readonly source: string
-  readonly normalizers: NormalizerProcess[] = []
   statusPort = 0
+  private readonly processes: PipelineProcess[] = []
   private readonly env: Readonly<Record<string, string>>
 
   constructor(
@@ -36,17 +37,31 @@ export class Deployment {
       DUALTRACE_QUESTDB: stack.questdb.url,
       DUALTRACE_TOPIC_PREFIX: `${name}.`,
       DUALTRACE_GROUP: name,
+      DUALTRACE_ARCHIVE_GROUP: `${name}-archive`,
       DUALTRACE_SESSION_TIMEOUT: '4s',
       DUALTRACE_CHECKPOINT_EVERY: '100ms',
       ...env,
     }
   }
 
-  async start(): Promise<NormalizerProcess> {
+  start(): Promise<NormalizerProcess> {
+    return this.launched((env) => new NormalizerProcess(env))
+  }
+
+  startArchiver(archive: string): Promise<PipelineProcess> {
+    const own = {
+      DUALTRACE_ARCHIVE: archive,
+      DUALTRACE_ARCHIVE_FLUSH_EVERY: '300ms',
+      DUALTRACE_ARCHIVE_MAX_AGE: '36500d',
+    }
+    return this.launched((env) => new PipelineProcess('archive', { ...env, ...own }))
+  }
+
+  private async launched<T extends PipelineProcess>(launch: (env: Readonly<Record<string, string>>) => T): Promise<T> {
     this.statusPort = await freePort()
-    const normalizer = new NormalizerProcess({ ...this.env, DUALTRACE_STATUS_PORT: String(this.statusPort) })
-    this.normalizers.push(normalizer)
-    return normalizer
+    const launched = launch({ ...this.env, DUALTRACE_STATUS_PORT: String(this.statusPort) })
+    this.processes.push(launched)
+    return launched
   }
 
   async withProducer(use: (producer: Producer) => Promise<void>): Promise<void> {
@@ -77,10 +92,10 @@ export class Deployment {
   }
 
   async killAll(): Promise<void> {
-    for (const normalizer of this.normalizers) await normalizer.kill()
+    for (const each of this.processes) await each.kill()
   }
 
   get log(): string[] {
-    return this.normalizers.flatMap(({ lines }) => lines)
+    return this.processes.flatMap(({ lines }) => lines)
   }
 }

@@ -12,6 +12,8 @@ import { unlessAborted } from '../../retry.js'
 import { ArchivedRun } from './archivedRun.js'
 import { PatientDisk } from './patientDisk.js'
 import { Retaining } from './retaining.js'
+import type { Supervised } from '../supervisor.js'
+import type { StuckCause } from '../watchdog.js'
 import { whileAlive } from '../whileAlive.js'
 
 export interface ArchiverOptions {
@@ -49,11 +51,12 @@ export const newArchiveCounts = () => ({
   deletedCaptures: 0,
   deletedBytes: 0,
   failedRetentions: 0,
+  stuck: { kafka: 0, disk: 0, consumer: 0 } as Record<StuckCause<'disk'>, number>,
 })
 
 const tickMs = 500
 
-interface PartitionState {
+export interface PartitionState {
   /** Offset after the last message handled. */
   readonly consumed: Partial<Record<Track, bigint>>
   readonly runs: Map<string, ArchivedRun>
@@ -63,15 +66,20 @@ interface PartitionState {
  * Writes both raw tracks into the archive. First the bytes and the manifest that vouches for them are on the disk, then the offsets are
  * committed; what comes again after a crash the manifests know. So every byte is there once, whatever is killed at whatever moment.
  */
-export class Archiver {
+export class Archiver implements Supervised {
   readonly counts = newArchiveCounts()
-  private partitions = new Map<number, PartitionState>()
+  /** Grows with everything that is done. */
+  progress = 0
+  /** When Kafka last answered, on the monotonic clock. */
+  kafkaAnsweredMs = monotonicMs()
+  partitions: ReadonlyMap<number, PartitionState> = new Map()
+  consumer: Consumer | undefined
   private readonly mutex = new Mutex()
-  private consumer: Consumer | undefined
   private lease: Lease | undefined
   private ticker: NodeJS.Timeout | undefined
   private assignment = 0
   private flushedMs = monotonicMs()
+  private stopping = false
   private readonly retaining: Retaining
   private readonly disk: PatientDisk
   private readonly keeper: ArchiveKeeper = {
@@ -98,6 +106,7 @@ export class Archiver {
         const work = () => this.messages(assignment, topic, partition, messages)
         return whileAlive(alive, sessionTimeoutMs, () => this.mutex.run(work))
       },
+      onAnswer: () => (this.kafkaAnsweredMs = monotonicMs()),
     })
     this.ticker = setInterval(() => {
       this.retaining.whenDue()
@@ -105,14 +114,15 @@ export class Archiver {
     }, tickMs)
   }
 
+  /** Writes what has come, commits, and leaves the group. @throws Error when that cannot be done now. */
   async stop(): Promise<void> {
+    this.stopping = true
     clearInterval(this.ticker)
     try {
       await this.mutex.run(() => this.flush())
     } finally {
-      await this.consumer?.stop()
-      await unlessAborted(this.options.signal, this.retaining.settled()).catch(() => undefined)
-      await this.lease?.release()
+      const settled = unlessAborted(this.options.signal, this.retaining.settled()).catch(() => undefined)
+      await Promise.all([this.consumer?.stop(), settled, this.lease?.release()])
     }
   }
 
@@ -128,7 +138,7 @@ export class Archiver {
     const track = topic === this.options.topics.gotrace ? 'gotrace' : 'perf'
     for (const message of messages) {
       const partition = this.partitions.get(number)
-      if (partition === undefined || assignment !== this.assignment) return
+      if (partition === undefined || assignment !== this.assignment || this.stopping) return
       await this.accept(partition, number, track, message)
       partition.consumed[track] = message.offset + 1n
       if (this.pendingBytes >= this.options.maxPendingBytes) await this.flush()
@@ -137,6 +147,7 @@ export class Archiver {
 
   private async accept({ runs }: PartitionState, number: number, track: Track, message: InMessage): Promise<void> {
     const { counts, options } = this
+    this.progress++
     counts.messages++
     counts.bytes += message.value.byteLength
     const envelope = usable(message, track)
@@ -192,6 +203,10 @@ export class Archiver {
     return this.retaining.unreadableKeeps
   }
 
+  get writingSinceMs(): number | undefined {
+    return this.disk.usedSinceMs
+  }
+
   /** Why nothing is archived now, one sentence each. */
   notReady(): string[] {
     const reasons: string[] = []
@@ -213,13 +228,14 @@ export class Archiver {
     for (const { runs, key, run } of all) {
       // Whoever has the partition now writes the same files.
       if (assignment !== this.assignment) return
-      const { directories } = run
+      const { directories, pendingBytes } = run
       await this.unlessFailed(runs, key, () =>
         this.disk.useDamaged(
           () => run.flush(),
           (directory) => run.beginAgain(directory),
         ),
       )
+      if (pendingBytes > 0) this.progress++
       for (const directory of directories) this.retaining.noteChange(directory)
       this.countOrder(run)
     }
@@ -229,7 +245,7 @@ export class Archiver {
   }
 
   private async commit(assignment: number): Promise<void> {
-    const { topics, log } = this.options
+    const { topics, log, signal } = this.options
     if (assignment !== this.assignment) return
     const offsets = [...this.partitions].flatMap(([partition, { consumed, runs }]) =>
       tracks.flatMap((track) => {
@@ -242,8 +258,9 @@ export class Archiver {
     )
     if (offsets.length === 0) return
     try {
-      await this.consumer!.commit(offsets)
+      await unlessAborted(signal, this.consumer!.commit(offsets))
     } catch (error) {
+      if (this.stopping) throw error
       // Nothing is lost: what comes again is known.
       log.warn({ reason: (error as Error).message }, 'the offsets could not be committed; trying again')
     }

@@ -1,4 +1,6 @@
 import { counter, gauge, type MetricDefinition } from '../../status/metrics.js'
+import { byName, byTrack } from '../readings.js'
+import type { Supervisor } from '../supervisor.js'
 import type { Archiver } from './archiver.js'
 
 /** Everything an archiver shows on /metrics, by name. */
@@ -7,6 +9,7 @@ export function archiverMetrics(
     Archiver,
     'counts' | 'pendingBytes' | 'partitionCount' | 'openRuns' | 'aboveBytes' | 'unreadableKeeps'
   >,
+  supervisor: Pick<Supervisor, 'unreadMessages'>,
 ): MetricDefinition[] {
   const { counts } = archiver
   return [
@@ -46,6 +49,12 @@ export function archiverMetrics(
       'Rounds of retention in which something that was to go could not be deleted',
       () => counts.failedRetentions,
     ),
+    counter(
+      'archiver_stuck_total',
+      'Times there was something to do and nothing was done',
+      () => byName('cause', Object.entries(counts.stuck)),
+      ['cause'],
+    ),
     gauge(
       'archiver_above_limit_bytes',
       'Bytes above maxSize that cannot be deleted, kept or in use',
@@ -59,5 +68,11 @@ export function archiverMetrics(
     gauge('archiver_pending_bytes', 'Bytes read that are not on the disk yet', () => archiver.pendingBytes),
     gauge('archiver_partitions', 'Partitions it reads', () => archiver.partitionCount),
     gauge('archiver_active_sources', 'Runs of sources held in memory', () => archiver.openRuns),
+    gauge(
+      'archiver_lag_messages',
+      'Messages in Kafka that have not been read',
+      () => byTrack(supervisor.unreadMessages),
+      ['track'],
+    ),
   ]
 }

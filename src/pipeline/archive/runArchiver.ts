@@ -10,6 +10,8 @@ import { topicNames, topicSpecs } from '../../transport/topics.js'
 import { lockDirectory } from '../lockDirectory.js'
 import type { ArchivePipeline } from '../config.js'
 import type { Log } from '../log.js'
+import { Supervisor } from '../supervisor.js'
+import { untilStopped } from '../untilStopped.js'
 import { Archiver } from './archiver.js'
 import { archiverMetrics } from './metrics.js'
 
@@ -50,8 +52,17 @@ export async function runArchiver(
     retentionEveryMs: pipeline.retentionEvery,
     signal: giveUp,
   })
-  const registry = newRegistry(archiverMetrics(archiver))
-  const notReady = () => archiver.notReady()
+  const supervisor = new Supervisor({
+    supervised: archiver,
+    store: 'disk',
+    slowStore: `it has been writing to ${archive}`,
+    stuck: archiver.counts.stuck,
+    topics,
+    log,
+    stuckAfterMs: pipeline.stuckAfter,
+  })
+  const registry = newRegistry(archiverMetrics(archiver, supervisor))
+  const notReady = () => supervisor.notReady()
   let server: StatusServer | undefined
   try {
     server = await serveStatus(status, registry, notReady)
@@ -60,13 +71,13 @@ export async function runArchiver(
     const failed = new Promise<never>((_, reject) => (fail = reject))
     await archiver.start(fail)
     signal.removeEventListener('abort', abortStart)
+    supervisor.start()
     log.info({ brokers: kafka.brokers, archive, group }, 'archiving')
-    const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-    if (!signal.aborted) await Promise.race([stopped, failed])
-    await archiver.stop()
+    await untilStopped(signal, giveUp, Promise.race([failed, supervisor.hopeless]), () => archiver.stop())
     await transport.close()
     log.info(archiver.counts, 'stopped; everything is written and committed')
   } finally {
+    supervisor.stop()
     await server?.close()
     await unlock()
   }
