@@ -43,7 +43,7 @@ export function normalizerMetrics({ counts, normalizer, supervisor, wire }: Metr
     counter('gaps_total', 'Places where messages are missing in a track', () => byTrack(counts.gaps), track),
     counter(
       'lost_bytes_total',
-      'Bytes missing in a track, or of no use without what is missing',
+      'Bytes missing in a track, of no use without what is missing, or of a generation that is too large',
       () => byTrack(counts.lostBytes),
       track,
     ),

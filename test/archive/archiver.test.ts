@@ -61,6 +61,15 @@ describe('an archiver', () => {
     assert.deepEqual(own.archiver.counts.stuck, { kafka: 0, disk: 0, consumer: 4 })
   })
 
+  it('counts what waits for the rest of its generation among what is not on the disk yet', async () => {
+    own = await startArchiver(archive)
+    const piece = { ...perfMessage('a/b/1/2', 0), track: 'gotrace', tracks: 'gotrace', last: false } as const
+    await own.send({ ...piece, generation: 1, sequence: 0 }, Buffer.alloc(700))
+    assert.equal(own.archiver.pendingBytes, 700)
+    await own.send({ ...piece, generation: 1, sequence: 1, position: 700, last: true }, Buffer.alloc(50))
+    await until(() => own!.archiver.pendingBytes === 0)
+  })
+
   it('waits for its disk, and does not blame its consumer', async () => {
     own = await startArchiver(archive)
     const { archiver, supervisor, kafka } = own

@@ -35,8 +35,14 @@ export class ArchivedRun {
     return this.writer.directories
   }
 
+  /** Bytes to be written. */
   get pendingBytes(): number {
     return this.writer.pendingBytes
+  }
+
+  /** Bytes that wait for the rest of their generation. */
+  get heldBytes(): number {
+    return tracks.reduce((sum, track) => sum + (this.intakes[track]?.heldBytes ?? 0), 0)
   }
 
   async accept(envelope: Envelope, message: InMessage, partition: number): Promise<void> {

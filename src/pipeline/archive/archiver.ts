@@ -141,7 +141,7 @@ export class Archiver implements Supervised {
       if (partition === undefined || assignment !== this.assignment || this.stopping) return
       await this.accept(partition, number, track, message)
       partition.consumed[track] = message.offset + 1n
-      if (this.pendingBytes >= this.options.maxPendingBytes) await this.flush()
+      if (this.writableBytes >= this.options.maxPendingBytes) await this.flush()
     }
   }
 
@@ -215,9 +215,19 @@ export class Archiver implements Supervised {
     return reasons
   }
 
+  /** Bytes in memory. */
   get pendingBytes(): number {
+    return this.writableBytes + this.sum(({ heldBytes }) => heldBytes)
+  }
+
+  /** Those of them that do not wait for others. */
+  private get writableBytes(): number {
+    return this.sum(({ pendingBytes }) => pendingBytes)
+  }
+
+  private sum(bytesOf: (run: ArchivedRun) => number): number {
     let sum = 0
-    for (const { runs } of this.partitions.values()) for (const run of runs.values()) sum += run.pendingBytes
+    for (const { runs } of this.partitions.values()) for (const run of runs.values()) sum += bytesOf(run)
     return sum
   }
 
@@ -279,7 +289,8 @@ export class Archiver implements Supervised {
       await work()
     } catch (error) {
       if (this.options.signal.aborted) throw error
-      const lostBytes = runs.get(key)?.pendingBytes ?? 0
+      const { pendingBytes = 0, heldBytes = 0 } = runs.get(key) ?? {}
+      const lostBytes = pendingBytes + heldBytes
       runs.delete(key)
       this.counts.failedRuns++
       const reason = (error as Error).stack

@@ -23,7 +23,11 @@ export function archiverMetrics(
       () => counts.late,
     ),
     counter('archiver_gaps_total', 'Places where messages are missing in a track', () => counts.gaps),
-    counter('archiver_lost_bytes_total', 'Bytes missing there', () => counts.lostBytes),
+    counter(
+      'archiver_lost_bytes_total',
+      'Bytes missing in a track, of no use without what is missing, or of a generation that is too large',
+      () => counts.lostBytes,
+    ),
     counter(
       'archiver_flushes_total',
       'Times what had come was written and its offsets committed',
