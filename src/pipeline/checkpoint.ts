@@ -6,7 +6,7 @@ import type { AnalysisOptions, SavedAnalysis } from '../analysis/analysis.js'
 import { maxCheckpointBytes } from '../transport/topics.js'
 
 /** Changes whenever the state of the analysis changes its shape: a normalizer recomputes from the raw data what it cannot resume. */
-export const checkpointVersion = 15
+export const checkpointVersion = 16
 
 /**
  * What a checkpoint may unpack to. Real ones have 0.2 to 2.4 MB and shrink to a third; those of a service with 100,000 goroutines have 28 to 31 MB.
