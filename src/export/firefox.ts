@@ -3,7 +3,7 @@ import { leafNames, StackTime } from '../measures/stackTime.js'
 import type { Goroutine, TimelineListener } from '../timeline/model.js'
 import type { Exporter } from './exporter.js'
 import type { ExportFile } from './file.js'
-import { ThreadTables } from './firefoxThread.js'
+import { Category, ThreadTables } from './firefoxThread.js'
 
 /**
  * Version of the processed format that is written. The Firefox Profiler brings older versions up to its own when it loads them
@@ -15,9 +15,13 @@ const geckoVersion = 29
 /** The profiler refuses nothing for its size, but a browser does. */
 const markersKept = 200_000
 
+/** Id of what stands for the threads that blocked goroutines do not have: Linux gives none as large, so it comes last. */
+const noThread = 1 << 22
+
 /**
  * The Firefox Profiler's processed profile: a thread for each thread of the program, with its CPU samples and its time off CPU as stacks
- * that are as heavy as they lasted, and a marker for each stay of a goroutine on it and each pause of the world.
+ * that are as heavy as they lasted, and a marker for each stay of a goroutine on it and each pause of the world. Behind them one thread with
+ * the time of all blocked goroutines.
  */
 export function firefox(file: ExportFile): Exporter {
   const threads = new Map<number, ThreadTables>()
@@ -29,7 +33,7 @@ export function firefox(file: ExportFile): Exporter {
     firstNs = Math.min(firstNs, fromNs)
     lastNs = Math.max(lastNs, toNs)
     let thread = threads.get(tid)
-    if (thread === undefined) threads.set(tid, (thread = new ThreadTables(tid)))
+    if (thread === undefined) threads.set(tid, (thread = newThread(tid)))
     return thread
   }
   const mark = (tid: number, name: string, text: string, fromNs: number, toNs: number): void => {
@@ -42,7 +46,8 @@ export function firefox(file: ExportFile): Exporter {
   }
   const time = new StackTime({
     stackTime(kind, root, frames, leaf, fromNs, toNs, ns, tid) {
-      if (kind !== 'blocked') threadOf(tid, fromNs, toNs).addSample(root, frames, leafNames[kind][leaf]!, fromNs, ns)
+      const thread = threadOf(kind === 'blocked' ? noThread : tid, fromNs, toNs)
+      thread.addSample(root, frames, leafNames[kind][leaf]!, fromNs, ns)
     },
   })
   const listener: TimelineListener = {
@@ -52,7 +57,8 @@ export function firefox(file: ExportFile): Exporter {
       threadOf(thread.tid, fromNs, toNs).comm = thread.comm
       time.threadTime(thread, fromNs, toNs, kernel, view)
     },
-    segment(goroutine, fromNs, toNs) {
+    segment(goroutine, fromNs, toNs, classId) {
+      time.segment(goroutine, fromNs, toNs, classId)
       if (goroutine.tid >= 0 && isOnThread(goroutine)) {
         mark(goroutine.tid, goroutine.startFunc || 'goroutine', `goroutine ${goroutine.goid}`, fromNs, toNs)
       }
@@ -78,6 +84,13 @@ export function firefox(file: ExportFile): Exporter {
   }
 }
 
+function newThread(tid: number): ThreadTables {
+  if (tid !== noThread) return new ThreadTables(tid, Category.OffCpu)
+  const thread = new ThreadTables(tid, Category.Blocked)
+  thread.comm = 'goroutines blocked'
+  return thread
+}
+
 function isOnThread(goroutine: Goroutine): boolean {
   return goroutine.state === GoState.Running || goroutine.state === GoState.Syscall
 }
@@ -101,6 +114,7 @@ function meta(product: string) {
       { name: 'Other', color: 'grey', subcategories: ['Other'] },
       { name: 'On CPU', color: 'green', subcategories: ['Other'] },
       { name: 'Off CPU', color: 'orange', subcategories: ['Other'] },
+      { name: 'Blocked', color: 'blue', subcategories: ['Other'] },
     ],
     markerSchema: [
       {

@@ -2,7 +2,7 @@ import { Interned } from '../stacks/interned.js'
 import { PairTable } from '../stacks/pairTable.js'
 
 /** Categories by number, as the profile's `meta` lists them. */
-export const Category = { OnCpu: 1, OffCpu: 2 } as const
+export const Category = { OnCpu: 1, OffCpu: 2, Blocked: 3 } as const
 
 /** Phase of a marker with a begin and an end. */
 const interval = 1
@@ -14,6 +14,16 @@ interface Marker {
   toNs: number
 }
 
+/** `ns` of a stack from `atNs` on. */
+interface Sample {
+  readonly atNs: number
+  readonly stack: number
+  ns: number
+}
+
+/** Pieces of one stack that begin in the same span of this length, ns, are one sample: a busy service has millions of them. */
+const spanNs = 1e6
+
 /** Row of `PairTable` for a stack without frames, to which every root is added. */
 const noStack = 0
 
@@ -24,16 +34,30 @@ export class ThreadTables {
   /** A stack is the stack below it and a function. */
   private readonly stacks = new PairTable()
   private readonly categories: number[] = []
-  private readonly samples: { readonly atNs: number; readonly stack: number; readonly ns: number }[] = []
+  private readonly samples: Sample[] = []
+  /** The last piece of each stack. */
+  private readonly lastPieces = new Map<number, Sample>()
   private readonly markers: Marker[] = []
   /** Stacks by what they were made of. */
   private readonly known = new Map<string, Map<string, Map<string, number>>>()
 
-  constructor(readonly tid: number) {}
+  /** @param leafCategory of a leaf that says why time passed without a CPU */
+  constructor(
+    readonly tid: number,
+    private readonly leafCategory: number,
+  ) {}
 
   /** `ns` of a stack that begin `atNs`; `leaf` is '' on a CPU. */
   addSample(root: string, frames: string, leaf: string, atNs: number, ns: number): void {
-    this.samples.push({ atNs, stack: this.stack(root, frames, leaf), ns })
+    const stack = this.stack(root, frames, leaf)
+    const last = this.lastPieces.get(stack)
+    if (last !== undefined && Math.floor(last.atNs / spanNs) === Math.floor(atNs / spanNs)) {
+      last.ns += ns
+      return
+    }
+    const sample = { atNs, stack, ns }
+    this.samples.push(sample)
+    if (leaf !== '') this.lastPieces.set(stack, sample)
   }
 
   addMarker(name: string, text: string, fromNs: number, toNs: number): void {
@@ -54,7 +78,7 @@ export class ThreadTables {
     if (stack === undefined) {
       const names = [root, ...(frames === '' ? [] : frames.split(';')), ...(leaf === '' ? [] : [leaf])]
       stack = noStack
-      for (const name of names) stack = this.below(stack, name, name === leaf ? Category.OffCpu : Category.OnCpu)
+      for (const name of names) stack = this.below(stack, name, name === leaf ? this.leafCategory : Category.OnCpu)
       byLeaf.set(leaf, stack)
     }
     return stack

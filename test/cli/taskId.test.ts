@@ -6,6 +6,7 @@ import { Ev } from '../../src/gotrace/index.js'
 import { DiagnoseResult } from '../../src/report/result.js'
 import { runCli } from '../support/cli.js'
 import { GoTraceWriter } from '../support/goTraceWriter.js'
+import { requestId, requestTrace } from '../support/requestTrace.js'
 
 const healthy = 'test/captures/healthy'
 
@@ -38,31 +39,12 @@ describe('dualtrace diagnose --task-id', () => {
   })
 
   it('finds a task by what it logged, and shows who woke whom in it', async () => {
-    const w = new GoTraceWriter(1000e9, 1_700_000_000)
-    const at = (ms: number, type: number, ...args: number[]) => w.event(100, ms * 1e6, type, ...args)
-    const stack = w.stack('runtime.chanrecv1', 'main.serve')
-    at(0.01, Ev.ProcStatus, 0, 1)
-    at(0.02, Ev.GoStatus, 1, 100, 2)
-    at(1, Ev.UserTaskBegin, 7, 0, w.string('request'), stack)
-    at(2, Ev.UserLog, 7, w.string('task-id'), w.string('order\u001b[31m-9'), stack)
-    at(3, Ev.GoCreate, 2, w.stack('main.load'), stack)
-    at(4, Ev.GoBlock, w.string('chan receive'), stack)
-    at(5, Ev.GoStart, 2, 1)
-    at(6, Ev.GoBlock, w.string('network'), stack)
-    at(75, Ev.GoUnblock, 2, 2, 0)
-    at(76, Ev.GoStart, 2, 3)
-    at(80, Ev.GoUnblock, 1, 1, stack)
-    at(81, Ev.GoDestroy)
-    at(82, Ev.GoStart, 1, 2)
-    at(83, Ev.UserTaskEnd, 7, stack)
-    at(84, Ev.UserTaskBegin, 8, 0, w.string('endless'), stack)
-    at(85, Ev.GoDestroy)
     const trace = join(dir, 'hand.trace')
-    writeFileSync(trace, w.bytes())
+    writeFileSync(trace, requestTrace())
 
     const [json, folded] = [join(dir, 'hand.json'), join(dir, 'hand.folded')]
     const exported = ['--json', json, '--export', `folded-blocked=${folded}`]
-    const args = ['diagnose', '--trace', trace, '--task-id', 'order\u001b[31m-9']
+    const args = ['diagnose', '--trace', trace, '--task-id', requestId]
     const { code, stdout, stderr } = await runCli([...args, ...exported])
     assert.equal(code, 0, stderr)
     // What the program logged is text from outside: no control character of it reaches the terminal.

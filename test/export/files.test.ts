@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Ajv } from 'ajv'
 import { z } from 'zod'
 import type { Row } from '../../src/measures/table.js'
 import { DiagnoseResult } from '../../src/report/result.js'
 import { runCli } from '../support/cli.js'
+import { requestPerf, requestTrace } from '../support/requestTrace.js'
 import { temporaryDirectory } from '../gotrace/support/goTool.js'
 
 const capture = 'test/captures/stw-netpoll'
@@ -57,6 +58,33 @@ const FirefoxProfile = z.object({
   ),
 })
 
+type FirefoxThread = z.infer<typeof FirefoxProfile>['threads'][number]
+
+/** Samples of a thread: when each began, its stack as one line, and its weight, ms. */
+function samplesOf({ samples, stackTable, frameTable, funcTable, stringArray }: FirefoxThread) {
+  const textOf = (stack: number): string => {
+    const name = stringArray[funcTable.name[frameTable.func[stackTable.frame[stack]!]!]!]!
+    const prefix = stackTable.prefix[stack] ?? null
+    return prefix === null ? name : `${textOf(prefix)};${name}`
+  }
+  return samples.stack.map((stack, i) => ({
+    atMs: samples.time[i]!,
+    text: textOf(stack),
+    ms: samples.weight[i]!,
+    category: stackTable.category[stack]!,
+  }))
+}
+
+/** Folded stacks of a file, ns each. */
+function foldedTotals(path: string): Map<string, number> {
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
+  return new Map(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
+  )
+}
+
+const sum = (values: Iterable<number>) => [...values].reduce((total, value) => total + value, 0)
+
 const TraceEvents = z.object({
   traceEvents: z.array(
     z.discriminatedUnion('ph', [
@@ -92,14 +120,6 @@ describe('exported files', () => {
     tables = DiagnoseResult.parse(json('result')).tables
   })
 
-  const foldedTotals = (kind: string) => {
-    const lines = readFileSync(path(kind), 'utf8').trimEnd().split('\n')
-    return new Map(
-      lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
-    )
-  }
-  const sum = (values: Iterable<number>) => [...values].reduce((total, value) => total + value, 0)
-
   it('hold as folded stacks what the table samples holds', () => {
     const frames = new Map(tables['stacks']!.map((row) => [row['stack_id'], String(row['frames'])]))
     for (const [file, kind] of [
@@ -108,7 +128,7 @@ describe('exported files', () => {
       ['folded-blocked', 'blocked'],
     ] as const) {
       const rows = tables['samples']!.filter((row) => row['kind'] === kind)
-      const folded = foldedTotals(file)
+      const folded = foldedTotals(path(file))
       assert.equal(sum(folded.values()), sum(rows.map((row) => Number(row['ns']))), kind)
       const [largest] = [...folded].sort((a, b) => b[1] - a[1])[0]!
       const ofLargest = rows.filter((row) => frames.get(row['stack_id'] as string) === largest)
@@ -132,7 +152,7 @@ describe('exported files', () => {
     ;['folded', 'folded-off-cpu', 'folded-blocked'].forEach((kind, i) => {
       const { samples, weights, endValue } = profiles[i]!
       const stacks = samples.map((stack) => stack.map((frame) => shared.frames[frame]!.name).join(';'))
-      assert.deepEqual(new Map(stacks.map((stack, at) => [stack, weights[at]!])), foldedTotals(kind))
+      assert.deepEqual(new Map(stacks.map((stack, at) => [stack, weights[at]!])), foldedTotals(path(kind)))
       assert.equal(endValue, sum(weights))
     })
   })
@@ -140,7 +160,6 @@ describe('exported files', () => {
   it('for the Firefox Profiler have tables that fit together, and the time of the folded stacks', () => {
     const { threads, meta } = FirefoxProfile.parse(json('firefox'))
     assert.ok(threads.length >= 5)
-    let ms = 0
     for (const { samples, markers, stackTable, frameTable, funcTable, stringArray } of threads) {
       for (const table of [samples, markers, stackTable, frameTable, funcTable]) {
         for (const column of Object.values(table)) if (Array.isArray(column)) assert.equal(column.length, table.length)
@@ -157,10 +176,27 @@ describe('exported files', () => {
       assert.ok(frameTable.func.every((func) => func < funcTable.length))
       assert.ok([...funcTable.name, ...markers.name].every((name) => stringArray[name] !== undefined))
       markers.startTime.forEach((start, at) => assert.ok(start <= markers.endTime[at]!))
-      ms += sum(samples.weight)
     }
-    const expected = (sum(foldedTotals('folded').values()) + sum(foldedTotals('folded-off-cpu').values())) / 1e6
-    assert.ok(Math.abs(ms - expected) < 1e-3, `${ms} ms, not ${expected} ms`)
+    const totals = { onCpu: 0, offCpu: 0 }
+    const blocked = new Map<string, number>()
+    for (const thread of threads) {
+      for (const { text, ms, category } of samplesOf(thread)) {
+        const ns = Math.round(ms * 1e6)
+        if (category === 1) totals.onCpu += ns
+        if (category === 2) totals.offCpu += ns
+        if (category === 3) blocked.set(text, (blocked.get(text) ?? 0) + ns)
+        assert.equal(category === 3, thread.name === 'goroutines blocked', thread.name)
+      }
+    }
+    assert.deepEqual(totals, {
+      onCpu: sum(foldedTotals(path('folded')).values()),
+      offCpu: sum(foldedTotals(path('folded-off-cpu')).values()),
+    })
+    assert.deepEqual([...blocked].sort(), [...foldedTotals(path('folded-blocked'))].sort())
+    assert.deepEqual(
+      meta.categories.map(({ name }) => name),
+      ['Other', 'On CPU', 'Off CPU', 'Blocked'],
+    )
     assert.ok(
       threads.some(({ markers, stringArray }) => markers.name.some((name) => stringArray[name] === 'stop-the-world')),
     )
@@ -209,5 +245,56 @@ describe('exported files', () => {
       assert.match(stderr, says)
     }
     assert.deepEqual(readdirSync(place), ['taken'])
+  })
+})
+
+describe('exported files of a task worked out by hand', () => {
+  const directory = temporaryDirectory()
+  const path = (name: string) => join(directory, name)
+  before(() => {
+    writeFileSync(path('go.trace'), requestTrace())
+    writeFileSync(path('perf.txt'), requestPerf())
+  })
+  /** What `diagnose` exports of it as one kind. @returns the file's path */
+  const exported = async (kind: string, ...flags: string[]): Promise<string> => {
+    const inputs = ['--trace', path('go.trace'), '--perf', path('perf.txt')]
+    const { code, stderr } = await runCli(['diagnose', ...inputs, '--export', `${kind}=${path(kind)}`, ...flags])
+    assert.deepEqual([code, stderr], [0, ''])
+    return path(kind)
+  }
+  const json = (file: string): unknown => JSON.parse(readFileSync(file, 'utf8'))
+
+  it('show the Firefox Profiler who waited, from when on and for how long', async () => {
+    const { threads } = FirefoxProfile.parse(json(await exported('firefox')))
+    assert.deepEqual(
+      threads.map(({ name, isMainThread }) => [name, isMainThread]),
+      [
+        ['svc', true],
+        ['goroutines blocked', false],
+      ],
+    )
+    assert.deepEqual(
+      samplesOf(threads[1]!).map(({ atMs, text, ms }) => [atMs, text, ms]),
+      [
+        [3, 'main.load;[sched_wait]', 2],
+        [4, 'main.serve;runtime.chanrecv1;[sync_wait]', 76],
+        [6, 'main.load;main.serve;runtime.chanrecv1;[net_wait]', 69],
+        [75, 'main.load;main.serve;runtime.chanrecv1;[sched_wait]', 1],
+        [80, 'main.serve;runtime.chanrecv1;[sched_wait]', 2],
+      ],
+    )
+  })
+
+  it('show the Firefox Profiler nothing but the wait, around it', async () => {
+    const around = ['--around', 'network block > 50ms', '--margin', '0ms', '--goroutine', '2']
+    const { threads } = FirefoxProfile.parse(json(await exported('firefox', ...around)))
+    assert.deepEqual(
+      threads.map(({ name }) => name),
+      ['goroutines blocked'],
+    )
+    assert.deepEqual(
+      samplesOf(threads[0]!).map(({ atMs, text, ms }) => [atMs, text, ms]),
+      [[0, 'main.load;main.serve;runtime.chanrecv1;[net_wait]', 69]],
+    )
   })
 })
