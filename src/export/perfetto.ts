@@ -17,7 +17,10 @@ const kernelNames = ['', 'on CPU', 'preempted', 'asleep', 'disk', 'stopped', 'of
 /** A piece that may still go on. */
 interface Open {
   readonly name: string
-  readonly detail: number
+  /** Goroutine that it tells of, -1 = none but its track's. */
+  readonly goid: number
+  /** Where it was, functions root first, joined by ';'. '' = not known. */
+  readonly stack: string
   readonly fromNs: number
   toNs: number
 }
@@ -25,6 +28,7 @@ interface Open {
 /**
  * Chrome's JSON trace events, which ui.perfetto.dev and chrome://tracing open: a track for each goroutine with what its time was, one for
  * each thread with the goroutine it carried, one for each thread with its kernel state, and one of the pauses. Written as it is told.
+ * Where a goroutine waits and where a thread left its CPU is an argument, leaf first: Perfetto does not read the format's `stackFrames`.
  */
 export function perfetto(file: ExportFile): Exporter {
   const tracks = new Tracks(file)
@@ -36,19 +40,20 @@ export function perfetto(file: ExportFile): Exporter {
     listener: {
       segment(goroutine, fromNs, toNs, classId) {
         tracks.name(groups.goroutines, goroutine.goid, goroutine.startFunc)
-        tracks.piece(groups.goroutines, goroutine.goid, timeClasses[classId]!, -1, fromNs, toNs)
+        const stack = goroutine.state === GoState.Running ? '' : goroutine.waitStack
+        tracks.piece(groups.goroutines, goroutine.goid, timeClasses[classId]!, -1, stack, fromNs, toNs)
         if (goroutine.tid < 0 || !isOnThread(goroutine)) return
         tracks.name(groups.carried, goroutine.tid, '')
         const name = goroutine.startFunc === '' ? `goroutine ${goroutine.goid}` : goroutine.startFunc
-        tracks.piece(groups.carried, goroutine.tid, name, goroutine.goid, fromNs, toNs)
+        tracks.piece(groups.carried, goroutine.tid, name, goroutine.goid, '', fromNs, toNs)
       },
       threadTime(thread, fromNs, toNs, kernel) {
         if (kernel === Kernel.Unknown) return
         tracks.name(groups.kernel, thread.tid, thread.comm)
-        tracks.piece(groups.kernel, thread.tid, kernelNames[kernel]!, -1, fromNs, toNs)
+        tracks.piece(groups.kernel, thread.tid, kernelNames[kernel]!, -1, thread.offStack, fromNs, toNs)
       },
       stopTheWorld(stop) {
-        tracks.piece(groups.stops, 0, stop.reason, stop.goid, stop.beginNs, stop.endNs)
+        tracks.piece(groups.stops, 0, stop.reason, stop.goid, '', stop.beginNs, stop.endNs)
       },
     },
     finish(title) {
@@ -70,15 +75,15 @@ class Tracks {
 
   constructor(private readonly file: ExportFile) {}
 
-  piece(pid: number, tid: number, name: string, detail: number, fromNs: number, toNs: number): void {
+  piece(pid: number, tid: number, name: string, goid: number, stack: string, fromNs: number, toNs: number): void {
     const group = within(this.open, pid)
     const open = group.get(tid)
-    if (open?.toNs === fromNs && open.name === name && open.detail === detail) {
+    if (open?.toNs === fromNs && open.name === name && open.goid === goid && open.stack === stack) {
       open.toNs = toNs
       return
     }
     if (open !== undefined) this.write(pid, tid, open)
-    group.set(tid, { name, detail, fromNs, toNs })
+    group.set(tid, { name, goid, stack, fromNs, toNs })
   }
 
   /** The name of a track; a later one that says more counts. */
@@ -104,9 +109,10 @@ class Tracks {
   }
 
   /** Times are µs in this format, with a fraction. */
-  private write(pid: number, tid: number, { name, detail, fromNs, toNs }: Open): void {
+  private write(pid: number, tid: number, { name, goid, stack, fromNs, toNs }: Open): void {
     const event = { ph: 'X', pid, tid, name, ts: fromNs / 1e3, dur: (toNs - fromNs) / 1e3 }
-    this.event(detail < 0 ? event : { ...event, args: { goroutine: detail } })
+    const args = { ...(goid >= 0 && { goroutine: goid }), ...(stack !== '' && { stack: stack.split(';').reverse() }) }
+    this.event(goid < 0 && stack === '' ? event : { ...event, args })
   }
 }
 

@@ -102,7 +102,7 @@ const TraceEvents = z.object({
         name: z.string(),
         ts: z.number(),
         dur: z.number().nonnegative(),
-        args: z.object({ goroutine: z.int() }).optional(),
+        args: z.strictObject({ goroutine: z.int().optional(), stack: z.array(z.string()).optional() }).optional(),
       }),
     ]),
   ),
@@ -295,6 +295,36 @@ describe('exported files of a task worked out by hand', () => {
     assert.deepEqual(
       samplesOf(threads[0]!).map(({ atMs, text, ms }) => [atMs, text, ms]),
       [[0, 'main.load;main.serve;runtime.chanrecv1;[net_wait]', 69]],
+    )
+  })
+
+  it('tell Perfetto where goroutines waited, and where the thread left its CPU', async () => {
+    const { traceEvents } = TraceEvents.parse(json(await exported('perfetto')))
+    const pieces = traceEvents.flatMap((event) => (event.ph === 'X' ? [event] : []))
+    const go = ['runtime.chanrecv1', 'main.serve']
+    assert.deepEqual(
+      pieces
+        .filter(({ args }) => args?.stack !== undefined)
+        .map(({ pid, tid, name, ts, dur, args }) => [pid, tid, name, ts, dur, args])
+        .sort((a, b) => Number(a[3]) - Number(b[3])),
+      [
+        [1, 1, 'sync_wait', 4000, 76_000, { stack: go }],
+        [1, 2, 'net_wait', 6000, 69_000, { stack: go }],
+        [
+          3,
+          100,
+          'asleep',
+          7000,
+          67_000,
+          { stack: ['__schedule', 'do_epoll_wait', 'runtime.netpoll', 'runtime.findRunnable'] },
+        ],
+        [1, 2, 'sched_wait', 75_000, 1000, { stack: go }],
+        [1, 1, 'sched_wait', 80_000, 2000, { stack: go }],
+      ],
+    )
+    assert.deepEqual(
+      pieces.filter(({ pid }) => pid === 2).map(({ args }) => args),
+      [{ goroutine: 1 }, { goroutine: 2 }, { goroutine: 2 }, { goroutine: 1 }],
     )
   })
 })
