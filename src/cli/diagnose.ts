@@ -4,9 +4,10 @@ import { pipeline } from 'node:stream/promises'
 import { isatty } from 'node:tty'
 import { type Command, Option } from 'commander'
 import { ExitCode, UserError } from '../errors.js'
-import { type Export, exportKinds, Exports, parseExport } from '../export/index.js'
+import { type Export, exportKinds, Exports, parseExport, requireStacksIn } from '../export/index.js'
 import { severities, type Severity } from '../findings/finding.js'
 import type { OutRow } from '../measures/measure.js'
+import type { StackRoot } from '../measures/stackTime.js'
 import type { Thresholds } from '../measures/thresholds.js'
 import { analyzeOffline, openCapture, openFiles, type OfflineOptions, type OfflineResult } from '../pipeline/offline.js'
 import type { OfflineSource } from '../pipeline/offlineSource.js'
@@ -19,6 +20,7 @@ import { renderTerminal, terminalTables } from '../report/terminal.js'
 import { wrapped } from '../report/wrapped.js'
 import { startProgress } from './progress.js'
 import { addSelectionOptions, type SelectionFlags, selectionOf } from './selection.js'
+import { requireTraceFor, stackRootOption } from './stackRoot.js'
 
 interface DiagnoseFlags extends SelectionFlags {
   readonly trace?: string
@@ -26,6 +28,7 @@ interface DiagnoseFlags extends SelectionFlags {
   readonly taskId?: string
   readonly json?: string
   readonly export?: readonly Export[]
+  readonly by?: StackRoot
   readonly threshold?: Partial<Thresholds>
   readonly failOn?: Severity
 }
@@ -35,7 +38,7 @@ export default function register(program: Command): void {
   const command = program
     .command('diagnose')
     .usage(
-      'CAPTURE | --trace FILE [--perf FILE]  [--task-id ID] [--goroutine N] [--from T] [--to T] [--around CONDITION] [--json FILE] [--export KIND=FILE] [--threshold NAME=VALUE] [--fail-on SEVERITY]',
+      'CAPTURE | --trace FILE [--perf FILE]  [--task-id ID] [--goroutine N] [--from T] [--to T] [--around CONDITION] [--json FILE] [--export KIND=FILE] [--by ROOT] [--threshold NAME=VALUE] [--fail-on SEVERITY]',
     )
     .description('Say what went wrong in a capture, with evidence from Go and the kernel, and where the time went.')
     .argument('[capture]', 'capture directory made by `dualtrace record`')
@@ -47,6 +50,7 @@ export default function register(program: Command): void {
     )
     .option('--json <file>', 'also write the whole result as JSON (- for stdout, instead of the text)')
     .option('--export <kind=file>', `also write it as ${exportKinds.join(', ')}; can be given again`, addExport)
+    .addOption(stackRootOption('with --export of stacks'))
     .option(
       '--threshold <name=value>',
       `from where on something is told, and is a finding; can be given again. Names and defaults: ${thresholdNames().join(', ')}`,
@@ -66,13 +70,17 @@ function addThreshold(text: string, before: Partial<Thresholds> | undefined): Pa
 }
 
 async function run(capture: string | undefined, flags: DiagnoseFlags): Promise<void> {
-  const { taskId } = flags
+  const { taskId, by } = flags
+  const exports = flags.export ?? []
+  if (by !== undefined) requireStacksIn(exports)
   const found = taskId && (await followTask(await openAgain('--task-id', capture, flags), taskId, followedTables))
   const followed = found ? followedTasks(found.follower, found.rows) : undefined
   const tasks = found ? found.follower.found : undefined
   const gate = await selectionOf(flags, () => openAgain('--around', capture, flags), tasks)
   let totals = new RowTotals()
-  const result = await analyze(await open(capture, flags), flags.export ?? [], () => {
+  const source = await open(capture, flags)
+  requireTraceFor(by, source.inputs.gotrace !== undefined)
+  const result = await analyze(source, { exports, by }, () => {
     const shown = new Set(terminalTables)
     const tables = flags.json === undefined ? new Set([...shown, ...totalledTables]) : undefined
     totals = new RowTotals()
@@ -100,7 +108,7 @@ async function run(capture: string | undefined, flags: DiagnoseFlags): Promise<v
 /** Shows how far it has come, when both sizes are known. */
 async function analyze(
   source: OfflineSource,
-  wanted: readonly Export[],
+  wanted: { readonly exports: readonly Export[]; readonly by: StackRoot | undefined },
   options: () => Pick<OfflineOptions, 'gate' | 'tables' | 'thresholds' | 'onRow'>,
 ): Promise<OfflineResult> {
   let exports: Exports | undefined
@@ -112,7 +120,7 @@ async function analyze(
     const result = await analyzeOffline(source, () => {
       exports?.discard()
       const chosen = options()
-      exports = new Exports(wanted, chosen.gate)
+      exports = new Exports(wanted.exports, { gate: chosen.gate, by: wanted.by })
       return {
         ...chosen,
         listeners: exports.listeners,

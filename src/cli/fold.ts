@@ -3,11 +3,11 @@ import { type Input, openInput } from '../capture/input.js'
 import { openPlainFile } from '../capture/plainFile.js'
 import { ExitCode, UserError } from '../errors.js'
 import { PerfScriptReader, plainEventName, type ProblemName } from '../perf/index.js'
-import { stackRoots } from '../measures/stackTime.js'
 import { StackFolder, type Weight, weights } from '../stacks/stackFolder.js'
 import type { JoinedFlags } from './foldJoined.js'
 import { printLines } from './printLines.js'
 import { startProgress } from './progress.js'
+import { stackRootOption } from './stackRoot.js'
 import { type SymbolFlags, Symbols } from './symbols.js'
 
 interface FoldFlags extends SymbolFlags, JoinedFlags {
@@ -64,9 +64,7 @@ export default function register(program: Command): void {
     .addOption(
       new Option('--trace <file>', 'the Go trace of the same time: fold time (ns) under what ran').conflicts(ofSamples),
     )
-    .addOption(
-      new Option('--by <root>', 'with --trace: what stands at the root (default goroutine)').choices(stackRoots),
-    )
+    .addOption(stackRootOption('with --trace'))
     .addOption(new Option('--off-cpu', 'fold the time off CPU (ns), with the reason at the leaf').conflicts(ofSamples))
     .action(fold)
 }

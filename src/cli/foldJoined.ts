@@ -3,6 +3,7 @@ import { leafNames, type StackKind, type StackRoot, StackTime } from '../measure
 import { analyzeOffline, openFiles, type OfflineResult } from '../pipeline/offline.js'
 import { addStackTime, newStackSums, stackTotals } from '../stacks/stackSums.js'
 import { printLines } from './printLines.js'
+import { requireTraceFor } from './stackRoot.js'
 
 export interface JoinedFlags {
   readonly trace?: string
@@ -15,9 +16,7 @@ const stacksKept = 1 << 19
 
 /** Folds time instead of samples: what perf and the Go trace know together, or the time off CPU. */
 export async function foldJoined(file: string, { trace, by, offCpu }: JoinedFlags): Promise<void> {
-  if (by !== undefined && by !== 'thread' && trace === undefined) {
-    throw new UserError(`--by ${by} needs the Go trace of the same time: give it with --trace`)
-  }
+  requireTraceFor(by, trace !== undefined)
   const kind: StackKind = offCpu === true ? 'off_cpu' : 'on_cpu'
   let sums = newStackSums(leafNames[kind].length, stacksKept)
   const { summary } = await analyzeOffline(await openFiles(trace, file), () => {
@@ -31,7 +30,7 @@ export async function foldJoined(file: string, { trace, by, offCpu }: JoinedFlag
       },
       by ?? (trace === undefined ? 'comm' : 'goroutine'),
     )
-    return { listeners: [time] }
+    return { listeners: [time], observers: time.observer && [time.observer] }
   })
   if (trace !== undefined && !summary.clock.joined) {
     throw new UserError(`${trace} and ${file} cannot be joined: ${summary.clock.reason}`)

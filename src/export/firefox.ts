@@ -1,7 +1,7 @@
 import { GoState } from '../gotrace/index.js'
 import { leafNames, StackTime } from '../measures/stackTime.js'
 import type { Goroutine, TimelineListener } from '../timeline/model.js'
-import type { Exporter } from './exporter.js'
+import type { Exporter, ExportOptions } from './exporter.js'
 import type { ExportFile } from './file.js'
 import { Category, ThreadTables } from './firefoxThread.js'
 
@@ -23,7 +23,7 @@ const noThread = 1 << 22
  * that are as heavy as they lasted, and a marker for each stay of a goroutine on it and each pause of the world. Behind them one thread with
  * the time of all blocked goroutines.
  */
-export function firefox(file: ExportFile): Exporter {
+export function firefox(file: ExportFile, { by }: ExportOptions): Exporter {
   const threads = new Map<number, ThreadTables>()
   let firstNs = Infinity
   let lastNs = -Infinity
@@ -44,12 +44,15 @@ export function firefox(file: ExportFile): Exporter {
       threadOf(tid, fromNs, toNs).addMarker(name, text, fromNs, toNs)
     }
   }
-  const time = new StackTime({
-    stackTime(kind, root, frames, leaf, fromNs, toNs, ns, tid) {
-      const thread = threadOf(kind === 'blocked' ? noThread : tid, fromNs, toNs)
-      thread.addSample(root, frames, leafNames[kind][leaf]!, fromNs, ns)
+  const time = new StackTime(
+    {
+      stackTime(kind, root, frames, leaf, fromNs, toNs, ns, tid) {
+        const thread = threadOf(kind === 'blocked' ? noThread : tid, fromNs, toNs)
+        thread.addSample(root, frames, leafNames[kind][leaf]!, fromNs, ns)
+      },
     },
-  })
+    by,
+  )
   const listener: TimelineListener = {
     wantsPerfEvent: (name) => time.wantsPerfEvent(name),
     perfSample: (record, reader, atNs, view) => time.perfSample(record, reader, atNs, view),
@@ -69,6 +72,7 @@ export function firefox(file: ExportFile): Exporter {
   }
   return {
     listener,
+    observer: time.observer,
     finish(title) {
       const originNs = firstNs === Infinity ? 0 : firstNs
       const name = markersLeftOut === 0 ? title : `${title} (${markersLeftOut} markers left out)`

@@ -7,14 +7,19 @@ export const stacksKept = 1 << 19
 
 /** Folded stacks, `root;caller;callee NS`, in the order of their first appearance. */
 export function folded(kind: StackKind): MakeExporter {
-  return (file): Exporter => {
+  return (file, { by }): Exporter => {
     const sums = newStackSums(leafNames[kind].length, stacksKept)
-    return {
-      listener: new StackTime({
+    const time = new StackTime(
+      {
         stackTime(each, root, frames, leaf, _fromNs, _toNs, ns) {
           if (each === kind) addStackTime(sums, root, frames, leaf, ns)
         },
-      }),
+      },
+      by,
+    )
+    return {
+      listener: time,
+      observer: time.observer,
       finish() {
         for (const { text, ns } of stackTotals(sums, leafNames[kind])) file.write(`${text} ${ns}\n`)
       },

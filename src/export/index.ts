@@ -1,8 +1,7 @@
-import type { Gate } from '../analysis/selection.js'
 import { UserError } from '../errors.js'
 import { blockingProfiles } from '../measures/blockingProfile.js'
 import type { TimelineListener } from '../timeline/model.js'
-import type { Exporter, MakeExporter } from './exporter.js'
+import type { Exporter, ExportOptions, MakeExporter } from './exporter.js'
 import { ExportFile } from './file.js'
 import { firefox } from './firefox.js'
 import { folded } from './folded.js'
@@ -10,13 +9,18 @@ import { perfetto } from './perfetto.js'
 import { pprof } from './pprof.js'
 import { speedscope } from './speedscope.js'
 
-/** Everything a capture can be written as. A new kind is one file and one line here. */
-const kinds: Readonly<Record<string, MakeExporter>> = {
+/** Time by stack, below a root that can be chosen. */
+const stackKinds = {
   folded: folded('on_cpu'),
   'folded-off-cpu': folded('off_cpu'),
   'folded-blocked': folded('blocked'),
   speedscope,
   firefox,
+}
+
+/** Everything a capture can be written as. A new kind is one file and one line here. */
+const kinds: Readonly<Record<string, MakeExporter>> = {
+  ...stackKinds,
   perfetto,
   ...Object.fromEntries(blockingProfiles.map((name) => [`pprof-${name}`, pprof(name)])),
 }
@@ -39,20 +43,26 @@ export function parseExport(text: string): Export {
   return { kind, path }
 }
 
+/** @throws UserError when a root is chosen and no export has stacks below one */
+export function requireStacksIn(exports: readonly Export[]): void {
+  if (exports.some(({ kind }) => Object.hasOwn(stackKinds, kind))) return
+  throw new UserError(`--by belongs to --export of ${Object.keys(stackKinds).join(', ')}`)
+}
+
 /** The files a capture is written to while it is analysed. */
 export class Exports {
   private readonly files: readonly ExportFile[]
   private readonly exporters: readonly Exporter[]
 
   /** @throws UserError when a file cannot be made */
-  constructor(exports: readonly Export[], gate: Gate | undefined) {
+  constructor(exports: readonly Export[], options: ExportOptions) {
     const files: ExportFile[] = []
     this.files = files
     try {
       this.exporters = exports.map(({ kind, path }) => {
         const file = new ExportFile(path)
         files.push(file)
-        return kinds[kind]!(file, gate)
+        return kinds[kind]!(file, options)
       })
     } catch (error) {
       this.discard()

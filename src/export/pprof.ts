@@ -5,7 +5,7 @@ import type { MakeExporter } from './exporter.js'
 
 /** One of the blocking profiles of `go tool trace` for `go tool pprof`: gzip'd profile.proto. */
 export function pprof(name: BlockingProfileName): MakeExporter {
-  return (file, gate) => {
+  return (file, { gate }) => {
     const profile = new BlockingProfile(name, gate && ((goid, fromNs, toNs) => gate.lengthOf(goid, fromNs, toNs)))
     return {
       observer: profile,

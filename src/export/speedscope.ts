@@ -1,7 +1,7 @@
 import { leafNames, type StackKind, stackKinds, StackTime } from '../measures/stackTime.js'
 import { Interned } from '../stacks/interned.js'
 import { addStackTime, newStackSums, type StackSums, stackTotals } from '../stacks/stackSums.js'
-import type { Exporter } from './exporter.js'
+import type { Exporter, ExportOptions } from './exporter.js'
 import type { ExportFile } from './file.js'
 import { stacksKept } from './folded.js'
 
@@ -12,14 +12,17 @@ const names: Readonly<Record<StackKind, string>> = {
 }
 
 /** speedscope's own format (https://www.speedscope.app/file-format-schema.json): a sampled profile for each kind of time, in ns. */
-export function speedscope(file: ExportFile): Exporter {
+export function speedscope(file: ExportFile, { by }: ExportOptions): Exporter {
   const sums = Object.fromEntries(
     stackKinds.map((kind) => [kind, newStackSums(leafNames[kind].length, stacksKept)]),
   ) as Record<StackKind, StackSums>
+  const time = new StackTime(
+    { stackTime: (kind, root, frames, leaf, _fromNs, _toNs, ns) => addStackTime(sums[kind], root, frames, leaf, ns) },
+    by,
+  )
   return {
-    listener: new StackTime({
-      stackTime: (kind, root, frames, leaf, _fromNs, _toNs, ns) => addStackTime(sums[kind], root, frames, leaf, ns),
-    }),
+    listener: time,
+    observer: time.observer,
     finish(title) {
       const frames = new Interned()
       const profiles = stackKinds.map((kind) => {

@@ -1,4 +1,4 @@
-import { GoState, type GoEvent, type GoTraceReader } from '../gotrace/index.js'
+import { GoState } from '../gotrace/index.js'
 import type { PerfRecord, PerfScriptReader } from '../perf/index.js'
 import { joinPerfFrames } from '../stacks/perfText.js'
 import { ClassId, Kernel, timeClasses } from '../timeline/classes.js'
@@ -57,18 +57,17 @@ const clockEvents: ReadonlySet<string> = new Set(['cpu-clock', 'task-clock'])
 
 /** Finds the stack and the root of every piece of time. Keeps nothing, except for the root `task`. */
 export class StackTime implements TimelineListener {
-  readonly goTypes: readonly number[]
-  private readonly tracker = new TaskTracker(newTrackerState(), {})
+  /** For the root `task`: hears who works for which, and has to be told everything, as a task may begin before the part that is selected. */
+  readonly observer: TimelineListener | undefined
+  private readonly tracked = newTrackerState()
 
   constructor(
     private readonly taker: StackTimeTaker,
     private readonly by: StackRoot = 'goroutine',
   ) {
-    this.goTypes = by === 'task' ? TaskTracker.goTypes : []
-  }
-
-  goEvent(event: GoEvent, reader: GoTraceReader, atNs: number, view: TimelineView): void {
-    this.tracker.goEvent(event, reader, atNs, view)
+    if (by !== 'task') return
+    const tracker = new TaskTracker(this.tracked, {})
+    this.observer = { goTypes: tracker.goTypes, goEvent: (...event) => tracker.goEvent(...event) }
   }
 
   wantsPerfEvent(name: string): boolean {
@@ -143,7 +142,7 @@ export class StackTime implements TimelineListener {
 
   /** Of the task that the goroutine works for, as TaskTracker has it. */
   private taskType(goid: number): string {
-    const { works, tasks } = this.tracker.state
+    const { works, tasks } = this.tracked
     return tasks.get(works.get(goid)?.task ?? -1)?.type.replaceAll(';', ':') ?? noTask
   }
 }

@@ -71,8 +71,9 @@ describe('dualtrace diagnose, on a part of a capture', () => {
 describe('dualtrace fold, of time', () => {
   const perf = `${demo}/perf.script.gz`
   const trace = `${demo}/go.trace`
-  const fold = async (...flags: string[]) => {
-    const { code, stdout, stderr } = await runCli(['fold', perf, ...flags])
+  const fold = async (...flags: string[]) => foldFile(perf, ...flags)
+  const foldFile = async (file: string, ...flags: string[]) => {
+    const { code, stdout, stderr } = await runCli(['fold', file, ...flags])
     assert.equal(code, 0, stderr)
     const lines = stdout.trimEnd().split('\n')
     const roots = new Set(lines.map((line) => line.replace(/(?:;.*)? \d+$/, '')))
@@ -97,6 +98,19 @@ describe('dualtrace fold, of time', () => {
     assert.deepEqual([...byTask.roots], ['[no task]'])
     const samples = await fold('--event', 'cpu-clock', '--weight', 'period')
     for (const { totalNs } of [byGoroutine, byThread, byState, byTask]) assert.equal(totalNs, samples.totalNs)
+  })
+
+  it('puts the type of the task at the root of what its goroutines did for it', async () => {
+    const flags = ['--trace', `${healthy}/go.trace`, '--off-cpu']
+    const byTask = await foldFile(`${healthy}/perf.script.gz`, ...flags, '--by', 'task')
+    assert.deepEqual(byTask.roots, new Set(['order', '[no task]']))
+    const ofTask = byTask.lines.filter((line) => line.startsWith('order;'))
+    assert.equal(
+      ofTask.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0),
+      7_557_254,
+    )
+    assert.ok(ofTask.every((line) => line.includes(';[preempted] ')))
+    assert.equal(byTask.totalNs, (await foldFile(`${healthy}/perf.script.gz`, ...flags)).totalNs)
   })
 
   it('gives the time off CPU with its reason, with and without a Go trace', async () => {

@@ -248,6 +248,51 @@ describe('exported files', () => {
   })
 })
 
+describe('exported files, with the task at the root', () => {
+  const directory = temporaryDirectory()
+
+  it('hold below a type of task what its tasks waited and were off the CPU', async () => {
+    const path = (kind: string) => join(directory, kind)
+    const flags = ['folded-blocked', 'folded-off-cpu'].flatMap((kind) => ['--export', `${kind}=${path(kind)}`])
+    const healthy = ['test/captures/healthy', '--by', 'task', '--json', path('result')]
+    const { code, stderr } = await runCli(['diagnose', ...healthy, ...flags])
+    assert.deepEqual([code, stderr], [0, ''])
+    /** ns by root and leaf. */
+    const sums = (kind: string) => {
+      const byEnds: Record<string, number> = {}
+      for (const [text, ns] of foldedTotals(path(kind))) {
+        const ends = text.replace(/;.*;/, ';')
+        byEnds[ends] = (byEnds[ends] ?? 0) + ns
+      }
+      return byEnds
+    }
+    const blocked = sums('folded-blocked')
+    const offCpu = sums('folded-off-cpu')
+    assert.equal(offCpu['order;[preempted]'], 7_557_254)
+    // Each of these tasks is the work of one goroutine, so that their rows count the same.
+    const result = DiagnoseResult.parse(JSON.parse(readFileSync(path('result'), 'utf8')))
+    const tables: Record<string, Row[]> = result.tables
+    const ofTasks = (column: string) => sum(tables['tasks']!.map((row) => Number(row[column])))
+    for (const name of ['sync_wait', 'sched_wait', 'sched_wait_kernel', 'stw']) {
+      assert.equal(ofTasks(`${name}_ns`), blocked[`order;[${name}]`], name)
+    }
+    assert.equal(ofTasks('cpu_stolen_ns'), offCpu['order;[preempted]'])
+    assert.deepEqual(blocked, {
+      'order;[sync_wait]': 10_958_848,
+      'order;[sched_wait]': 3_096_997,
+      'order;[sched_wait_kernel]': 557_531,
+      'order;[stw]': 8320,
+      '[no task];[gc_assist]': 461_376,
+      '[no task];[net_wait]': 27_853_635_456,
+      '[no task];[sched_wait]': 186_421_584,
+      '[no task];[sched_wait_kernel]': 33_784_688,
+      '[no task];[stw]': 3_384_448,
+      '[no task];[sync_wait]': 21_026_255_616,
+      '[no task];[unknown]': 655_598_720,
+    })
+  })
+})
+
 describe('exported files of a task worked out by hand', () => {
   const directory = temporaryDirectory()
   const path = (name: string) => join(directory, name)
@@ -326,5 +371,62 @@ describe('exported files of a task worked out by hand', () => {
       pieces.filter(({ pid }) => pid === 2).map(({ args }) => args),
       [{ goroutine: 1 }, { goroutine: 2 }, { goroutine: 2 }, { goroutine: 1 }],
     )
+  })
+
+  it('have on demand the task at the root, also of a part that it began before', async () => {
+    const lines = async (...flags: string[]) => {
+      return [...foldedTotals(await exported('folded-blocked', '--by', 'task', ...flags))].sort()
+    }
+    const at = 'request;main.serve;runtime.chanrecv1'
+    assert.deepEqual(await lines(), [
+      ['request;[sched_wait]', 2e6],
+      [`${at};[net_wait]`, 69e6],
+      [`${at};[sched_wait]`, 3e6],
+      [`${at};[sync_wait]`, 76e6],
+    ])
+    assert.deepEqual(await lines('--from', '+10ms', '--to', '+20ms'), [
+      [`${at};[net_wait]`, 10e6],
+      [`${at};[sync_wait]`, 10e6],
+    ])
+    assert.deepEqual(await lines('--task-id', '7', '--goroutine', '2'), [
+      ['request;[sched_wait]', 2e6],
+      [`${at};[net_wait]`, 69e6],
+      [`${at};[sched_wait]`, 1e6],
+    ])
+    const { profiles, shared } = z
+      .object({
+        profiles: z.array(z.object({ samples: z.array(index), weights: numbers })),
+        shared: z.object({ frames: z.array(z.object({ name: z.string() })) }),
+      })
+      .parse(json(await exported('speedscope', '--by', 'task')))
+    const root = (stack: number[]) => shared.frames[stack[0]!]!.name
+    assert.deepEqual(
+      profiles.map(({ samples, weights }) => [new Set(samples.map(root)), sum(weights)]),
+      [
+        [new Set(['endless', '[no task]']), 2],
+        // Nobody's: both goroutines wait while the thread sleeps.
+        [new Set(['[no task]']), 67e6],
+        [new Set(['request']), 150e6],
+      ],
+    )
+  })
+
+  it('are refused a root where no stack has one, or only a Go trace tells it', async () => {
+    const cases: [args: string[], says: RegExp][] = [
+      [
+        ['--trace', path('go.trace'), '--by', 'task'],
+        /^dualtrace: --by belongs to --export of folded, folded-off-cpu, /,
+      ],
+      [
+        ['--trace', path('go.trace'), '--by', 'task', '--export', `perfetto=${path('x')}`],
+        /--by belongs to --export of/,
+      ],
+      [['--perf', path('perf.txt'), '--by', 'task', '--export', `folded=${path('x')}`], /--by task needs the Go trace/],
+    ]
+    for (const [args, says] of cases) {
+      const { code, stdout, stderr } = await runCli(['diagnose', ...args])
+      assert.deepEqual([code, stdout, stderr.trimEnd().split('\n').length], [2, '', 1], stderr)
+      assert.match(stderr, says)
+    }
   })
 })
