@@ -1,6 +1,7 @@
 import { asleepShare, checkJoin, contradictionOf } from './fit/check.js'
 import { fitClock } from './fit/fit.js'
 import { type Marks, pairLanes, toLanes } from './fit/marks.js'
+import { fittedPairs } from './fit/partners.js'
 import { matchThreads } from './fit/threads.js'
 import { type ClockDecision, noCommonThread } from './ladder.js'
 
@@ -35,7 +36,7 @@ export function fitTracks(input: FitInput): ClockDecision {
   const marks = pairs.reduce((sum, pair) => sum + pair.go.times.length, 0)
   if (marks < marksToFit && sameThreads && guessNs !== undefined) {
     const piece = { fromPerfNs: -Infinity, anchorPerfNs: 0, offsetNs: guessNs, driftPpm: 0 }
-    return { method: 'reference', joined: true, reason: '', fit: { pieces: [piece], baseOffsetNs } }
+    return { method: 'reference', joined: true, reason: '', fit: { pieces: [piece], baseOffsetNs, pairs: undefined } }
   }
   const joint = fitClock(go, perf, guessNs === undefined ? [] : [guessNs])
   if (joint === undefined) return failed(`no shift of the clocks puts them together, so they are ${others}`)
@@ -59,7 +60,7 @@ export function fitTracks(input: FitInput): ClockDecision {
     const late = percent(check.late / check.unexplained)
     return failed(`${late} of the network unblocks come more than 1 ms after their epoll_pwait, so they are ${others}`)
   }
-  const fit = { pieces: joint.pieces, baseOffsetNs }
+  const fit = { pieces: joint.pieces, baseOffsetNs, pairs: fittedPairs(pairs, joint.pieces, threads?.tids) }
   return threads === undefined
     ? { method: 'fitted', joined: true, reason: '', fit }
     : { method: 'inferred', joined: true, reason: '', confidence: threads.confidence, fit, threads: threads.tids }

@@ -1,4 +1,5 @@
 import type { Contradiction } from './fit/check.js'
+import type { FittedPairs } from './fit/partners.js'
 import { type ClockPiece, offsetAt } from './map.js'
 
 /**
@@ -24,6 +25,8 @@ export interface FittedClock {
   readonly pieces: readonly ClockPiece[]
   /** Perf's base minus Go's: with a piece's offset, which is between times since the bases, the difference of the clocks. ns */
   readonly baseOffsetNs: bigint
+  /** What it was fitted to, over all pieces; undefined when it is that of readings of the wall clock. */
+  readonly pairs: FittedPairs | undefined
 }
 
 export type ClockMethod =

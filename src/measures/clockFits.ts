@@ -1,6 +1,6 @@
 import { type ClockDecision, offsetBefore } from '../clock/ladder.js'
+import { quantile } from '../clock/quantile.js'
 import type { Measure } from './measure.js'
-import { quantile } from './quantiles.js'
 import type { Table } from './table.js'
 
 const windowSeconds = 10
@@ -23,6 +23,17 @@ export const clockFitsTable: Table = {
       type: 'double',
       doc: 'of an inferred join: share of Go’s events that perf’s threads confirm; else null',
     },
+    {
+      name: 'fit_pairs',
+      type: 'long',
+      doc: 'events of Go, in the whole capture, that the fit puts beside perf’s record of the same; null when nothing was fitted',
+    },
+    {
+      name: 'fit_residual_p50_ns',
+      type: 'long',
+      doc: 'how far apart such a pair lies on the fitted axis (20 µs at most), median, ns',
+    },
+    { name: 'fit_residual_p99_ns', type: 'long', doc: 'the same, 99th percentile, ns' },
     { name: 'residual_p50_ns', type: 'long', doc: 'network unblock minus epoll_pwait exit, median, ns' },
     { name: 'residual_p99_ns', type: 'long', doc: 'the same, 99th percentile, ns' },
     {
@@ -83,6 +94,7 @@ export const clockFits: Measure = {
             unmatched,
             ...offsetOf(sink.clock, endOf(key)),
             confidence: sink.clock.confidence ?? null,
+            ...pairsOf(sink.clock),
             residual_p50_ns: quantile(residualsNs, 0.5),
             residual_p99_ns: quantile(residualsNs, 0.99),
             wall: sink.wallSource,
@@ -97,4 +109,9 @@ export const clockFits: Measure = {
 function offsetOf(clock: ClockDecision, endNs: number) {
   const { offsetNs, driftPpm } = offsetBefore(clock, endNs) ?? { offsetNs: null, driftPpm: null }
   return { offset_ns: offsetNs, drift_ppm: driftPpm }
+}
+
+function pairsOf({ fit }: ClockDecision) {
+  const { count = null, residualP50Ns = null, residualP99Ns = null } = fit?.pairs ?? {}
+  return { fit_pairs: count, fit_residual_p50_ns: residualP50Ns, fit_residual_p99_ns: residualP99Ns }
 }

@@ -1,3 +1,4 @@
+import { quantile } from '../clock/quantile.js'
 import type { Column, Value } from './table.js'
 
 /** Columns for the exact quantiles of one quantity: `PART_p50_ns`, `PART_p90_ns`, `PART_p99_ns`, `PART_max_ns`. */
@@ -20,9 +21,4 @@ export function quantileValues(part: string, values: readonly number[]): Record<
     [`${part}_p99_ns`]: quantile(sorted, 0.99),
     [`${part}_max_ns`]: quantile(sorted, 1),
   }
-}
-
-/** The smallest value such that at least the share `q` of all values is not larger (nearest rank); null when there are none. */
-export function quantile(sorted: ArrayLike<number>, q: number): number | null {
-  return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? null
 }

@@ -75,6 +75,10 @@ export const DiagnoseResult = z.strictObject({
     pieces: z.int(),
     /** Of an inferred join, 0 to 1: how much of what Go tells perf's threads confirm; else null. */
     confidence: z.number().nullable(),
+    /** Events of Go that the fit puts beside perf's record of the same, and how far apart these lie (20 µs at most); null when nothing was fitted. */
+    fit_pairs: z.int().nullable(),
+    fit_residual_p50_ns: z.int().nullable(),
+    fit_residual_p99_ns: z.int().nullable(),
     common_threads: z.int(),
     /** Network unblocks with an epoll_pwait exit before them on their thread, without one, and those whose thread the trace does not name. */
     pairs: z.int(),

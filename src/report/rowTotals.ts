@@ -1,7 +1,7 @@
 import type picocolors from 'picocolors'
+import { quantile } from '../clock/quantile.js'
 import { formatCount, formatNs, formatShare } from '../findings/units.js'
 import type { OutRow } from '../measures/measure.js'
-import { quantile } from '../measures/quantiles.js'
 import { timeClasses } from '../timeline/classes.js'
 import { onOneLine } from './visible.js'
 

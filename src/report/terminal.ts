@@ -1,5 +1,5 @@
 import picocolors from 'picocolors'
-import { type ClockDecision, offsetBefore } from '../clock/ladder.js'
+import { type ClockDecision, type FittedClock, offsetBefore } from '../clock/ladder.js'
 import type { WallSource } from '../clock/wall.js'
 import { formatCount, formatNs, formatShare } from '../findings/units.js'
 import { severities } from '../findings/finding.js'
@@ -90,10 +90,16 @@ function joinText(clock: ClockDecision): string {
   const { offsetNs, driftPpm } = offsetBefore(clock, Infinity)!
   const ahead = offsetNs === null ? '' : ` by ${formatNs(offsetNs)} and ${driftPpm.toFixed(2)} ppm`
   const steps = fit.pieces.length > 1 ? ` (the last of ${fit.pieces.length} pieces)` : ''
-  const fitted = `perf’s clock differs from Go’s${ahead}${steps}`
+  const fitted = `perf’s clock differs from Go’s${ahead}${steps}${pairsText(fit)}`
   if (clock.method === 'reference') return `joined by readings of the wall clock, ${fitted}`
   if (clock.method === 'fitted') return `joined by events that both tell of, ${fitted}`
   return `joined approximately, clock and threads inferred with confidence ${formatShare(clock.confidence ?? 0)}, ${fitted}`
+}
+
+function pairsText({ pairs }: FittedClock): string {
+  if (pairs === undefined || pairs.residualP50Ns === null || pairs.residualP99Ns === null) return ''
+  const { count, residualP50Ns, residualP99Ns } = pairs
+  return `, fitted to ${formatCount(count, 'pair')}, residual p50 ${formatNs(residualP50Ns)}, p99 ${formatNs(residualP99Ns)}`
 }
 
 function notes(summary: OfflineResult['summary']): string[] {

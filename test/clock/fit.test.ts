@@ -52,6 +52,30 @@ function errorP99(decision: ClockDecision, shifted: PerfMarks, { go, perf }: Rec
   return errors.sort((a, b) => a - b)[Math.floor(errors.length * 0.99)]!
 }
 
+/** What it was fitted to is told, and lies as near as it must. */
+function assertPairs({ fit }: ClockDecision): void {
+  const { count, residualP50Ns, residualP99Ns } = fit!.pairs!
+  assert.ok(count > 1000, `${count} pairs`)
+  assert.ok(residualP50Ns! > 0 && residualP50Ns! < 5e3, `${residualP50Ns} ns`)
+  assert.ok(residualP99Ns! > residualP50Ns! && residualP99Ns! < 20e3, `${residualP99Ns} ns`)
+}
+
+/** The fit to a Go trace whose threads go by other names. `nameOf`: of the thread of the mark of that number. */
+function inferred({ go, perf }: Recorded, nameOf: (tid: number, mark: number) => number): ClockDecision {
+  const renamed = new Marks()
+  const { size, lanes, times } = go.marks
+  for (let i = 0; i < size; i++)
+    renamed.add((lanes[i]! % markKinds) as MarkKind, nameOf(Math.floor(lanes[i]! / markKinds), i), times[i]!)
+  return fitTracks({
+    go: renamed,
+    perf: perf.marks,
+    sameThreads: false,
+    hasLost: false,
+    baseOffsetNs: 0n,
+    guessNs: undefined,
+  })
+}
+
 const hourNs = 3600e9
 
 describe('the fit of two clocks, on real captures', () => {
@@ -80,6 +104,7 @@ describe('the fit of two clocks, on real captures', () => {
       assert.ok(Math.abs(found - driftPpm) < 1, `drift ${found} ppm`)
       const ns = errorP99(decision, shifted, recorded)
       assert.ok(ns < 20e3, `p99 of the error is ${ns} ns`)
+      assertPairs(decision)
     })
   }
 
@@ -116,23 +141,11 @@ describe('the fit of two clocks, on real captures', () => {
 
   it('finds out which thread is which when they go by other names', () => {
     const recorded = captures.get('healthy')!
-    const renamed = new Marks()
-    const { marks } = recorded.go
     const nameOf = (tid: number) => tid % 1000
-    for (let i = 0; i < marks.size; i++) {
-      const lane = marks.lanes[i]!
-      renamed.add((lane % markKinds) as MarkKind, nameOf(Math.floor(lane / markKinds)), marks.times[i]!)
-    }
-    const decision = fitTracks({
-      go: renamed,
-      perf: recorded.perf.marks,
-      sameThreads: false,
-      hasLost: false,
-      baseOffsetNs: 0n,
-      guessNs: undefined,
-    })
+    const decision = inferred(recorded, nameOf)
     assert.equal(decision.method, 'inferred')
     assert.ok(decision.confidence! > 0.8)
+    assertPairs(decision)
     const { threads } = decision
     assert.ok(threads!.size >= 4)
     for (const [name, tid] of threads!) assert.equal(nameOf(tid), name)
@@ -276,6 +289,7 @@ describe('the fit of two clocks, on made-up pairs', () => {
     perf.add(MarkKind.Enter, 7, 6e9)
     const decision = fitTracks({ go, perf, sameThreads: true, hasLost: false, baseOffsetNs: 0n, guessNs: 5e9 })
     assert.equal(decision.method, 'reference')
+    assert.equal(decision.fit!.pairs, undefined)
     assert.equal(new ClockMap(decision.fit!.pieces).goNs(6e9), 1e9)
   })
 })

@@ -95,6 +95,8 @@ describe('a trace of Go 1.21 or older', function () {
       const { summary } = await recordJoinable(buildTids(toolchain), out, refused)
       assert.equal(summary.clock.method, 'inferred', summary.clock.reason)
       assert.ok(summary.clock.confidence! > leastConfidence)
+      const { count, residualP50Ns, residualP99Ns } = summary.clock.fit!.pairs!
+      assert.ok(count > 100 && residualP50Ns! < 10e3 && residualP99Ns! < 20e3, JSON.stringify(summary.clock.fit!.pairs))
       assert.equal(summary.wallSource, 'perf')
       // perf begins first, so its first record, by its own reading of the wall clock, is where the capture begins.
       const begunNs = await firstRecordWallNs(join(out, 'perf.script.gz'))
@@ -112,7 +114,10 @@ describe('a trace of Go 1.21 or older', function () {
       }
       assert.ok(checked >= 2, `${checked} threads had logs enough to be found`)
       const told = renderTerminal(await analyzeCapture(out), false)
-      assert.match(told, /joined approximately, clock and threads inferred with confidence \d/)
+      assert.match(
+        told,
+        /joined approximately, clock and threads inferred with confidence \d.*, fitted to [\d,]+ pairs, residual p50 /,
+      )
       assert.match(told, /network unblocks, their thread is not in this trace/)
     }
     assert.ok(refused.length <= mostRefused, refused.join('\n'))

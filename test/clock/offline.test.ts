@@ -4,7 +4,10 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
+import type { Row } from '../../src/measures/table.js'
 import { analyzeOffline, type OfflineResult, openFiles } from '../../src/pipeline/offline.js'
+import { toJsonResult } from '../../src/report/json.js'
+import { DiagnoseResult } from '../../src/report/result.js'
 import { renderTerminal } from '../../src/report/terminal.js'
 import { runCli } from '../support/cli.js'
 import { GoTraceWriter } from '../support/goTraceWriter.js'
@@ -98,6 +101,37 @@ describe('stdin of another clock', () => {
     assert.deepEqual(await readdir(temporary), [])
   })
 })
+
+describe('a clock that was fitted', () => {
+  it('says to how many pairs and how near, in the summary, in its rows and at the terminal', async () => {
+    const trace = readFileSync(`${healthy}/go.trace`)
+    const result = await analyze(
+      trace,
+      onClock(healthyText, (ns) => ns - 2e6),
+    )
+    const { clock, tables } = DiagnoseResult.parse(toJsonResult(result))
+    assert.equal(clock.method, 'fitted')
+    assert.ok(clock.fit_pairs! > 1000, `${clock.fit_pairs} pairs`)
+    assert.ok(clock.fit_residual_p99_ns! < 20e3, `${clock.fit_residual_p99_ns} ns`)
+    const rows = (tables as Record<string, Row[]>)['clock_fits']!
+    assert.ok(rows.length > 0)
+    for (const row of rows) assert.deepEqual(fitIn(row), fitIn(clock))
+    assert.match(
+      renderTerminal(result, false),
+      /differs from Go’s by -2.00 ms and -?0.\d\d ppm, fitted to [\d,]+ pairs, residual p50 [\d.]+ [nµ]s, p99 [\d.]+ µs, \d+ common threads;/,
+    )
+  })
+
+  it('is none where both say CLOCK_MONOTONIC', async () => {
+    const result = await analyze(readFileSync(`${healthy}/go.trace`), healthyText)
+    assert.deepEqual(fitIn(toJsonResult(result).clock), [null, null, null])
+    assert.doesNotMatch(renderTerminal(result, false), /fitted to/)
+  })
+})
+
+function fitIn(told: Readonly<Record<string, unknown>>): unknown[] {
+  return ['fit_pairs', 'fit_residual_p50_ns', 'fit_residual_p99_ns'].map((name) => told[name])
+}
 
 /** The healthy capture with another perf text, and how much time a listener was told of, ns. */
 async function listened(perf: string | undefined) {
