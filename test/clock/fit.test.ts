@@ -151,6 +151,32 @@ describe('the fit of two clocks, on real captures', () => {
     for (const [name, tid] of threads!) assert.equal(nameOf(tid), name)
   })
 
+  it('refuses threads that it is not sure enough of', () => {
+    const recorded = captures.get('healthy')!
+    const { marks } = recorded.go
+    const tids = [...new Set(Array.from(marks.lanes.subarray(0, marks.size), (lane) => Math.floor(lane / markKinds)))]
+    const wrong = (tid: number, mark: number) =>
+      tids[(tids.indexOf(tid) + 1 + (mark % (tids.length - 1))) % tids.length]!
+    // Of each hundred marks so many are told of another thread than theirs.
+    const decisions = [0, 10, 20, 30, 50].map((share) =>
+      inferred(recorded, (tid, mark) => ((mark * 37) % 100 < share ? wrong(tid, mark) : tid)),
+    )
+    assert.deepEqual(
+      decisions.map(({ method }) => method),
+      ['inferred', 'inferred', 'inferred', 'fit_failed', 'fit_failed'],
+    )
+    const percents = decisions.map(({ confidence, reason }) =>
+      confidence === undefined ? Number(/only (\d+) %/.exec(reason)![1]) : Math.round(confidence * 100),
+    )
+    assert.deepEqual(percents, [90, 81, 72, 54, 32])
+    for (const { reason } of decisions.slice(3)) {
+      assert.match(
+        reason,
+        /^the two tracks share no clock, and only \d\d % of what happened on Go’s threads is found on threads of perf; each track is reported alone$/,
+      )
+    }
+  })
+
   it('refuses captures of different processes', () => {
     const { go } = captures.get('stw-netpoll')!
     const { perf } = captures.get('healthy')!
