@@ -1,13 +1,15 @@
 import { Ev, GoState } from '../gotrace/index.js'
+import { creatorOf } from '../stacks/text.js'
 import { ClassId } from '../timeline/classes.js'
 import type { Goroutine } from '../timeline/model.js'
 import type { Measure, Sink } from './measure.js'
 import { bucketAt, type Seconds, takeEnded } from './seconds.js'
 import type { Column, Table } from './table.js'
 
-/** Functions with a row of their own a second; the others are one row. */
-const functionsShown = 20
+/** Functions, each with who created it, that have a row of their own a second; the others are one row. */
+const startsShown = 20
 const others = '(other)'
+const unknownCreator = 'unknown'
 
 /** What a goroutine can be at the end of a second, in the order of the columns. */
 const kinds: readonly (readonly [name: string, doc: string])[] = [
@@ -47,34 +49,43 @@ export const goroutinesTable: Table = {
 
 export const goroutineStartsTable: Table = {
   name: 'goroutine_starts',
-  doc: `Goroutines by the function they were started with, per second: the ${functionsShown} functions that started most, and ${others}`,
+  doc: `Goroutines by the function they were started with and the one that created them, per second: the ${startsShown} pairs that started most, and ${others}`,
   columns: [
     { name: 'function', type: 'symbol', doc: `the function; empty when not known, ${others} for all that have no row` },
+    {
+      name: 'created_by',
+      type: 'symbol',
+      doc: `function that executed go, the innermost that is not the runtime’s; ${unknownCreator} when the trace does not tell, as for a goroutine older than it`,
+    },
     ...countColumns,
   ],
-  keys: ['function'],
+  keys: ['function', 'created_by'],
   ttlDays: 30,
 }
 
-/** Goroutines alive at one moment. */
-interface Snapshot {
-  readonly byKind: number[]
-  readonly byFunction: Map<string, number>
+/** Goroutines of one function that another one creates. */
+interface Start {
+  readonly func: string
+  readonly createdBy: string
+  created: number
+  ended: number
+  aliveAtEnd: number
+  aliveAtTail: number
 }
 
 interface Bucket {
-  readonly created: Map<string, number>
-  readonly ended: Map<string, number>
-  /** At the second's end. */
-  end: Snapshot | undefined
-  /** Where the trace ended within the second. */
-  tail: Snapshot | undefined
+  /** By function, then by who created it. */
+  readonly starts: Map<string, Map<string, Start>>
+  /** Goroutines alive at the second's end, by kind. */
+  end: number[] | undefined
+  /** The same where the trace ended within the second. */
+  tail: number[] | undefined
 }
 
 interface State {
   readonly seconds: Seconds<Bucket>
   /** Who has a piece that ends at the latest end of any piece so far: everybody alive when that is where the trace ends. */
-  readonly tail: { atNs: number; readonly kinds: number[]; readonly functions: string[] }
+  readonly tail: { atNs: number; readonly kinds: number[]; readonly functions: string[]; readonly creators: string[] }
   /** Of the trace, see GoTraceReader. */
   pieceIndex: number
 }
@@ -86,7 +97,7 @@ export const goroutines: Measure = {
   create(sink, _thresholds, saved) {
     const state = (saved ?? {
       seconds: new Map(),
-      tail: { atNs: -Infinity, kinds: [], functions: [] },
+      tail: { atNs: -Infinity, kinds: [], functions: [], creators: [] },
       pieceIndex: -1,
     }) as State
     const { tail } = state
@@ -96,9 +107,14 @@ export const goroutines: Measure = {
       const second = sink.secondOf(tail.atNs)
       // At the very end of a second everybody has been counted there.
       if (tail.atNs > sink.startOf(second)) {
-        const snapshot = newSnapshot()
-        tail.kinds.forEach((kind, i) => add(snapshot, kind, tail.functions[i]!))
-        at(tail.atNs).tail = snapshot
+        const bucket = at(tail.atNs)
+        // A trace before this one may have ended in the same second.
+        for (const byCreator of bucket.starts.values()) for (const start of byCreator.values()) start.aliveAtTail = 0
+        bucket.tail = noneOfKinds()
+        for (const [i, kind] of tail.kinds.entries()) {
+          bucket.tail[kind]!++
+          startOf(bucket, tail.functions[i]!, tail.creators[i]!).aliveAtTail++
+        }
       }
       tail.atNs = -Infinity
     }
@@ -115,15 +131,17 @@ export const goroutines: Measure = {
           }
           case Ev.GoCreate:
           case Ev.GoCreateBlocked: {
-            count(at(atNs).created, reader.stack(event.args[1]!)[0]?.func ?? '', 1)
+            const func = reader.stack(event.args[1]!)[0]?.func ?? ''
+            startOf(at(atNs), func, creatorOf(reader.stack(event.stackId))).created++
             return
           }
           case Ev.GoCreateSyscall: {
-            count(at(atNs).created, '', 1)
+            startOf(at(atNs), '', '').created++
             return
           }
           default: {
-            count(at(atNs).ended, view.goroutines.get(event.goid)?.startFunc ?? '', 1)
+            const goroutine = view.goroutines.get(event.goid)
+            startOf(at(atNs), goroutine?.startFunc ?? '', goroutine?.createdBy ?? '').ended++
             return
           }
         }
@@ -133,18 +151,22 @@ export const goroutines: Measure = {
           if (toNs > tail.atNs) {
             tail.atNs = toNs
             // Mostly there is one: setting a length costs more than the rest of this.
-            if (tail.kinds.length > 1) tail.kinds.length = tail.functions.length = 1
+            if (tail.kinds.length > 1) tail.kinds.length = tail.functions.length = tail.creators.length = 1
             tail.kinds[0] = kindOf(goroutine)
             tail.functions[0] = goroutine.startFunc
+            tail.creators[0] = goroutine.createdBy
           } else {
             tail.kinds.push(kindOf(goroutine))
             tail.functions.push(goroutine.startFunc)
+            tail.creators.push(goroutine.createdBy)
           }
         }
         const last = sink.secondOf(toNs)
         for (let second = sink.secondOf(fromNs); second < last; second++) {
           const bucket = at(sink.startOf(second))
-          add((bucket.end ??= newSnapshot()), kindOf(goroutine), goroutine.startFunc)
+          const end = (bucket.end ??= noneOfKinds())
+          end[kindOf(goroutine)]!++
+          startOf(bucket, goroutine.startFunc, goroutine.createdBy).aliveAtEnd++
         }
       },
       flush(beforeNs) {
@@ -169,43 +191,53 @@ function kindOf(goroutine: Goroutine): number {
   }
 }
 
-const newBucket = (): Bucket => ({ created: new Map(), ended: new Map(), end: undefined, tail: undefined })
-const newSnapshot = (): Snapshot => ({ byKind: kinds.map(() => 0), byFunction: new Map() })
+const newBucket = (): Bucket => ({ starts: new Map(), end: undefined, tail: undefined })
+const noneOfKinds = (): number[] => kinds.map(() => 0)
 
-function add(snapshot: Snapshot, kind: number, func: string): void {
-  snapshot.byKind[kind]!++
-  count(snapshot.byFunction, func, 1)
+function startOf({ starts }: Bucket, func: string, createdBy: string): Start {
+  let byCreator = starts.get(func)
+  if (byCreator === undefined) starts.set(func, (byCreator = new Map<string, Start>()))
+  let start = byCreator.get(createdBy)
+  if (start === undefined) {
+    start = { func, createdBy, created: 0, ended: 0, aliveAtEnd: 0, aliveAtTail: 0 }
+    byCreator.set(createdBy, start)
+  }
+  return start
 }
 
-function count(counts: Map<string, number>, key: string, by: number): void {
-  counts.set(key, (counts.get(key) ?? 0) + by)
-}
-
-function write(sink: Sink, startNs: number, { created, ended, end, tail }: Bucket): void {
-  const { byKind, byFunction } = end ?? tail ?? newSnapshot()
+function write(sink: Sink, startNs: number, { starts, end, tail }: Bucket): void {
+  const byKind = end ?? tail ?? noneOfKinds()
+  const rows = [...starts.values()]
+    .flatMap((byCreator) => [...byCreator.values()])
+    .map(({ func, createdBy, created, ended, aliveAtEnd, aliveAtTail }) => ({
+      function: func,
+      created_by: createdBy === '' ? unknownCreator : createdBy,
+      created,
+      ended,
+      alive: end === undefined ? aliveAtTail : aliveAtEnd,
+    }))
+    .filter(({ created, ended, alive }) => created + ended + alive > 0)
   sink.row(goroutinesTable, startNs, {
-    created: sum(created.values()),
-    ended: sum(ended.values()),
-    alive: sum(byKind),
+    ...totals(rows),
     ...Object.fromEntries(kinds.map(([name], kind) => [name, byKind[kind]!])),
   })
-  const rows = [...new Set([...created.keys(), ...ended.keys(), ...byFunction.keys()])].map((func) => ({
-    function: func,
-    created: created.get(func) ?? 0,
-    ended: ended.get(func) ?? 0,
-    alive: byFunction.get(func) ?? 0,
-  }))
-  rows.sort((a, b) => b.created - a.created || b.alive - a.alive || (a.function < b.function ? -1 : 1))
-  const rest = rows.splice(functionsShown)
-  if (rest.length > 0) {
-    const total = (of: 'created' | 'ended' | 'alive') => sum(rest.map((row) => row[of]))
-    rows.push({ function: others, created: total('created'), ended: total('ended'), alive: total('alive') })
-  }
+  rows.sort((a, b) => b.created - a.created || b.alive - a.alive || (pairOf(a) < pairOf(b) ? -1 : 1))
+  const rest = rows.splice(startsShown)
+  if (rest.length > 0) rows.push({ function: others, created_by: others, ...totals(rest) })
   for (const row of rows) sink.row(goroutineStartsTable, startNs, row)
 }
 
-function sum(values: Iterable<number>): number {
-  let all = 0
-  for (const value of values) all += value
-  return all
+interface Counts {
+  readonly created: number
+  readonly ended: number
+  readonly alive: number
+}
+
+function totals(rows: readonly Counts[]): Counts {
+  const total = (of: keyof Counts) => rows.reduce((sum, row) => sum + row[of], 0)
+  return { created: total('created'), ended: total('ended'), alive: total('alive') }
+}
+
+function pairOf(row: { readonly function: string; readonly created_by: string }): string {
+  return `${row.function};${row.created_by}`
 }

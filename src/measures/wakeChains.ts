@@ -1,4 +1,5 @@
 import { Ev, GoState } from '../gotrace/index.js'
+import { isOfRuntime } from '../stacks/text.js'
 import { ClassId, timeClasses } from '../timeline/classes.js'
 import type { Goroutine } from '../timeline/model.js'
 import type { Measure, Sink } from './measure.js'
@@ -88,7 +89,7 @@ export const wakeChains: Measure = {
 
 /** The runtime's own goroutines wait because there is nothing to do. */
 function isSystem({ startFunc }: Goroutine): boolean {
-  return startFunc.startsWith('runtime.') || startFunc.startsWith('runtime/')
+  return isOfRuntime(startFunc)
 }
 
 function lengthNs({ wait }: Chain): number {

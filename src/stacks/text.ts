@@ -25,6 +25,17 @@ export function endsInC(text: string): boolean {
   return leaf.includes('._Cfunc_') || leaf.includes('._C2func_')
 }
 
+/** Whether a function is the Go runtime's own. */
+export function isOfRuntime(func: string): boolean {
+  return func.startsWith('runtime.') || func.startsWith('runtime/')
+}
+
+/** Who executed a `go` statement, from its stack, leaf first: the innermost function that is not the runtime's, if there is one. '' = no stack. */
+export function creatorOf(frames: readonly { readonly func: string }[]): string {
+  for (const { func } of frames) if (!isOfRuntime(func)) return func
+  return frames[0]?.func ?? ''
+}
+
 /** These lines for the stacks of a Go trace, by their ids, which hold for a generation. */
 export class GoStackTexts {
   private readonly texts = new Map<number, string>()

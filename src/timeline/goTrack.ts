@@ -1,6 +1,6 @@
 import { clockErrorNs } from '../clock/map.js'
 import { Ev, GoState, type GoEvent, type GoTraceReader } from '../gotrace/index.js'
-import { endsInC, GoStackTexts, joinFrames } from '../stacks/text.js'
+import { creatorOf, endsInC, GoStackTexts, joinFrames } from '../stacks/text.js'
 import { ClassId, Kernel } from './classes.js'
 import { answerPoll, endPoll, noteWrite } from './coincidences.js'
 import { type Goroutine, type NetworkReady, pollUnknown, type Thread } from './model.js'
@@ -44,11 +44,11 @@ export class GoTrack {
       case Ev.GoUnblock:
         return this.unblock(event, args[0]!, atNs)
       case Ev.GoCreate:
-        return this.create(args[0]!, GoState.Runnable, -1, reader.stack(args[1]!)[0]?.func ?? '', atNs)
+        return this.create(event, reader, GoState.Runnable, atNs)
       case Ev.GoCreateBlocked:
-        return this.create(args[0]!, GoState.Waiting, -1, reader.stack(args[1]!)[0]?.func ?? '', atNs)
+        return this.create(event, reader, GoState.Waiting, atNs)
       case Ev.GoCreateSyscall:
-        return this.create(args[0]!, GoState.Syscall, event.tid, '', atNs)
+        return this.createInC(args[0]!, event.tid, atNs)
       case Ev.GoSyscallBegin:
         return this.enterSyscall(event, reader, atNs)
       case Ev.GoSyscallEnd:
@@ -145,13 +145,20 @@ export class GoTrack {
     }
   }
 
-  private create(goid: number, goState: number, tid: number, startFunc: string, atNs: number): void {
-    const goroutine = newGoroutine(goid, goState, tid, startFunc, atNs)
+  private create(event: GoEvent, reader: GoTraceReader, goState: number, atNs: number): void {
+    const goid = event.args[0]!
+    const goroutine = newGoroutine(goid, goState, -1, reader.stack(event.args[1]!)[0]?.func ?? '', atNs)
+    goroutine.createdBy = creatorOf(reader.stack(event.stackId))
     goroutine.waitClass = ClassId.sync_wait
-    // Born in a system call are goroutines of threads that C made.
-    goroutine.inC = goState === GoState.Syscall
     this.core.state.goroutines.set(goid, goroutine)
-    if (tid >= 0) this.core.goThread(tid).goid = goid
+  }
+
+  /** Born in a system call are goroutines of threads that C made. */
+  private createInC(goid: number, tid: number, atNs: number): void {
+    const goroutine = newGoroutine(goid, GoState.Syscall, tid, '', atNs)
+    goroutine.inC = true
+    this.core.state.goroutines.set(goid, goroutine)
+    this.core.goThread(tid).goid = goid
   }
 
   private start(goid: number, tid: number, atNs: number): void {
@@ -328,6 +335,7 @@ function newGoroutine(goid: number, state: number, tid: number, startFunc: strin
     assisting: false,
     inC: false,
     startFunc,
+    createdBy: '',
     waitStack: '',
     ready: undefined,
   }

@@ -25,6 +25,8 @@ export interface Goroutine {
   inC: boolean
   /** Function it was started with; '' until known. */
   startFunc: string
+  /** Function that started it, see `creatorOf`; '' = not told, as of one that is older than the trace. */
+  createdBy: string
   /** Where it last blocked, stopped or entered a system call: functions, root first, joined by ';'. '' = not told. */
   waitStack: string
   /** Set between a network unblock and the run that follows. */
@@ -220,10 +222,10 @@ export interface TimelineListener {
    * whether it did.
    */
   started?(goroutine: Goroutine, runnableNs: number, startNs: number, kernelNs: number, unknownNs: number): void
-  netpollDelay?(delay: NetpollDelay): void
-  stopTheWorld?(stop: StopTheWorld): void
   /** The trace ends at `atNs`, or a hole in it begins, while the goroutine lives; before its life is told up to there. */
   abandoned?(goroutine: Goroutine, atNs: number, view: TimelineView): void
+  netpollDelay?(delay: NetpollDelay): void
+  stopTheWorld?(stop: StopTheWorld): void
   /** A woken thread of the service was switched in. */
   switchedIn?(thread: Thread, wakeNs: number, inNs: number): void
   offCpu?(stretch: OffCpu): void

@@ -104,19 +104,26 @@ describe('goroutines', () => {
     }
   })
 
-  it('have a row for the twenty functions that started most, and one for all others', () => {
+  /** Events of goroutine 1 on thread 100 from 3 µs on. */
+  function startsOf(events: (at: (us: number, type: number, ...args: number[]) => void, w: GoTraceWriter) => void) {
     const w = new GoTraceWriter(startSeconds * 1e9, wallSeconds)
     const at = (us: number, type: number, ...args: number[]) => w.event(100, us * 1e3, type, ...args)
     at(1, Ev.ProcStatus, 0, 1)
     at(2, Ev.GoStatus, 1, 100, 2)
-    let us = 3
-    let goid = 2
-    // Function 1 starts one goroutine, function 25 starts 25.
-    for (let func = 1; func <= 25; func++) {
-      for (let n = 0; n < func; n++) at(us++, Ev.GoCreate, goid++, w.stack(`main.f${func}`), w.stack('main.main'))
-    }
-    at(us, Ev.GoStop, w.string('preempted'), 0)
-    const rows = rowsOf(analyzedRows({ gotrace: w.bytes() }), 'goroutine_starts')
+    events(at, w)
+    return rowsOf(analyzedRows({ gotrace: w.bytes() }), 'goroutine_starts')
+  }
+
+  it('have a row for the twenty functions that started most, and one for all others', () => {
+    const rows = startsOf((at, w) => {
+      let us = 3
+      let goid = 2
+      // Function 1 starts one goroutine, function 25 starts 25.
+      for (let func = 1; func <= 25; func++) {
+        for (let n = 0; n < func; n++) at(us++, Ev.GoCreate, goid++, w.stack(`main.f${func}`), w.stack('main.main'))
+      }
+      at(us, Ev.GoStop, w.string('preempted'), 0)
+    })
     assert.equal(rows.length, 21)
     assert.deepEqual(
       rows.slice(0, 2).map((row) => [row['function'], row['created'], row['ended'], row['alive']]),
@@ -127,6 +134,49 @@ describe('goroutines', () => {
     )
     const rest = rows.at(-1)!
     // Functions 1 to 5, and goroutine 1, of which no start is known.
-    assert.deepEqual([rest['function'], rest['created'], rest['alive']], ['(other)', 15, 16])
+    assert.deepEqual(
+      [rest['function'], rest['created_by'], rest['created'], rest['alive']],
+      ['(other)', '(other)', 15, 16],
+    )
+  })
+
+  it('say who created them: the innermost function of the stack that is not the runtime’s', () => {
+    const rows = startsOf((at, w) => {
+      const worker = w.stack('main.worker')
+      at(3, Ev.GoCreate, 2, worker, w.stack('main.(*Pool).Go', 'main.leak', 'runtime.main'))
+      at(4, Ev.GoCreate, 3, worker, w.stack('main.(*Pool).Go', 'main.serve', 'runtime.main'))
+      at(5, Ev.GoCreate, 4, worker, w.stack('main.serve', 'runtime.main'))
+      at(6, Ev.GoCreateBlocked, 5, w.stack('main.seq'), w.stack('runtime.newcoro', 'iter.Pull', 'main.serve'))
+      at(7, Ev.GoCreate, 6, w.stack('runtime.bgsweep'), w.stack('runtime.gcenable', 'runtime.main'))
+      at(8, Ev.GoCreate, 7, worker, 0)
+      at(9, Ev.GoStop, w.string('preempted'), 0)
+      at(10, Ev.GoStart, 4, 1)
+      at(11, Ev.GoDestroy)
+      // Whoever ends with the trace would count as alive there.
+      at(12, Ev.GoStart, 3, 1)
+    })
+    assert.deepEqual(
+      rows.map((row) => [row['function'], row['created_by'], row['created'], row['ended'], row['alive']]),
+      [
+        ['main.worker', 'main.(*Pool).Go', 2, 0, 2],
+        ['main.seq', 'iter.Pull', 1, 0, 1],
+        ['main.worker', 'unknown', 1, 0, 1],
+        ['runtime.bgsweep', 'runtime.gcenable', 1, 0, 1],
+        ['main.worker', 'main.serve', 1, 1, 0],
+        ['', 'unknown', 0, 0, 1],
+      ],
+    )
+  })
+
+  it('have a row of their own for each that creates the same function', () => {
+    const rows = startsOf((at, w) => {
+      // 30 creators of one function: the 20 first by name have a row.
+      for (let n = 10; n < 40; n++) at(n, Ev.GoCreate, n, w.stack('main.worker'), w.stack(`main.f${n}`))
+      at(50, Ev.GoStop, w.string('preempted'), 0)
+    })
+    assert.equal(rows.length, 21)
+    assert.deepEqual(rows[0]!['created_by'], 'main.f10')
+    assert.deepEqual([rows[19]!['created_by'], rows[20]!['created_by']], ['main.f29', '(other)'])
+    assert.deepEqual([rows[20]!['created'], rows[20]!['alive']], [10, 11])
   })
 })

@@ -30,12 +30,12 @@ const starts = tablePanel({
   id: panelIds.goroutineStarts,
   title: 'Functions that start goroutines',
   description:
-    'Goroutines by the function they were started with: created and ended in the time shown, and the most there were at the end of a second ' +
-    'in one source. Created and not ended, again and again: a leak.',
+    'Goroutines by the function they were started with and the one that executed go: created and ended in the time shown, and the most there were ' +
+    'at the end of a second in one source. Created and not ended, again and again: a leak, and who makes it.',
   width: 12,
   sql:
-    'SELECT service, "function", sum(created) AS created, sum(ended) AS ended, max(alive) AS most_alive ' +
-    `FROM goroutine_starts WHERE ${selected} GROUP BY service, "function" ORDER BY created DESC LIMIT 100`,
+    'SELECT service, "function", created_by, sum(created) AS created, sum(ended) AS ended, max(alive) AS most_alive ' +
+    `FROM goroutine_starts WHERE ${selected} GROUP BY service, "function", created_by ORDER BY created DESC LIMIT 100`,
   widths: { service: 140, created: 90, ended: 90, most_alive: 100 },
 })
 

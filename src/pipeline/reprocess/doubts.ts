@@ -20,7 +20,7 @@ export function newDoubts(sinceNs: bigint | undefined): DoubtsState {
 }
 
 /** Their rows add up everybody in a second, by what each does. */
-const ofSeconds: ReadonlySet<string> = new Set(['time_classes', 'goroutines', 'goroutine_starts'])
+const ofSeconds: ReadonlySet<string> = new Set(['time_classes', 'goroutines'])
 /** Their rows tell where somebody stopped, which for one who did it before is not known, or that something began before. */
 const ofStops: Readonly<Record<string, string>> = { samples: 'kind', flames: 'scope' }
 
@@ -79,6 +79,9 @@ export class Doubts implements TimelineListener {
         return this.state.older.has(row['goroutine'] as number)
       case 'unfinished_tasks':
         return true
+      case 'goroutine_starts':
+        // Who created them is part of the key, and not known of those that are older.
+        return this.state.older.size > 0
       case 'wake_chains':
         return this.reachesBack(BigInt(row.ts), row['waited_ns'] as number, row['chain'] as string)
       case 'pipeline_health':
