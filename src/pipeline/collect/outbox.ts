@@ -18,7 +18,10 @@ export interface OutboxOptions {
   readonly log: Log
 }
 
-/** Plain numbers since the start, except `…WaitingBytes`: what waits now. Bytes that were sent or shed are those recorded, all others are packed. */
+/**
+ * Plain numbers since the start, except `…WaitingBytes`: what waits now. Bytes that were sent or shed are those recorded, all others are packed;
+ * those that wait count `besideValueBytes` for each message, too.
+ */
 export interface OutboxCounts {
   sentMessages: number
   sentBytes: number
@@ -47,8 +50,10 @@ export const newOutboxCounts = (): OutboxCounts => ({
   abandonedBytes: 0,
 })
 
-/** Bytes of messages handed to Kafka at once. */
+/** Bytes of messages handed to Kafka at once: they arrive together. */
 const batchBytes = 1_800_000
+/** What a message takes in memory besides its value: its headers, and the objects. The process grew by 2.0 to 2.4 kB for each of 20,000, 0.4 to 0.9 of them in the heap. */
+const besideValueBytes = 2000
 /** At the limit single messages find room between others that do not. */
 const sheddingIsOverMs = 2000
 /** A disk may come back, and a process may have too many files open for a moment. */
@@ -65,6 +70,10 @@ export class Outbox {
   stalledSinceMs: number | undefined
   private readonly memory: OutMessage[] = []
   private readonly mutex = new Mutex()
+  /** By track of a run, of those of which something waits. */
+  private readonly tails = new Map<string, Tail>()
+  /** Bytes taken so far. */
+  private takenBytes = 0
   private underWay: readonly OutMessage[] = []
   private stopping = false
   /** What comes now is left out. */
@@ -85,7 +94,7 @@ export class Outbox {
 
   /** Takes messages that belong together, all or none. @returns false when there was no room: they are lost, and counted. */
   async offer(messages: readonly OutMessage[]): Promise<boolean> {
-    const kept = await this.mutex.run(() => this.keep(messages, bytesOf(messages)))
+    const kept = await this.mutex.run(() => this.keep(messages))
     if (kept) this.notify()
     else {
       this.counts.shedMessages += messages.length
@@ -95,9 +104,10 @@ export class Outbox {
     return kept
   }
 
-  /** Takes a message that nobody misses when there is no room for it. */
+  /** Takes a message that nobody misses when there is no room for it, or when it would arrive together with something else of its track. */
   async tell(message: OutMessage): Promise<void> {
-    if (await this.mutex.run(() => this.keep([message], 0))) this.notify()
+    const keep = async () => !this.arrivesBesideOthers(message) && (await this.keep([message]))
+    if (await this.mutex.run(keep)) this.notify()
   }
 
   /** Sends what is left; once the signal has come, for so long at most: then the rest goes to disk, for the next start. */
@@ -113,25 +123,50 @@ export class Outbox {
     clearTimeout(this.shedding)
   }
 
-  private async keep(messages: readonly OutMessage[], sizeBytes: number): Promise<boolean> {
+  private async keep(messages: readonly OutMessage[]): Promise<boolean> {
     const { spool, memoryBytes, log } = this.options
     if (this.isClosed) return false
+    const sizeBytes = waitingBytesOf(messages)
     const hasRoom = this.counts.memoryWaitingBytes + sizeBytes <= memoryBytes || this.memory.length === 0
     if (hasRoom && spool?.isEmpty !== false) {
       this.memory.push(...messages)
       this.counts.memoryWaitingBytes += sizeBytes
+      this.noteTails(messages)
       return true
     }
     if (spool === undefined) return false
     try {
       const fits = await spool.append(messages)
-      if (fits) this.counts.spooledBytes += sizeBytes
-      return fits
+      if (!fits) return false
+      this.counts.spooledBytes += bytesOf(messages)
+      this.noteTails(messages)
+      return true
     } catch (error) {
       if (this.shedding === undefined) log.error({ reason: (error as Error).message }, 'the spool cannot be written')
       return false
     } finally {
       this.updateDisk()
+    }
+  }
+
+  private arrivesBesideOthers(message: OutMessage): boolean {
+    const tail = this.tails.get(trackOf(message))
+    return tail !== undefined && this.takenBytes - tail.atBytes < batchBytes
+  }
+
+  private noteTails(messages: readonly OutMessage[]): void {
+    for (const message of messages) {
+      this.takenBytes += waitingBytesOf([message])
+      const track = trackOf(message)
+      const waiting = (this.tails.get(track)?.waiting ?? 0) + 1
+      this.tails.set(track, { waiting, atBytes: this.takenBytes })
+    }
+  }
+
+  private forgetTails(messages: readonly OutMessage[]): void {
+    for (const message of messages) {
+      const tail = this.tails.get(trackOf(message))
+      if (tail !== undefined && --tail.waiting === 0) this.tails.delete(trackOf(message))
     }
   }
 
@@ -165,7 +200,8 @@ export class Outbox {
       this.stalledSinceMs = undefined
       this.counts.sentMessages += batch.messages.length
       this.counts.sentBytes += recordedBytesOf(batch.messages)
-      if (batch.fromMemory) this.counts.memoryWaitingBytes -= bytesOf(batch.messages)
+      if (batch.fromMemory) this.counts.memoryWaitingBytes -= waitingBytesOf(batch.messages)
+      this.forgetTails(batch.messages)
       await this.mutex.run(batch.release)
     }
   }
@@ -197,7 +233,7 @@ export class Outbox {
       while (this.memory.length > 0 && sizeBytes < batchBytes) {
         const message = this.memory.shift()!
         messages.push(message)
-        sizeBytes += message.value?.byteLength ?? 0
+        sizeBytes += waitingBytesOf([message])
       }
       return { messages, fromMemory: true, release: () => Promise.resolve() }
     }
@@ -244,6 +280,8 @@ export class Outbox {
         { bytes: spool.damagedBytes },
         'a part of the spool cannot be read and is lost; from now on it is counted',
       )
+    // What is lost was perhaps all that waited of a track: without a note of it, a sign of life too many is taken at worst.
+    if (spool.damagedBytes > this.counts.damagedBytes) this.tails.clear()
     this.counts.damagedBytes = spool.damagedBytes
   }
 
@@ -259,6 +297,22 @@ export class Outbox {
       log.warn({ shedBytes, shedMessages }, 'there is room again; these were lost since the start')
     }, sheddingIsOverMs)
   }
+}
+
+/** What waits of a track of a run. */
+interface Tail {
+  /** Messages. */
+  waiting: number
+  /** Bytes that had been taken with the last of them. */
+  readonly atBytes: number
+}
+
+function trackOf({ topic, key, headers }: OutMessage): string {
+  return `${topic} ${key} ${headers['stream'] ?? ''}`
+}
+
+function waitingBytesOf(messages: readonly OutMessage[]): number {
+  return bytesOf(messages) + messages.length * besideValueBytes
 }
 
 function bytesOf(messages: readonly OutMessage[]): number {

@@ -39,7 +39,7 @@ export function frameOf({ topic, key, headers, value }: OutMessage): Buffer {
   return Buffer.concat([prefix, body])
 }
 
-/** Reads whole frames between two positions until their values hold `wantedBytes`; after damage it goes on with the next whole frame. */
+/** Reads whole frames between two positions until they have `wantedBytes`; after damage it goes on with the next whole frame. */
 export async function readFrames(
   path: string,
   from: number,
@@ -48,12 +48,12 @@ export async function readFrames(
 ): Promise<ReadFrames> {
   const messages: OutMessage[] = []
   let endAt = from
-  let valueBytes = 0
+  let sizeBytes = 0
   let damagedBytes = 0
   const file = await open(path, 'r')
   try {
     const window = new Window(file, untilAt)
-    while (valueBytes < wantedBytes && endAt < untilAt) {
+    while (sizeBytes < wantedBytes && endAt < untilAt) {
       const frame = await frameAt(window, endAt)
       if (frame === undefined) {
         const nextAt = await possibleStart(window, endAt + 1)
@@ -62,7 +62,7 @@ export async function readFrames(
         continue
       }
       messages.push(frame.message)
-      valueBytes += frame.message.value?.byteLength ?? 0
+      sizeBytes += frame.sizeBytes
       endAt += frame.sizeBytes
     }
     return { messages, endAt, damagedBytes }

@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { pino } from 'pino'
 import { Outbox } from '../../../src/pipeline/collect/outbox.js'
@@ -43,10 +44,10 @@ class Door {
   }
 }
 
-function message(n: number, sizeBytes = 1000): OutMessage {
+function message(n: number, sizeBytes = 1000, stream = 'a'): OutMessage {
   // Nothing that shrinks when it is packed.
   const value = randomBytes(sizeBytes)
-  return { topic: 't', key: 'k', headers: { n: String(n) }, value }
+  return { topic: 't', key: 'k', headers: { stream, n: String(n) }, value }
 }
 
 describe('the outbox of a collector', () => {
@@ -113,13 +114,70 @@ describe('the outbox of a collector', () => {
   it('sheds from memory alone when it has no spool', async () => {
     const door = new Door()
     door.close()
-    const outbox = await openOutbox(door, 5000)
+    const outbox = await openOutbox(door, 15_000)
     const kept = []
     for (let n = 0; n < 20; n++) if (await outbox.offer([message(n)])) kept.push(n)
     assert.deepEqual([kept.length, outbox.counts.shedMessages], [5, 15])
     door.reopen()
     await outbox.close(never, 0)
     assert.deepEqual(door.taken, kept)
+  })
+
+  it('counts what a message takes besides its value', async () => {
+    const door = new Door()
+    door.close()
+    const outbox = await openOutbox(door, 100_000)
+    for (let n = 0; n < 1000; n++) await outbox.tell(message(n, 0, String(n)))
+    assert.equal(outbox.counts.memoryWaitingBytes, 100_000)
+    await outbox.offer([message(1000, 0), message(1001, 1000)])
+    assert.deepEqual([outbox.counts.shedMessages, outbox.counts.shedBytes], [2, 1000])
+    door.reopen()
+    await outbox.close(never, 0)
+    assert.deepEqual([door.taken.length, door.taken.at(-1)], [50, 49])
+    assert.equal(outbox.counts.memoryWaitingBytes, 0)
+  })
+
+  for (const [where, memoryBytes] of [
+    ['in memory', 1e9],
+    ['on disk', 1],
+  ] as const)
+    it(`takes a sign of life only when it arrives at another time than what waits ${where} of its track`, async () => {
+      const door = new Door()
+      door.close()
+      const outbox = await openOutbox(door, memoryBytes, 1e9)
+      await outbox.tell(message(0, 0, 'a'))
+      await outbox.tell(message(1, 0, 'a'))
+      await outbox.tell(message(2, 0, 'b'))
+      await outbox.offer([message(3, 10, 'c')])
+      await outbox.tell(message(4, 0, 'c'))
+      await outbox.offer([message(5, 1_000_000, 'd')])
+      await outbox.tell(message(6, 0, 'a'))
+      await outbox.offer([message(7, 1_000_000, 'd')])
+      await outbox.tell(message(8, 0, 'a'))
+      await outbox.tell(message(9, 0, 'a'))
+      assert.equal(outbox.counts.diskWaitingBytes > 2_000_000, where === 'on disk')
+      door.reopen()
+      while (door.taken.length < 6) await sleep(5)
+      // All has been sent.
+      await sleep(50)
+      await outbox.tell(message(10, 0, 'a'))
+      await outbox.close(never, 0)
+      assert.deepEqual(door.taken, [0, 2, 3, 5, 7, 8, 10])
+      assert.equal(outbox.counts.shedMessages, 0)
+    })
+
+  it('takes a sign of life again when what waited of its track was lost on disk', async () => {
+    const door = new Door()
+    door.close()
+    const outbox = await openOutbox(door, 1, 1e9)
+    for (let n = 0; n < 3; n++) await outbox.offer([message(n, 10, 'b')])
+    await outbox.tell(message(3, 0, 'a'))
+    for (const name of readdirSync(folder)) if (name.endsWith('.spool')) rmSync(join(folder, name))
+    door.reopen()
+    while (outbox.counts.damagedBytes === 0) await sleep(5)
+    await outbox.tell(message(4, 0, 'a'))
+    await outbox.close(never, 0)
+    assert.deepEqual(door.taken, [0, 1, 4])
   })
 
   it('gives what it could not send to the next collector, in order, and that one sends it before its own', async () => {
