@@ -254,7 +254,10 @@ export class Normalizer implements Supervised {
     for (const partition of this.partitions.values()) this.steer(partition)
     if (monotonicMs() - this.expiredMs < expireEveryMs) return
     this.expiredMs = monotonicMs()
-    for (const partition of this.partitions.values()) await this.writer!.expire(partition, Date.now() - rememberMs)
+    for (const partition of this.partitions.values()) {
+      partition.forgetAbandonedBefore(Date.now() - rememberMs)
+      await this.writer!.expire(partition, Date.now() - rememberMs)
+    }
   }
 
   /** Writes what is finished, once what is on its way has arrived. */

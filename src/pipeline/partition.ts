@@ -37,8 +37,8 @@ export class Partition {
   problems: string[] = []
   private readonly runs = new Map<string, SourceRun>()
   private readonly finished = new Map<string, FinishedRun>()
-  /** Runs whose analysis failed. */
-  private readonly abandoned = new Set<string>()
+  /** Runs whose analysis failed, and when, ms since the epoch. */
+  private readonly abandoned = new Map<string, number>()
   private readonly endings: ReadonlyMap<string, Ending>
   private readonly resumeFrom: Record<Track, bigint>
 
@@ -122,7 +122,7 @@ export class Partition {
   abandon({ source, stream }: Pick<Envelope, 'source' | 'stream'>): void {
     const key = runKey(source, stream)
     this.runs.delete(key)
-    this.abandoned.add(key)
+    this.abandoned.set(key, Date.now())
     this.checkpoints = this.checkpoints.filter((checkpoint) => checkpoint.run.key !== key)
   }
 
@@ -143,6 +143,11 @@ export class Partition {
 
   forget(keys: readonly string[]): void {
     for (const key of keys) this.finished.delete(key)
+  }
+
+  /** What comes of a run that was given up so long ago is a new beginning of it. */
+  forgetAbandonedBefore(wallMs: number): void {
+    for (const [key, abandonedMs] of this.abandoned) if (abandonedMs < wallMs) this.abandoned.delete(key)
   }
 
   /** Everything before this offset is never needed again. */

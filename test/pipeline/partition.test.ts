@@ -113,6 +113,19 @@ describe('the runs of a partition', () => {
     assert.deepEqual([next.rows, [...next.openRuns]], [[], []])
   })
 
+  it('are left out once their analysis has failed, and begin anew when that is long ago', () => {
+    const partition = new Partition(0, options, new LoadingPartition(), at(0n), 0)
+    const { source, stream } = shipped[0]!.headers
+    partition.abandon({ source: source!, stream: stream! })
+    const before = counts.abandoned
+    partition.forgetAbandonedBefore(Date.now() - 1000)
+    accept(partition, shipped.slice(0, 1))
+    assert.deepEqual([counts.abandoned - before, [...partition.openRuns].length], [1, 0])
+    partition.forgetAbandonedBefore(Date.now() + 1)
+    accept(partition, shipped.slice(0, 1))
+    assert.deepEqual([counts.abandoned - before, [...partition.openRuns].length], [1, 1])
+  })
+
   describe('whose checkpoint another version has written', () => {
     /** The checkpoint of a run that has come about half way, as an older version had written it, and how many messages that took. */
     function halfWay(began: Checkpoint['began']) {
