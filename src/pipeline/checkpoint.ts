@@ -126,3 +126,17 @@ export function endingKey(key: string): string {
 export function isEndingKey(key: string): boolean {
   return key.endsWith(endingSuffix)
 }
+
+const failureSuffix = ' #failed'
+
+/**
+ * Key of the note in the checkpoint topic that the analysis of a run failed on what follows its checkpoint. It speaks of the one before it in the topic.
+ * Streams hold no `#`, so no run has such a key.
+ */
+export function failureKey(key: string): string {
+  return key + failureSuffix
+}
+
+export function isFailureKey(key: string): boolean {
+  return key.endsWith(failureSuffix)
+}

@@ -1,6 +1,6 @@
 import type { InMessage } from '../transport/transport.js'
-import { type Checkpoint, checkpointVersion, type Ending, isEndingKey, runKey } from './checkpoint.js'
-import { endingKey, unpackCheckpoint, unpackEnding } from './checkpoint.js'
+import { type Checkpoint, checkpointVersion, type Ending, isEndingKey, isFailureKey, runKey } from './checkpoint.js'
+import { endingKey, failureKey, unpackCheckpoint, unpackEnding } from './checkpoint.js'
 
 /** Key of the message a normalizer writes to learn where the checkpoints end; it deletes itself on compaction. */
 export const markerKey = '#reader'
@@ -13,6 +13,7 @@ export class LoadingPartition {
   private readonly latest = new Map<string, Checkpoint>()
   private readonly ended = new Map<string, Ending>()
   private readonly foreign = new Map<string, Checkpoint>()
+  private readonly failed = new Set<string>()
   private readUpTo = -1n
   private marker: bigint | undefined
 
@@ -45,7 +46,17 @@ export class LoadingPartition {
     return this.foreign.values()
   }
 
+  /** Keys of the runs whose analysis has failed on what follows their checkpoint. */
+  get failures(): ReadonlySet<string> {
+    return this.failed
+  }
+
   private async keep(key: string, value: Uint8Array): Promise<string | undefined> {
+    if (isFailureKey(key)) {
+      if (value.length > 0) this.failed.add(key.slice(0, -failureKey('').length))
+      return undefined
+    }
+    this.failed.delete(key)
     this.latest.delete(key)
     this.foreign.delete(key)
     if (isEndingKey(key)) this.ended.delete(key.slice(0, -endingKey('').length))

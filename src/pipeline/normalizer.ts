@@ -243,6 +243,7 @@ export class Normalizer implements Supervised {
 
   private async tick(): Promise<void> {
     const { counts, rememberMs } = this.options
+    const { assignment } = this
     const partitions = [...this.partitions.values()]
     for (const partition of partitions) for (const run of partition.openRuns) run.countInto(counts)
     const endOffsets = rememberingEndOffsets(this.consumer!)
@@ -252,6 +253,7 @@ export class Normalizer implements Supervised {
     // Nobody waits for the store: more is computed meanwhile, until as much waits as one flush should hold.
     if (!this.isFlushing) void this.flush().catch((error: unknown) => this.failed(error))
     for (const partition of this.partitions.values()) this.steer(partition)
+    for (const partition of partitions) await this.writer!.keepFailures(partition, () => assignment === this.assignment)
     if (monotonicMs() - this.expiredMs < expireEveryMs) return
     this.expiredMs = monotonicMs()
     for (const partition of this.partitions.values()) {

@@ -35,17 +35,21 @@ export class Partition {
   readonly consumed: Record<Track, bigint>
   /** Checkpoints that could not be resumed from, and runs given up, one sentence each. */
   problems: string[] = []
+  /** Keys of the runs whose analysis failed, where there is a checkpoint from which they would be tried again for ever. */
+  readonly failures: string[] = []
   private readonly runs = new Map<string, SourceRun>()
   private readonly finished = new Map<string, FinishedRun>()
   /** Runs whose analysis failed, and when, ms since the epoch. */
   private readonly abandoned = new Map<string, number>()
+  /** Runs that a restart would begin at a checkpoint, and whether their analysis had failed on what follows it. */
+  private readonly resumable = new Map<string, boolean>()
   private readonly endings: ReadonlyMap<string, Ending>
   private readonly resumeFrom: Record<Track, bigint>
 
   constructor(
     readonly number: number,
     private readonly options: PartitionOptions,
-    loaded: Pick<LoadingPartition, 'checkpoints' | 'placesOnly' | 'endings'>,
+    loaded: Pick<LoadingPartition, 'checkpoints' | 'placesOnly' | 'endings' | 'failures'>,
     committed: Readonly<Record<Track, bigint>>,
     nowMs: number,
   ) {
@@ -59,6 +63,10 @@ export class Partition {
         `it has version ${checkpoint.version}, this normalizer reads ${checkpointVersion}`,
       )
     this.consumed = { ...this.resumeFrom }
+    for (const { source, stream, saved } of [...loaded.checkpoints, ...loaded.placesOnly]) {
+      const key = runKey(source, stream)
+      if (saved !== undefined) this.resumable.set(key, loaded.failures.has(key))
+    }
   }
 
   /** Where each topic must be read from: where the group stands, or earlier when a run asks for it. */
@@ -118,19 +126,22 @@ export class Partition {
     this.checkpoints = [...this.checkpoints.filter((earlier) => earlier.run !== run), checkpoint]
   }
 
-  /** Leaves the rest of a run out. Not remembered: after a restart it is tried again from its last checkpoint. */
+  /** Leaves the rest of a run out. After a restart it is tried again from its last checkpoint, once. */
   abandon({ source, stream }: Pick<Envelope, 'source' | 'stream'>): void {
     const key = runKey(source, stream)
     this.runs.delete(key)
     this.abandoned.set(key, Date.now())
+    if (this.resumable.has(key)) this.failures.push(key)
     this.checkpoints = this.checkpoints.filter((checkpoint) => checkpoint.run.key !== key)
   }
 
   /** A checkpoint lies safely in its topic. */
   committed(checkpoint: TakenCheckpoint): void {
-    checkpoint.run.committed(checkpoint)
-    if (!checkpoint.finished) return
     const { run } = checkpoint
+    run.committed(checkpoint)
+    this.resumable.set(run.key, false)
+    if (!checkpoint.finished) return
+    this.resumable.delete(run.key)
     this.runs.delete(run.key)
     const endedAt = { gotrace: run.endOf('gotrace'), perf: run.endOf('perf') }
     this.finished.set(run.key, { endedAt, takenAtMs: Date.now() })
@@ -143,6 +154,11 @@ export class Partition {
 
   forget(keys: readonly string[]): void {
     for (const key of keys) this.finished.delete(key)
+  }
+
+  /** Whether the analysis of a run had failed before on what follows its checkpoint; undefined when it has none. */
+  hasFailedBefore(key: string): boolean | undefined {
+    return this.resumable.get(key)
   }
 
   /** What comes of a run that was given up so long ago is a new beginning of it. */

@@ -1,7 +1,7 @@
 import type { MayWrite, Store, StoredRow } from '../store/store.js'
 import { type Topics, tracks } from '../transport/topics.js'
 import type { Consumer, OutMessage, Producer, TopicOffset } from '../transport/transport.js'
-import { type Ending, endingKey, packCheckpoint, packEnding, runKey } from './checkpoint.js'
+import { type Ending, endingKey, failureKey, packCheckpoint, packEnding, runKey } from './checkpoint.js'
 import { type Counts, countRows } from './counts.js'
 import { deadRow } from './deadLetter.js'
 import type { Log } from './log.js'
@@ -83,13 +83,32 @@ export class Writer {
     await this.producer.send([this.note(partition, key, await packEnding(ending))])
   }
 
+  /**
+   * Notes beside their checkpoints that runs have failed; where that is noted already, the checkpoint is removed: every start would read all that has
+   * come since, and fail again.
+   * @param current as of `flush`.
+   */
+  async keepFailures(partition: Partition, current: () => boolean): Promise<void> {
+    const { failures } = partition
+    for (let key; (key = failures[0]) !== undefined; failures.shift()) {
+      const hasFailedBefore = partition.hasFailedBefore(key)
+      if (hasFailedBefore === undefined) continue
+      await this.requireMembership(partition, current)
+      if (!hasFailedBefore) {
+        await this.producer.send([this.note(partition, failureKey(key), Buffer.from(new Date().toISOString()))])
+        this.log.warn({ run: key }, 'the analysis failed: after a restart it is tried once more from its checkpoint')
+        continue
+      }
+      await this.producer.send(this.tombstones(partition, key))
+      this.log.error({ run: key }, 'the analysis failed again from the same checkpoint: it is removed')
+    }
+  }
+
   /** Deletes what is remembered of runs that were over before `wallMs`. */
   async expire(partition: Partition, wallMs: number): Promise<void> {
     const keys = partition.finishedBefore(wallMs)
     if (keys.length === 0) return
-    await this.producer.send(
-      keys.flatMap((key) => [this.note(partition, key, null), this.note(partition, endingKey(key), null)]),
-    )
+    await this.producer.send(keys.flatMap((key) => this.tombstones(partition, key)))
     partition.forget(keys)
     this.counts.checkpointsExpired += keys.length
     this.log.info({ partition: partition.number, runs: keys.length }, 'forgot runs that were over long ago')
@@ -175,6 +194,10 @@ export class Writer {
       partition: partition.number,
       offset: partition.commitOffset(track),
     }))
+  }
+
+  private tombstones(partition: Partition, key: string): OutMessage[] {
+    return [key, endingKey(key), failureKey(key)].map((each) => this.note(partition, each, null))
   }
 
   private note(partition: Partition, key: string, value: Uint8Array | null): OutMessage {
