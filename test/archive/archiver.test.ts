@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { perfMessage, record, startArchiver, until } from '../support/archiver.js'
 
+/** So that nothing but reading is to be done. */
+const noFlushes = { flushEveryMs: 3_600_000 }
+
 describe('an archiver', () => {
   let archive: string
   let own: Awaited<ReturnType<typeof startArchiver>> | undefined
@@ -39,7 +42,7 @@ describe('an archiver', () => {
   })
 
   it('whose consumer hangs is noticed: it starts it again, and is ready when what is in Kafka has been read', async () => {
-    own = await startArchiver(archive)
+    own = await startArchiver(archive, noFlushes)
     const { archiver, supervisor, kafka } = own
     kafka.perfEnd = 3n
     supervisor.start()
@@ -53,7 +56,7 @@ describe('an archiver', () => {
   })
 
   it('whose consumer hangs for ever ends after three starts in vain', async () => {
-    own = await startArchiver(archive)
+    own = await startArchiver(archive, noFlushes)
     own.kafka.perfEnd = 1n
     own.supervisor.start()
     await assert.rejects(own.supervisor.hopeless, /starting the consumer again did not help/)
@@ -63,7 +66,7 @@ describe('an archiver', () => {
 
   it('counts what waits for the rest of its generation among what is not on the disk yet', async () => {
     own = await startArchiver(archive)
-    const piece = { ...perfMessage('a/b/1/2', 0), track: 'gotrace', tracks: 'gotrace', last: false } as const
+    const piece = { ...perfMessage('a/b/1/2', 0), track: 'gotrace', tracks: 'gotrace' } as const
     await own.send({ ...piece, generation: 1, sequence: 0 }, Buffer.alloc(700))
     assert.equal(own.archiver.pendingBytes, 700)
     await own.send({ ...piece, generation: 1, sequence: 1, position: 700, last: true }, Buffer.alloc(50))
@@ -76,8 +79,9 @@ describe('an archiver', () => {
     kafka.perfEnd = 1n
     await own.send(perfMessage('a/b/1/2', 0), record)
     renameSync(archive, `${archive}.away`)
-    supervisor.start()
     try {
+      await until(() => archiver.counts.failedWrites > 0)
+      supervisor.start()
       await until(() => archiver.counts.stuck.disk > 0)
     } finally {
       renameSync(`${archive}.away`, archive)

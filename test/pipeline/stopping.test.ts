@@ -81,6 +81,11 @@ describe('a pipeline on the real Kafka and QuestDB', function () {
     }
   }
 
+  /** Until the archiver has read some, so that there is something to commit. */
+  async function messagesRead(): Promise<void> {
+    while (!((await deployment.metrics()).get('dualtrace_archiver_messages_total')! > 0)) await sleep(100)
+  }
+
   /** Takes away all that Kafka has of a topic, as its retention does. */
   async function deleteAll(topic: string) {
     const kafka = new kafkajs.Kafka({ brokers: [...stack.kafka.brokers], logLevel: kafkajs.logLevel.NOTHING })
@@ -118,7 +123,7 @@ describe('a pipeline on the real Kafka and QuestDB', function () {
       const first = await deployment.startArchiver(archive)
       await first.said('assigned')
       const shipping = deployment.ship(capture, { messageBytes: 20_000, speed: 1.2 })
-      await sleep(1500)
+      await messagesRead()
       await assertEnds(first, server)
       await deployment.startArchiver(archive)
       await shipping
@@ -145,7 +150,7 @@ describe('a pipeline on the real Kafka and QuestDB', function () {
     const archiver = await deployment.startArchiver(archive)
     await archiver.said('assigned')
     const shipping = deployment.ship(capture, { messageBytes: 20_000, speed: 1.2 })
-    await sleep(1500)
+    await messagesRead()
     await frozen('kafka', async () => {
       await archiver.said(stuck, '"cause":"kafka"')
       const { status, text } = await deployment.status('/readyz')

@@ -65,7 +65,7 @@ export async function startArchiver(archive: string, options: Partial<ArchiverOp
   })
   const supervisor = new Supervisor({
     ...{ supervised: archiver, store: 'disk', slowStore: 'it has been writing', stuck: archiver.counts.stuck },
-    ...{ topics, log, stuckAfterMs: 200 },
+    ...{ topics, log, stuckAfterMs: 1000 },
   })
   const failures: unknown[] = []
   await archiver.start((error) => failures.push(error))

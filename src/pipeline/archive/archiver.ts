@@ -72,6 +72,8 @@ export class Archiver implements Supervised {
   progress = 0
   /** When Kafka last answered, on the monotonic clock. */
   kafkaAnsweredMs = monotonicMs()
+  /** Since when the disk has been used, on the monotonic clock. */
+  writingSinceMs: number | undefined
   partitions: ReadonlyMap<number, PartitionState> = new Map()
   consumer: Consumer | undefined
   private readonly mutex = new Mutex()
@@ -164,12 +166,13 @@ export class Archiver implements Supervised {
       if (quiet !== undefined) quiet.lastSeenMs = nowMs
       return
     }
-    await this.unlessFailed(runs, key, async () => {
+    const take = async () => {
       const run = runs.get(key) ?? (await ArchivedRun.open(options.archive, envelope, nowMs, this.keeper))
       runs.set(key, run)
       run.lastSeenMs = nowMs
       await run.accept(envelope, message, number)
-    })
+    }
+    await this.writing(() => this.unlessFailed(runs, key, take))
   }
 
   private async tick(): Promise<void> {
@@ -203,10 +206,6 @@ export class Archiver implements Supervised {
     return this.retaining.unreadableKeeps
   }
 
-  get writingSinceMs(): number | undefined {
-    return this.disk.usedSinceMs
-  }
-
   /** Why nothing is archived now, one sentence each. */
   notReady(): string[] {
     const reasons: string[] = []
@@ -232,7 +231,25 @@ export class Archiver implements Supervised {
   }
 
   private async flush(): Promise<void> {
-    const { assignment, partitions } = this
+    const { assignment } = this
+    await this.writing(() => this.write(assignment))
+    if (assignment !== this.assignment) return
+    this.flushedMs = monotonicMs()
+    this.counts.flushes++
+    await this.commit(assignment)
+  }
+
+  private async writing(work: () => Promise<void>): Promise<void> {
+    this.writingSinceMs = monotonicMs()
+    try {
+      await work()
+    } finally {
+      this.writingSinceMs = undefined
+    }
+  }
+
+  private async write(assignment: number): Promise<void> {
+    const { partitions } = this
     const all = [...partitions.values()].flatMap(({ runs }) => [...runs].map(([key, run]) => ({ runs, key, run })))
     await this.disk.use(() => this.lease!.hold(all.flatMap(({ run: { directories } }) => directories)))
     for (const { runs, key, run } of all) {
@@ -249,9 +266,6 @@ export class Archiver implements Supervised {
       for (const directory of directories) this.retaining.noteChange(directory)
       this.countOrder(run)
     }
-    this.flushedMs = monotonicMs()
-    this.counts.flushes++
-    await this.commit(assignment)
   }
 
   private async commit(assignment: number): Promise<void> {

@@ -2,7 +2,6 @@ import { stat } from 'node:fs/promises'
 import { DamagedCapture, putAside } from '../../archive/damage.js'
 import { retryForever } from '../../retry.js'
 import type { Log } from '../log.js'
-import { monotonicMs } from '../monotonic.js'
 
 interface Options {
   readonly archive: string
@@ -20,8 +19,6 @@ interface Counts {
 export class PatientDisk {
   /** The latest attempt failed. */
   fails = false
-  /** Since when it has been used without an end, on the monotonic clock. */
-  usedSinceMs: number | undefined
   /** Number of the disk that the archive lies on. */
   private device: number | undefined
 
@@ -39,17 +36,12 @@ export class PatientDisk {
       log.error({ reason: error.message }, `cannot write to ${archive}; trying again in ${waitMs} ms`)
     }
     const isFinal = (error: NodeJS.ErrnoException) => error.code === undefined
-    this.usedSinceMs = monotonicMs()
-    try {
-      const result = await retryForever({ onRetry, signal, isFinal }, async () => {
-        await this.refuseOther()
-        return attempt()
-      })
-      this.fails = false
-      return result
-    } finally {
-      this.usedSinceMs = undefined
-    }
+    const result = await retryForever({ onRetry, signal, isFinal }, async () => {
+      await this.refuseOther()
+      return attempt()
+    })
+    this.fails = false
+    return result
   }
 
   /**
