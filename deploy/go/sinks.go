@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sort"
 	"time"
 )
 
@@ -13,6 +14,8 @@ const (
 	redialAfter = 500 * time.Millisecond
 	// A collector that takes nothing for so long is taken for gone.
 	writeTimeout = 10 * time.Second
+	// A generation comes each second: a part that nobody has written to for so long was left behind by a process that is no more.
+	leftBehindAfter = time.Minute
 )
 
 // socketSink sends each generation whole; after a lost connection the one that was under way is sent again.
@@ -82,12 +85,13 @@ var unfit = regexp.MustCompile(`[^\w.-]`)
 // directorySink writes parts named NAME-PID-START-NUMBER.trace. Numbers without a gap say that one part goes on where the last one ended.
 type directorySink struct {
 	directory, trace string
-	every            time.Duration
-	maxFiles         int
-	number           int
-	file             *os.File
-	begunAt          time.Time
-	parts            []string
+	// ours matches the parts of all processes of this program, those that are not complete, too.
+	ours     *regexp.Regexp
+	every    time.Duration
+	maxFiles int
+	number   int
+	file     *os.File
+	begunAt  time.Time
 }
 
 func newDirectorySink(options Options) *directorySink {
@@ -100,6 +104,8 @@ func newDirectorySink(options Options) *directorySink {
 	}
 	name := unfit.ReplaceAllString(filepath.Base(os.Args[0]), "_")
 	sink.trace = fmt.Sprintf("%s-%d-%d", name, os.Getpid(), time.Now().UnixNano())
+	sink.ours = regexp.MustCompile(`^` + regexp.QuoteMeta(name) + `-\d+-\d+-\d{6,}\.trace(\.tmp)?$`)
+	sink.tidy()
 	return sink
 }
 
@@ -134,7 +140,7 @@ func (s *directorySink) part() string {
 	return filepath.Join(s.directory, fmt.Sprintf("%s-%06d.trace", s.trace, s.number))
 }
 
-// close completes the part and removes the oldest ones.
+// close completes the part and makes room for the next one.
 func (s *directorySink) close() {
 	if s.file == nil {
 		return
@@ -145,10 +151,40 @@ func (s *directorySink) close() {
 		_ = os.Remove(s.part() + ".tmp")
 		return
 	}
-	s.parts = append(s.parts, s.part())
-	for len(s.parts) > s.maxFiles {
-		_ = os.Remove(s.parts[0])
-		s.parts = s.parts[1:]
+	s.tidy()
+}
+
+// tidy removes the oldest parts beyond the limit, and what was left incomplete, whichever process of this program wrote them. Only time tells
+// what is whose: processes in containers have the same number, and do not see each other.
+func (s *directorySink) tidy() {
+	type part struct {
+		path string
+		// age is large for a time that is still to come, too: the clock was set back since.
+		age time.Duration
+	}
+	now := time.Now()
+	entries, _ := os.ReadDir(s.directory)
+	var parts []part
+	for _, entry := range entries {
+		if !s.ours.MatchString(entry.Name()) {
+			continue
+		}
+		info, err := entry.Info()
+		if err != nil {
+			continue
+		}
+		found := part{filepath.Join(s.directory, entry.Name()), now.Sub(info.ModTime()).Abs()}
+		if filepath.Ext(found.path) != ".tmp" {
+			parts = append(parts, found)
+		} else if found.age > leftBehindAfter {
+			_ = os.Remove(found.path)
+		}
+	}
+	// Those of the same age stay in the order of their names.
+	sort.SliceStable(parts, func(a, b int) bool { return parts[a].age > parts[b].age })
+	for len(parts) > s.maxFiles {
+		_ = os.Remove(parts[0].path)
+		parts = parts[1:]
 	}
 }
 

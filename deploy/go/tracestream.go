@@ -29,7 +29,8 @@ type Options struct {
 	Directory string
 	// Every is the length of a part; 2 s when zero.
 	Every time.Duration
-	// MaxFiles of this program stay in the directory, the oldest are removed; 60 when zero.
+	// MaxFiles parts of this program stay in the directory, of all its processes together, also those that are no more; the oldest are
+	// removed; 60 when zero.
 	MaxFiles int
 	// MaxBuffered bytes of generations wait to be taken, the oldest are left out; 64 MiB when zero.
 	MaxBuffered int

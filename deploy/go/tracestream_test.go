@@ -2,11 +2,15 @@ package tracestream
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -221,6 +225,152 @@ func TestADirectoryGetsPartsThatMakeOneTrace(t *testing.T) {
 		whole = append(whole, part...)
 	}
 	checkConsecutive(t, numbers(t, whole), 2)
+}
+
+// sinkOf is that of a process of this program that completes a part with each generation.
+func sinkOf(directory string, maxFiles int) *directorySink {
+	return newDirectorySink(Options{Directory: directory, Every: time.Nanosecond, MaxFiles: maxFiles})
+}
+
+func putParts(t *testing.T, s *directorySink, count int) {
+	t.Helper()
+	for i := 0; i < count; i++ {
+		if _, taken := s.put([]byte("header"), []byte("generation")); !taken {
+			t.Fatal("a generation was not taken")
+		}
+	}
+}
+
+// setAge makes a file as old as one that was last written to so long ago.
+func setAge(t *testing.T, path string, age time.Duration) {
+	t.Helper()
+	at := time.Now().Add(-age)
+	if err := os.Chtimes(path, at, at); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkFiles compares the names in a directory with those wanted; FIRST and SECOND stand for what the names of two traces begin with.
+func checkFiles(t *testing.T, directory string, first, second *directorySink, wanted ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, entry := range entries {
+		names = append(names, strings.NewReplacer(first.trace, "FIRST", second.trace, "SECOND").Replace(entry.Name()))
+	}
+	if !slices.Equal(names, wanted) {
+		t.Errorf("%q", names)
+	}
+}
+
+func TestPartsOfEarlierProcessesCountAndAreRemovedFirst(t *testing.T) {
+	directory := t.TempDir()
+	first := sinkOf(directory, 3)
+	putParts(t, first, 5)
+	second := sinkOf(directory, 3)
+	checkFiles(t, directory, first, second, "FIRST-000003.trace", "FIRST-000004.trace", "FIRST-000005.trace")
+	putParts(t, second, 2)
+	checkFiles(t, directory, first, second, "FIRST-000005.trace", "SECOND-000001.trace", "SECOND-000002.trace")
+	// The limit is smaller after a restart.
+	sinkOf(directory, 1)
+	checkFiles(t, directory, first, second, "SECOND-000002.trace")
+}
+
+func TestProcessesSideBySideKeepTheNewestPartsOfAll(t *testing.T) {
+	directory := t.TempDir()
+	first, second := sinkOf(directory, 4), sinkOf(directory, 4)
+	putParts(t, first, 2)
+	putParts(t, second, 2)
+	for age, path := range []string{"SECOND-000002", "FIRST-000002", "SECOND-000001", "FIRST-000001"} {
+		name := strings.NewReplacer("FIRST", first.trace, "SECOND", second.trace).Replace(path)
+		setAge(t, filepath.Join(directory, name+".trace"), time.Duration(age+1)*time.Second)
+	}
+	putParts(t, first, 1)
+	checkFiles(t, directory, first, second, "FIRST-000002.trace", "FIRST-000003.trace", "SECOND-000001.trace", "SECOND-000002.trace")
+	putParts(t, first, 1)
+	checkFiles(t, directory, first, second, "FIRST-000002.trace", "FIRST-000003.trace", "FIRST-000004.trace", "SECOND-000002.trace")
+}
+
+func TestAClockThatIsSetBackRemovesNoNewPart(t *testing.T) {
+	directory := t.TempDir()
+	first := sinkOf(directory, 2)
+	putParts(t, first, 2)
+	for _, number := range []string{"1", "2"} {
+		setAge(t, filepath.Join(directory, first.trace+"-00000"+number+".trace"), -time.Hour)
+	}
+	second := sinkOf(directory, 2)
+	putParts(t, second, 2)
+	checkFiles(t, directory, first, second, "SECOND-000001.trace", "SECOND-000002.trace")
+}
+
+func TestOnlyWhatThisProgramLeftBehindIsRemoved(t *testing.T) {
+	directory := t.TempDir()
+	first, second := sinkOf(directory, 1), sinkOf(directory, 1)
+	second.every = time.Hour
+	putParts(t, second, 1)
+	others := []string{
+		"notes.tmp", "other-1-2-000001.trace", "other-1-2-000002.trace.tmp", first.trace + "-1-000001.trace",
+		first.trace + "-dump.trace", "x" + first.trace + "-000001.trace",
+	}
+	for _, name := range append(others, first.trace+"-000007.trace.tmp") {
+		path := filepath.Join(directory, name)
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		setAge(t, path, 2*time.Minute)
+	}
+	putParts(t, first, 2)
+	// SECOND is still writing to its part.
+	checkFiles(t, directory, first, second, "notes.tmp", "other-1-2-000001.trace", "other-1-2-000002.trace.tmp",
+		"FIRST-000002.trace", "FIRST-1-000001.trace", "FIRST-dump.trace", "SECOND-000001.trace.tmp", "xFIRST-000001.trace")
+}
+
+// TestMain is also the program of a service that streams into a directory until it is killed.
+func TestMain(m *testing.M) {
+	directory := os.Getenv("TRACESTREAM_DIRECTORY")
+	if directory == "" {
+		os.Exit(m.Run())
+	}
+	if _, err := Start(Options{Directory: directory, Every: time.Nanosecond, MaxFiles: 2}); err != nil {
+		panic(err)
+	}
+	work(time.Now().Add(time.Minute))
+}
+
+func TestAServiceThatIsKilledAgainAndAgainFillsNoDisk(t *testing.T) {
+	directory := t.TempDir()
+	left := func(pattern string) []string {
+		names, _ := filepath.Glob(filepath.Join(directory, pattern))
+		return names
+	}
+	for start := 1; start <= 3; start++ {
+		child := exec.Command(os.Args[0])
+		child.Env = append(os.Environ(), "TRACESTREAM_DIRECTORY="+directory)
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		own := fmt.Sprintf("*-%d-*.trace", child.Process.Pid)
+		for until := time.Now().Add(20 * time.Second); len(left(own)) < 1 && time.Now().Before(until); {
+			time.Sleep(10 * time.Millisecond)
+		}
+		_ = child.Process.Kill()
+		_ = child.Wait()
+		if len(left(own)) != 1 || len(left("*.trace")) != min(start, 2) {
+			t.Fatalf("after start %d: %q", start, left("*"))
+		}
+		// What was killed within a part, as a later start finds it.
+		cut := filepath.Join(directory, strings.TrimSuffix(filepath.Base(left(own)[0]), "1.trace")+"2.trace.tmp")
+		if err := os.WriteFile(cut, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		setAge(t, cut, 2*time.Minute)
+		if tmp := left("*.tmp"); len(tmp) != 1 || tmp[0] != cut {
+			t.Errorf("after start %d: %q", start, tmp)
+		}
+	}
 }
 
 func TestANilStreamDoesNothing(t *testing.T) {

@@ -7,8 +7,8 @@ const headerBytes = 16
 const partName = /^(.+)-(\d{6,})\.trace$/
 
 /**
- * One trace in many files, as deploy/go writes it: each begins with the trace's header and goes on where the one before it ended. Files
- * and times as in `appearingFiles`.
+ * One trace in many files, as deploy/go writes it: each begins with the trace's header and goes on where the one before it ended. One that its
+ * writer removed before it was read is passed over. Files and times as in `appearingFiles`.
  */
 export async function* traceDirectory(
   directory: string,
@@ -21,9 +21,14 @@ export async function* traceDirectory(
     for (const file of inOrder(files)) {
       const part = partOf(file)
       const goesOn = last !== undefined && part?.trace === last.trace && part.number === last.number + 1
+      try {
+        yield* goesOn ? without(bytesOfFile(file), headerBytes) : bytesOfFile(file)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+        continue
+      }
       if (!goesOn) status.traces++
       last = part
-      yield* goesOn ? without(bytesOfFile(file), headerBytes) : bytesOfFile(file)
     }
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -155,6 +155,24 @@ describe('the Go side of a collector', () => {
       numbers,
       Array.from({ length: written! }, (_, nth) => numbers[0]! + nth),
     )
+  })
+
+  it('passes over a part that its writer removed before it was read, and takes the next one for the begin of a trace', async () => {
+    const parts = [1, 2, 3, 4].map((number) => join(folder, `shop-1-2-00000${number}.trace`))
+    const tenSecondsAgo = Date.now() / 1000 - 10
+    for (const path of parts) {
+      writeFileSync(path, trace)
+      utimesSync(path, tenSecondsAgo, tenSecondsAgo)
+    }
+    const status = newInputStatus('test').gotrace
+    const chunks: Uint8Array[] = []
+    for await (const chunk of traceDirectory(folder, 0, AbortSignal.abort(), status)) {
+      // All have been listed; the first is being read.
+      rmSync(parts[1]!, { force: true })
+      chunks.push(chunk)
+    }
+    assert.deepEqual(Buffer.concat(chunks), Buffer.concat([trace, trace, trace.subarray(16)]))
+    assert.equal(status.traces, 2)
   })
 
   it('measures the gap between two traces of the pprof endpoint', async function () {
