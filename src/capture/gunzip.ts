@@ -5,7 +5,7 @@ const pieceBytes = 1 << 18
 
 /**
  * Unpacks gzip, of which a piece is valid until the next one is asked for. Damage does not lose what was unpacked before it: the pieces end there and `onDamage` gets one sentence.
- * (A stream read by iteration throws away what it holds when an error comes; hence the listeners.)
+ * (A stream read by iteration throws away what it holds when an error comes; hence the listeners.) Throws what `packed` throws.
  */
 export async function* gunzip(
   packed: AsyncIterable<Uint8Array>,
@@ -35,16 +35,23 @@ export async function* gunzip(
     more.open()
   })
   const feeding = feed(packed, unpacker, drained, () => state.over)
-  while (ready.length > 0 || !state.over) {
-    const piece = ready.shift()
-    if (piece === undefined) {
-      unpacker.resume()
-      await more.passed()
-    } else {
-      yield piece
+  // Nobody awaits it yet.
+  feeding.catch(settle)
+  try {
+    while (ready.length > 0 || !state.over) {
+      const piece = ready.shift()
+      if (piece === undefined) {
+        unpacker.resume()
+        await more.passed()
+      } else {
+        yield piece
+      }
     }
+    await feeding
+  } finally {
+    // Whoever wants no more leaves no file open.
+    settle()
   }
-  await feeding
 }
 
 async function feed(
