@@ -67,9 +67,10 @@ async function run(archives: string[], flags: ReprocessFlags): Promise<void> {
       signal,
     })
     progress?.stop()
-    const { runs, runsBefore, sources, rows, readBytes, warmUpBytes, problems } = result
+    const { runs, runsBefore, failedRuns, sources, rows, readBytes, warmUpBytes, problems } = result
     const before = runsBefore === 0 ? '' : `; ${runsBefore} had been finished before`
-    const text = `${rows.toLocaleString('en')} rows of ${runs} runs of ${sources} sources written${before}; ${megabytes(readBytes)} read, ${megabytes(warmUpBytes)} of them before the range`
+    const failed = failedRuns === 0 ? '' : `; ${failedRuns} failed`
+    const text = `${rows.toLocaleString('en')} rows of ${runs} runs of ${sources} sources written${before}${failed}; ${megabytes(readBytes)} read, ${megabytes(warmUpBytes)} of them before the range`
     process.stdout.write(`${flags.json === true ? JSON.stringify(result) : text}\n`)
     for (const problem of problems) process.stderr.write(`dualtrace: ${problem}\n`)
     if (problems.length > 0) process.exitCode = ExitCode.partial

@@ -8,7 +8,8 @@ import { createLog } from '../../src/pipeline/log.js'
 import { runReprocessing } from '../../src/pipeline/reprocess/schedule.js'
 import type { LocalStack } from '../../src/stack/local.js'
 import { packageRoot } from '../../src/stack/paths.js'
-import { archiveCapture } from '../support/archive.js'
+import { captureDirectory } from '../../src/archive/layout.js'
+import { archiveCapture, makeUnreadable } from '../support/archive.js'
 import { PipelineProcess } from '../support/pipelineProcess.js'
 import { requireJava } from '../support/requirements.js'
 import { sharedStack } from '../support/stack.js'
@@ -88,6 +89,16 @@ describe('scheduled reprocessing', function () {
     writeFileSync(state, JSON.stringify({ schemaVersion: 1, doneUntilMs, nextDueMs: Date.now() - 1000 }))
   }
 
+  function startProcess({ archive, state, cron }: ReturnType<typeof pipeline>, questdb: string): PipelineProcess {
+    return new PipelineProcess('reprocess', {
+      DUALTRACE_ARCHIVE: archive,
+      DUALTRACE_QUESTDB: questdb,
+      DUALTRACE_REPROCESS_STATE: state,
+      DUALTRACE_REPROCESS_CRON: cron,
+      DUALTRACE_REPROCESS_DELAY: '1s',
+    })
+  }
+
   async function expectRows(sources: readonly string[]): Promise<void> {
     const { rows } = await analyzeCapture(capture)
     for (const source of sources)
@@ -105,14 +116,7 @@ describe('scheduled reprocessing', function () {
     const sinceMs = Date.UTC(2026, 10, 23)
     due(own.state, sinceMs)
     const gate = await startWriteGate(stack.questdb.url)
-    const start = () =>
-      new PipelineProcess('reprocess', {
-        DUALTRACE_ARCHIVE: own.archive,
-        DUALTRACE_QUESTDB: gate.url,
-        DUALTRACE_REPROCESS_STATE: own.state,
-        DUALTRACE_REPROCESS_CRON: own.cron,
-        DUALTRACE_REPROCESS_DELAY: '1s',
-      })
+    const start = () => startProcess(own, gate.url)
     const jobs = () => readdirSync(join(own.archive, '.reprocess'))
     try {
       // Every source is one write, save on a machine so slow that a state is taken meanwhile.
@@ -152,6 +156,27 @@ describe('scheduled reprocessing', function () {
     } finally {
       gate.close()
     }
+  })
+
+  it('goes on after a run whose analysis failed, with the others finished, and says which one it was', async () => {
+    const own = pipeline()
+    const [bad, good] = ['host/failed/1/2026', 'host/failed/2/2026']
+    for (const source of [bad, good]) await archiveCapture(capture, own.archive, source)
+    const run = { stream: '00000000000001-abc', hour: '2026-11-23T16' }
+    makeUnreadable(join(captureDirectory(own.archive, { source: bad, ...run }), 'perf.script.gz'))
+    due(own.state, Date.UTC(2026, 10, 23))
+    const child = startProcess(own, stack.questdb.url)
+    const { until, runs, failedRuns } = JSON.parse(await child.said('"computed again"')) as {
+      readonly until: string
+      readonly runs: number
+      readonly failedRuns: number
+    }
+    assert.deepEqual([runs, failedRuns], [1, 1])
+    await child.said(`the analysis of ${bad}, run ${run.stream}, failed: EIO`)
+    while (stateIn(own.state).doneUntilMs !== Date.parse(until)) await sleep(50)
+    assert.equal(await child.stop(), 0)
+    assert.equal(stateIn(own.state).running, undefined)
+    await expectRows([good])
   })
 
   it('computes what comes into the archive after its time, from where it belongs', async () => {

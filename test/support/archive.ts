@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
@@ -78,4 +78,10 @@ export async function archiveCapture(capture: string, archive: string, source: s
     await run.accept({ ...envelope, track, position: content[track].length, end: true }, end, 0)
   }
   await run.flush()
+}
+
+/** Makes of a file one that can be opened and not read (EIO), as on a disk that fails. */
+export function makeUnreadable(path: string): void {
+  rmSync(path)
+  symlinkSync('/proc/self/mem', path)
 }

@@ -8,11 +8,14 @@ export interface WriteGate {
   holdAfter(writes: number): Promise<void>
   /** Lets what is held and all that follows through. */
   release(): void
+  /** Lets no write through from now on: QuestDB does not know the login any more. */
+  refuse(): void
   close(): void
 }
 
 export async function startWriteGate(target: string): Promise<WriteGate> {
   let left = Infinity
+  let refuses = false
   let told: () => void = () => undefined
   let held: (() => void)[] = []
   const forward = (from: IncomingMessage, to: ServerResponse) => {
@@ -25,7 +28,9 @@ export async function startWriteGate(target: string): Promise<WriteGate> {
     from.pipe(onward)
   }
   const server = createServer((from, to) => {
-    if (!from.url!.startsWith('/write') || left-- > 0) return forward(from, to)
+    const isWrite = from.url!.startsWith('/write')
+    if (isWrite && refuses) return void to.writeHead(401).end()
+    if (!isWrite || left-- > 0) return forward(from, to)
     // Whoever was killed meanwhile gets no answer.
     held.push(() => (from.destroyed ? undefined : forward(from, to)))
     told()
@@ -41,6 +46,9 @@ export async function startWriteGate(target: string): Promise<WriteGate> {
     release() {
       left = Infinity
       for (const go of held.splice(0)) go()
+    },
+    refuse() {
+      refuses = true
     },
     close() {
       server.closeAllConnections()

@@ -41,9 +41,10 @@ export interface ReprocessOptions {
 }
 
 export interface ReprocessResult {
-  /** Runs of sources computed now, and found finished by an earlier attempt. */
+  /** Runs of sources computed now, found finished by an earlier attempt, and given up because their analysis failed. */
   readonly runs: number
   readonly runsBefore: number
+  readonly failedRuns: number
   readonly sources: number
   readonly rows: number
   /** Read now, unpacked, and how much of this lies before the range. */
@@ -55,15 +56,19 @@ export interface ReprocessResult {
   readonly problems: readonly string[]
 }
 
+/** Why runs could not be computed. */
+type Failures = Map<PlannedRun, string>
+
 /**
  * Computes the rows of a range again from the archives, sources side by side, and writes them over what is there. What a killed attempt has
- * finished is not done again by the next one with the same options.
+ * finished is not done again by the next one with the same options. A run whose analysis fails costs no other run anything.
  */
 export async function reprocess(options: ReprocessOptions): Promise<ReprocessResult> {
   const archives = await Promise.all(options.archives.map(realArchive))
   const problems: string[] = []
   const runs: PlannedRun[] = []
   for (const archive of archives) runs.push(...(await plan(archive, options, problems)))
+  const failures: Failures = new Map()
   const leases: Lease[] = []
   try {
     for (const archive of archives) {
@@ -71,12 +76,12 @@ export async function reprocess(options: ReprocessOptions): Promise<ReprocessRes
       const read = own.flatMap(({ directories }) => directories)
       const lease = await Lease.take(archive, [...read, ...own.flatMap(({ asked }) => asked?.directory ?? [])])
       leases.push(lease)
-      for (const run of own) if (run.asked !== undefined) run.wall = await wallOfRun(run.asked.run)
+      for (const run of own) await askForWall(run, failures)
       await lease.hold(read)
     }
     const job = await jobOf(options, archives)
     await removeAbandoned(archives[0]!, options.owner, job)
-    return await alone(job, options.fresh === true, () => compute(options, job, runs, problems))
+    return await alone(job, options.fresh === true, () => compute(options, job, runs, failures, problems))
   } finally {
     await Promise.all(leases.map((lease) => lease.release()))
   }
@@ -86,12 +91,14 @@ async function compute(
   options: ReprocessOptions,
   job: string,
   runs: readonly PlannedRun[],
+  failures: Failures,
   problems: string[],
 ): Promise<ReprocessResult> {
   const { questdb, thresholds, onNote } = options
   const journal = join(job, 'done')
   const done = new Set((await readFile(journal, 'utf8').catch(() => '')).split('\n'))
-  const left = runs.filter(({ version }) => !done.has(version))
+  const open = runs.filter(({ version }) => !done.has(version))
+  const left = open.filter((run) => !failures.has(run))
   const bySource = groupBy(left, ({ source }) => source)
   options.onTotal?.(left.reduce((sum, { bytes }) => sum + bytes, 0))
   await new QuestdbStore({
@@ -131,13 +138,31 @@ async function compute(
             )
           if (message.kept.size > 0) onNote(`${run.source}: ${keptText(message.kept)}`)
           for (const count of message.kept.values()) totals.keptRows += count
-          await appendFile(journal, `${run.version}\n`)
+          if (message.failure === undefined) await appendFile(journal, `${run.version}\n`)
+          else failures.set(run, message.failure)
           await rm(statePath(job, run), { force: true })
           return true
       }
     },
   })
-  return { runs: left.length, runsBefore: runs.length - left.length, sources: bySource.size, ...totals, problems }
+  const failed = open.filter((run) => failures.has(run))
+  for (const run of failed)
+    problems.push(
+      `the analysis of ${run.source}, run ${run.stream}, failed: ${failures.get(run)!}; the rest of its rows stay as they are until dualtrace reprocess computes that time again`,
+    )
+  return {
+    ...{ runs: open.length - failed.length, runsBefore: runs.length - open.length, failedRuns: failed.length },
+    ...{ sources: bySource.size, ...totals, problems },
+  }
+}
+
+async function askForWall(run: PlannedRun, failures: Failures): Promise<void> {
+  if (run.asked === undefined) return
+  try {
+    run.wall = await wallOfRun(run.asked.run)
+  } catch (error) {
+    failures.set(run, (error as Error).message)
+  }
 }
 
 function keptText(kept: ReadonlyMap<string, number>): string {

@@ -34,12 +34,15 @@ export type FromWorker =
   | { readonly kind: 'note'; readonly text: string }
   | {
       readonly kind: 'done'
+      /** Why the run could not be computed to its end; undefined: it was. */
+      readonly failure: string | undefined
       readonly rows: number
       readonly problems: readonly string[]
       readonly warmedUp: boolean
       /** Rows that were left as they are, by table. */
       readonly kept: ReadonlyMap<string, number>
     }
+  /** Nothing more can be written, of any run. */
   | { readonly kind: 'failed'; readonly reason: string; readonly isUsers: boolean }
 
 /** Where a job keeps how far it has come with a run. */

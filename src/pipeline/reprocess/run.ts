@@ -26,6 +26,9 @@ export interface RunResult {
   readonly problems: readonly string[]
 }
 
+/** Its cause is no fault of the run, but of where its rows and states go: those of the next one would not be taken either. */
+export class NotTaken extends Error {}
+
 /** How far a run has come: all that a later attempt needs besides its captures. */
 export interface SavedRun extends Omit<Carried, 'wall'> {
   readonly wall: Wall | undefined
@@ -55,6 +58,8 @@ export interface Recomputing {
 /**
  * Computes a run again from an hour before the range on, or from a saved state, through the very core the normalizer has. What it knows at the begin of every hour
  * it leaves there, for whoever begins there later.
+ *
+ * @throws NotTaken when rows or states cannot be written; anything else is a failure of this run
  */
 export async function recomputeRun(run: ArchivedRunFiles, options: Recomputing): Promise<RunResult> {
   const { range } = options
@@ -80,37 +85,44 @@ export async function recomputeRun(run: ArchivedRunFiles, options: Recomputing):
     ...{ saved: structuredClone(live), shift, wall: analysis.wall },
     doubts: doubts && structuredClone(doubts.state),
   })
-  for (;;) {
-    let state: SavedRun | undefined
-    let atBorder: { readonly state: SavedRun; readonly directory: string } | undefined
-    const isWanted = options.wantsState()
-    const looksOut = borders?.areNear(feed.fedBytes) ?? false
-    // Live state: it must be copied before the analysis goes on.
-    const onCheckpoint = (live: SavedAnalysis) => {
-      if (isWanted) state ??= savedRun(live)
-      const directory = borders?.passed(live.position)
-      if (directory !== undefined) atBorder = { state: savedRun(live), directory }
+  try {
+    for (;;) {
+      let state: SavedRun | undefined
+      let atBorder: { readonly state: SavedRun; readonly directory: string } | undefined
+      const isWanted = options.wantsState()
+      const looksOut = borders?.areNear(feed.fedBytes) ?? false
+      // Live state: it must be copied before the analysis goes on.
+      const onCheckpoint = (live: SavedAnalysis) => {
+        if (isWanted) state ??= savedRun(live)
+        const directory = borders?.passed(live.position)
+        if (directory !== undefined) atBorder = { state: savedRun(live), directory }
+      }
+      analysis.pump(isWanted || looksOut ? onCheckpoint : undefined)
+      if (analysis.done && analysis.spanNs !== undefined) doubts?.end(analysis.wallNs(analysis.spanNs.toNs))
+      const rows = analysis.takeRows().filter(({ row }) => within(BigInt(row.ts), sinceNs, range.untilNs))
+      analysis.takeFindings()
+      const sure = doubts === undefined ? rows : rows.filter((row) => !doubts.hasOf(row))
+      if (sure.length < rows.length) for (const row of rows) if (doubts!.hasOf(row)) options.onKept?.(row.table)
+      try {
+        if (sure.length > 0) await options.onRows(sure)
+        if (state !== undefined) await options.onState(state)
+        if (atBorder?.state.wall !== undefined) {
+          const { saved, wall } = atBorder.state
+          await saveCarried(atBorder.directory, { saved, shift, wall })
+        }
+      } catch (cause) {
+        throw new NotTaken('rows or a state could not be written', { cause })
+      }
+      const track = analysis.starving
+      if (track === undefined || feed.dry.has(track)) break
+      const isWarmUp = range.sinceNs !== undefined && !hasReached(analysis, track, range.sinceNs)
+      const bytes = await feed.next(analysis, track)
+      if (bytes !== undefined) options.onProgress(bytes, isWarmUp)
+      else if (reading.reachesEnd && (run.isOver || hasEnded(captures, track))) analysis.end(track)
     }
-    analysis.pump(isWanted || looksOut ? onCheckpoint : undefined)
-    if (analysis.done && analysis.spanNs !== undefined) doubts?.end(analysis.wallNs(analysis.spanNs.toNs))
-    const rows = analysis.takeRows().filter(({ row }) => within(BigInt(row.ts), sinceNs, range.untilNs))
-    analysis.takeFindings()
-    const sure = doubts === undefined ? rows : rows.filter((row) => !doubts.hasOf(row))
-    if (sure.length < rows.length) for (const row of rows) if (doubts!.hasOf(row)) options.onKept?.(row.table)
-    if (sure.length > 0) await options.onRows(sure)
-    if (state !== undefined) await options.onState(state)
-    if (atBorder?.state.wall !== undefined) {
-      const { saved, wall } = atBorder.state
-      await saveCarried(atBorder.directory, { saved, shift, wall })
-    }
-    const track = analysis.starving
-    if (track === undefined || feed.dry.has(track)) break
-    const isWarmUp = range.sinceNs !== undefined && !hasReached(analysis, track, range.sinceNs)
-    const bytes = await feed.next(analysis, track)
-    if (bytes !== undefined) options.onProgress(bytes, isWarmUp)
-    else if (reading.reachesEnd && (run.isOver || hasEnded(captures, track))) analysis.end(track)
+  } finally {
+    await feed.close()
   }
-  await feed.close()
   return { warmedUp: sinceNs !== range.sinceNs, problems }
 }
 
@@ -125,14 +137,17 @@ export async function wallOfRun(run: ArchivedRunFiles): Promise<Wall | undefined
   if (known !== undefined || !isFirst) return known
   const analysis = new Analysis({ ...analysisOptions(captures, undefined), tables: new Set() })
   const feed = new Feed(captures, shiftOf(captures), undefined, () => undefined)
-  while (analysis.wall === undefined) {
-    const track = analysis.starving
-    if (track === undefined || feed.dry.has(track)) break
-    if ((await feed.next(analysis, track)) === undefined && (run.isOver || hasEnded(captures, track)))
-      analysis.end(track)
-    analysis.pump()
+  try {
+    while (analysis.wall === undefined) {
+      const track = analysis.starving
+      if (track === undefined || feed.dry.has(track)) break
+      if ((await feed.next(analysis, track)) === undefined && (run.isOver || hasEnded(captures, track)))
+        analysis.end(track)
+      analysis.pump()
+    }
+  } finally {
+    await feed.close()
   }
-  await feed.close()
   return analysis.wall
 }
 

@@ -9,7 +9,7 @@ import { fromPlain } from '../../store/login.js'
 import { QuestdbStore } from '../../store/questdb.js'
 import type { StoredRow } from '../../store/store.js'
 import { type Assignment, type FromWorker, statePath, type WorkerSettings } from './protocol.js'
-import { recomputeRun, type SavedRun } from './run.js'
+import { NotTaken, recomputeRun, type RunResult, type SavedRun } from './run.js'
 
 const { questdb, thresholds, whole, job, checkpointEveryMs } = workerData as WorkerSettings
 /** Rows of one write: QuestDB takes many small ones badly. */
@@ -32,11 +32,9 @@ parentPort!.on('message', (assignment: Assignment) => {
 
 async function work(assignment: Assignment): Promise<FromWorker> {
   const { source, stream, isOver, range, wall } = assignment
-  const captures = await Promise.all(assignment.directories.map((directory) => readArchivedCapture(directory)))
   const path = statePath(job, assignment)
-  const before = await readState(path)
+  const before = await readState(path, source)
   const rejected: string[] = []
-  const run = captures[0]?.manifest.archive.run ?? stream
   let pending: StoredRow[] = []
   let rows = before?.rows ?? 0
   const untold = { bytes: 0, warmUpBytes: 0 }
@@ -49,35 +47,44 @@ async function work(assignment: Assignment): Promise<FromWorker> {
     for (const { table, reason } of await store.write(taken)) rejected.push(`a row of ${table} was refused: ${reason}`)
     rows += taken.length
   }
-  const result = await recomputeRun(
-    { source, stream, captures, isOver },
-    {
-      thresholds,
-      range,
-      whole,
-      wall,
-      saved: before?.saved,
-      onRows: async (more) => {
-        for (const { table, row } of more) pending.push({ table, row, run })
-        if (pending.length >= rowsPerWrite) await write()
+  const recompute = async () => {
+    const captures = await Promise.all(assignment.directories.map((directory) => readArchivedCapture(directory)))
+    const run = captures[0]?.manifest.archive.run ?? stream
+    return recomputeRun(
+      { source, stream, captures, isOver },
+      {
+        thresholds,
+        range,
+        whole,
+        wall,
+        saved: before?.saved,
+        onRows: async (more) => {
+          for (const { table, row } of more) pending.push({ table, row, run })
+          if (pending.length >= rowsPerWrite) await write()
+        },
+        onKept: (table) => void kept.set(table, (kept.get(table) ?? 0) + 1),
+        wantsState: () => performance.now() - stateMs >= checkpointEveryMs,
+        onState: async (saved) => {
+          await write()
+          stateMs = performance.now()
+          await replaceFile(path, serialize({ saved, rows, kept } satisfies State))
+        },
+        onProgress: (bytes, isWarmUp) => {
+          untold.bytes += bytes
+          if (isWarmUp) untold.warmUpBytes += bytes
+          if (untold.bytes >= progressBytes) tellProgress()
+        },
       },
-      onKept: (table) => void kept.set(table, (kept.get(table) ?? 0) + 1),
-      wantsState: () => performance.now() - stateMs >= checkpointEveryMs,
-      onState: async (saved) => {
-        await write()
-        stateMs = performance.now()
-        await replaceFile(path, serialize({ saved, rows, kept } satisfies State))
-      },
-      onProgress: (bytes, isWarmUp) => {
-        untold.bytes += bytes
-        if (isWarmUp) untold.warmUpBytes += bytes
-        if (untold.bytes >= progressBytes) tellProgress()
-      },
-    },
-  )
+    )
+  }
+  const result: RunResult & { readonly failure?: string } = await recompute().catch((error: unknown) => {
+    if (error instanceof NotTaken) throw error.cause
+    return { warmedUp: false, problems: [], failure: (error as Error).message }
+  })
   await write()
   tellProgress()
-  return { kind: 'done', rows, problems: [...result.problems, ...rejected], warmedUp: result.warmedUp, kept }
+  const { failure, warmedUp } = result
+  return { kind: 'done', failure, rows, problems: [...result.problems, ...rejected], warmedUp, kept }
 
   function tellProgress(): void {
     tell({ kind: 'progress', ...untold })
@@ -91,11 +98,15 @@ interface State {
   readonly kept: Map<string, number>
 }
 
-async function readState(path: string): Promise<State | undefined> {
+/** One that cannot be read counts as if it was not there. */
+async function readState(path: string, source: string): Promise<State | undefined> {
   try {
     return deserialize(await readFile(path)) as State
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+      const reason = (error as Error).message
+      tell({ kind: 'note', text: `${source}: ${path} cannot be read (${reason}); the run is computed from its begin` })
+    }
+    return undefined
   }
 }

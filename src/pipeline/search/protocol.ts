@@ -21,4 +21,5 @@ export interface Match {
 
 export type FromSearcher =
   | { readonly kind: 'done'; readonly matches: readonly Match[]; readonly problems: readonly string[] }
-  | { readonly kind: 'failed'; readonly reason: string; readonly isUsers: boolean }
+  /** `reason`: a sentence that names the capture. */
+  | { readonly kind: 'failed'; readonly reason: string }

@@ -31,7 +31,7 @@ export interface SearchResult {
 
 /**
  * Looks through every capture of the archives for what fits a condition. Each hour is read by itself: what goes on across its end is found
- * as the parts that lie on either side.
+ * as the parts that lie on either side. One that cannot be searched is a problem.
  */
 export async function search(options: SearchOptions): Promise<SearchResult> {
   const condition = parseCondition(options.condition)
@@ -62,13 +62,12 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
       workers: options.workers ?? availableParallelism(),
       lists: tasks.map((task) => [task]),
       signal: options.signal,
-      onMessage({ directory, bytes }, message) {
+      onMessage({ bytes }, message) {
         options.onProgress?.(bytes)
         if (message.kind === 'done') {
           for (const match of message.matches) matches.push(match)
           problems.push(...message.problems)
-        } else if (message.isUsers) problems.push(message.reason)
-        else throw new Error(`${directory}: ${message.reason}`)
+        } else problems.push(message.reason)
         return true
       },
     })

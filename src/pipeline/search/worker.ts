@@ -9,8 +9,7 @@ parentPort!.on('message', (task: SearchTask) => {
     (error: unknown) =>
       parentPort!.postMessage({
         kind: 'failed',
-        reason: (error as Error).message,
-        isUsers: error instanceof UserError,
+        reason: error instanceof UserError ? error.message : `${task.directory}: ${(error as Error).message}`,
       } satisfies FromSearcher),
   )
 })
