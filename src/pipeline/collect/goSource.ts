@@ -40,7 +40,7 @@ export function goTraceOf(
     case 'file':
       return sinceInstant(tailTraceFile(source.path, startMs, signal, log, status), attachedNs)
     case 'directory':
-      return sinceInstant(traceDirectory(source.path, Date.now(), signal, status), attachedNs)
+      return sinceInstant(traceDirectory(source.path, Date.now(), signal, log, status), attachedNs)
     case 'socket':
       return source.socket.traces(() => target.isAlive(), signal, status)
   }

@@ -103,7 +103,7 @@ export function collectorMetrics(
     ),
     counter(
       'collector_trace_failures_total',
-      'Times the source of the Go trace did not answer, broke off, or gave what is no trace',
+      'Times the source of the Go trace did not answer, broke off, could not be read, or gave what is no trace',
       each(({ gotrace }) => gotrace.failures),
       input,
     ),

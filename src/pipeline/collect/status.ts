@@ -15,7 +15,7 @@ export interface GoTraceStatus {
   gapNs: number
   /** Length of the last one. */
   lastGapNs: number
-  /** Times the source did not answer, broke off, or gave something that is no trace. */
+  /** Times the source did not answer, broke off, could not be read, or gave something that is no trace. */
   failures: number
   /** Dumps of a flight recorder that began before what was still known of perf. */
   uncovered: number

@@ -1,19 +1,24 @@
+import type { Log } from '../log.js'
 import { appearingFiles } from './appearingFiles.js'
+import { pauseAfterFailure, tellFailure } from './failures.js'
 import type { GoTraceStatus } from './status.js'
 import { bytesOfFile, type TraceFile } from './traceFiles.js'
 
 const headerBytes = 16
+/** A part that cannot be read is tried so often. */
+const maxAttempts = 3
 /** As deploy/go names them: the trace it belongs to, and its number in that. */
 const partName = /^(.+)-(\d{6,})\.trace$/
 
 /**
- * One trace in many files, as deploy/go writes it: each begins with the trace's header and goes on where the one before it ended. One that its
- * writer removed before it was read is passed over. Files and times as in `appearingFiles`.
+ * One trace in many files, as deploy/go writes it: each begins with the trace's header and goes on where the one before it ended. Files
+ * and times as in `appearingFiles`. Behind a part that cannot be read another trace begins.
  */
 export async function* traceDirectory(
   directory: string,
   sinceMs: number,
   signal: AbortSignal,
+  log: Log,
   status: GoTraceStatus,
 ): AsyncIterable<Uint8Array> {
   let last: Part | undefined
@@ -21,14 +26,9 @@ export async function* traceDirectory(
     for (const file of inOrder(files)) {
       const part = partOf(file)
       const goesOn = last !== undefined && part?.trace === last.trace && part.number === last.number + 1
-      try {
-        yield* goesOn ? without(bytesOfFile(file), headerBytes) : bytesOfFile(file)
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-        continue
-      }
       if (!goesOn) status.traces++
-      last = part
+      const isWhole = yield* bytesOfPart(file, goesOn ? headerBytes : 0, signal, log, status)
+      last = isWhole ? part : undefined
     }
   }
 }
@@ -51,10 +51,28 @@ function inOrder(files: readonly TraceFile[]): TraceFile[] {
   })
 }
 
-async function* without(chunks: AsyncIterable<Uint8Array>, leadingBytes: number): AsyncIterable<Uint8Array> {
-  let left = leadingBytes
-  for await (const chunk of chunks) {
-    if (chunk.length > left) yield chunk.subarray(left)
-    left = Math.max(0, left - chunk.length)
+/** @returns whether all of it could be read */
+async function* bytesOfPart(
+  file: TraceFile,
+  fromByte: number,
+  signal: AbortSignal,
+  log: Log,
+  status: GoTraceStatus,
+): AsyncGenerator<Uint8Array, boolean> {
+  const { path } = file
+  let at = fromByte
+  for (let attempt = 1; ; attempt++) {
+    try {
+      for await (const chunk of bytesOfFile(file, at)) {
+        at += chunk.length
+        yield chunk
+      }
+      return true
+    } catch (error) {
+      tellFailure(error, status, log, { path }, 'a part of the trace cannot be read')
+      const isGone = (error as NodeJS.ErrnoException).code === 'ENOENT'
+      if (isGone || attempt === maxAttempts) return false
+      await pauseAfterFailure(signal)
+    }
   }
 }

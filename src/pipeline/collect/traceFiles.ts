@@ -28,17 +28,17 @@ export async function completeFiles(directory: string): Promise<{ files: TraceFi
     const info = await stat(path).catch(() => undefined)
     if (info?.isFile() !== true || info.size === 0) continue
     const file = { name, path, sizeBytes: info.size, mtimeMs: info.mtimeMs }
-    if (Date.now() - info.mtimeMs >= quietMs || (await endsWhole(file))) files.push(file)
+    if (Date.now() - info.mtimeMs >= quietMs || (await endsWhole(file).catch(() => false))) files.push(file)
     else growing++
   }
   return { files: files.sort((a, b) => a.mtimeMs - b.mtimeMs || (a.name < b.name ? -1 : 1)), growing }
 }
 
-/** The bytes of a file; what was appended meanwhile is left out. */
-export async function* bytesOfFile({ path, sizeBytes }: TraceFile): AsyncIterable<Uint8Array> {
+/** The bytes of a file from a place on; what was appended meanwhile is left out. */
+export async function* bytesOfFile({ path, sizeBytes }: TraceFile, fromByte = 0): AsyncIterable<Uint8Array> {
   const handle = await open(path, 'r')
   try {
-    for (let at = 0; at < sizeBytes;) {
+    for (let at = fromByte; at < sizeBytes;) {
       const chunk = Buffer.alloc(Math.min(1 << 18, sizeBytes - at))
       const { bytesRead } = await handle.read(chunk, 0, chunk.length, at)
       if (bytesRead === 0) return
@@ -50,11 +50,10 @@ export async function* bytesOfFile({ path, sizeBytes }: TraceFile): AsyncIterabl
   }
 }
 
-/** A trace of Go 1.26 or later whose last byte ends a generation; that byte can also stand inside one, so the size must have settled. */
+/** A trace of Go 1.26 or later whose last byte ends a generation; that byte can also stand inside one, so the size must have settled. @throws Error when it cannot be read */
 async function endsWhole(file: TraceFile): Promise<boolean> {
   if (Date.now() - file.mtimeMs < quietMs / 4) return false
-  const handle = await open(file.path, 'r').catch(() => undefined)
-  if (handle === undefined) return false
+  const handle = await open(file.path, 'r')
   try {
     const head = (await handle.read(Buffer.alloc(16), 0, 16, 0)).buffer.toString('latin1')
     const last = (await handle.read(Buffer.alloc(1), 0, 1, file.sizeBytes - 1)).buffer[0]

@@ -3,6 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UserError } from '../../errors.js'
 import type { Log } from '../log.js'
+import { tellFailure } from './failures.js'
 import type { GoTraceStatus } from './status.js'
 
 /** Connections that may wait until the process they belong to is being collected. */
@@ -91,8 +92,7 @@ export class TraceSocket {
       for await (const chunk of socket) yield chunk as Uint8Array
     } catch (error) {
       if (signal.aborted) return
-      status.failures++
-      this.log.warn({ reason: (error as Error).message }, 'the trace connection broke off')
+      tellFailure(error, status, this.log, {}, 'the trace connection broke off')
     } finally {
       status.isOpen = false
       signal.removeEventListener('abort', hangUp)

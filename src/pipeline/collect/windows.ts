@@ -1,12 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { isAborted } from '../../capture/aborted.js'
 import { openGoTrace } from '../../capture/goTrace.js'
 import { generationSpan, GenerationSplitter } from '../../gotrace/index.js'
 import { shownAddress } from '../../secret.js'
 import type { Log } from '../log.js'
+import { pauseAfterFailure, tellFailure } from './failures.js'
 import type { GoTraceStatus } from './status.js'
-
-const retryAfterMs = 2000
 
 export interface TraceWindowsOptions {
   readonly url: string
@@ -44,10 +42,9 @@ export async function* traceWindows(
         log.debug({ url: shownAddress(url), gapMs: gapNs / 1e6 }, 'between two traces nothing was traced')
     } catch (error) {
       if (isAborted(signal)) return
-      status.failures++
       status.isOpen = false
-      log.warn({ url: shownAddress(url), reason: (error as Error).message }, 'no trace; asking again')
-      await sleep(retryAfterMs, undefined, { signal }).catch(() => undefined)
+      tellFailure(error, status, log, { url: shownAddress(url) }, 'no trace; asking again')
+      await pauseAfterFailure(signal)
     }
   }
 }

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -137,7 +146,7 @@ describe('the Go side of a collector', () => {
     requireGo(this)
     const over = new AbortController()
     const status = newInputStatus('test').gotrace
-    const reading = collected(traceDirectory(folder, Date.now(), over.signal, status))
+    const reading = collected(traceDirectory(folder, Date.now(), over.signal, log, status))
     workload = await startWorkload(buildWorkload('streaming'), ['-duration', '4s', '-directory', folder])
     const { generations: written, dropped } = await workload.induced
     // The last part is not seen to be complete yet: it is waited for.
@@ -157,22 +166,86 @@ describe('the Go side of a collector', () => {
     )
   })
 
-  it('passes over a part that its writer removed before it was read, and takes the next one for the begin of a trace', async () => {
-    const parts = [1, 2, 3, 4].map((number) => join(folder, `shop-1-2-00000${number}.trace`))
-    const tenSecondsAgo = Date.now() / 1000 - 10
-    for (const path of parts) {
-      writeFileSync(path, trace)
-      utimesSync(path, tenSecondsAgo, tenSecondsAgo)
-    }
+  it('waits for a trace file in whose place there is something that cannot be read', async () => {
+    const path = join(folder, 'own.trace')
+    mkdirSync(path)
     const status = newInputStatus('test').gotrace
-    const chunks: Uint8Array[] = []
-    for await (const chunk of traceDirectory(folder, 0, AbortSignal.abort(), status)) {
-      // All have been listed; the first is being read.
-      rmSync(parts[1]!, { force: true })
-      chunks.push(chunk)
+    const over = new AbortController()
+    const reading = collected(tailTraceFile(path, Date.now() - 1000, over.signal, log, status))
+    while (status.failures === 0) await sleep(10)
+    rmdirSync(path)
+    writeFileSync(path, trace)
+    await sleep(3000)
+    over.abort()
+    assert.deepEqual(await reading, trace)
+    assert.equal(status.failures, 1)
+  })
+
+  describe('with a directory of parts', () => {
+    /** Parts 1 to 3, complete, of a generation each. */
+    function writeParts(): { readonly paths: readonly string[]; readonly bytes: readonly Buffer[] } {
+      const bytes = [1, 2, 3].map((n) => Buffer.concat([trace.subarray(0, 16), Buffer.from(`part ${n}`)]))
+      const paths = bytes.map((_, at) => join(folder, `trace-00000${at + 1}.trace`))
+      for (const [at, path] of paths.entries()) {
+        writeFileSync(path, bytes[at]!)
+        utimesSync(path, 1000 + at, 1000 + at)
+      }
+      return { paths, bytes }
     }
-    assert.deepEqual(Buffer.concat(chunks), Buffer.concat([trace, trace, trace.subarray(16)]))
-    assert.equal(status.traces, 2)
+
+    async function collectedWhile(change: (paths: readonly string[]) => void) {
+      const { paths, bytes } = writeParts()
+      const status = newInputStatus('test').gotrace
+      const chunks: Uint8Array[] = []
+      // All three are listed before the first is read.
+      for await (const chunk of traceDirectory(folder, 0, AbortSignal.abort(), log, status)) {
+        if (chunks.length === 0) change(paths)
+        chunks.push(Uint8Array.from(chunk))
+      }
+      const { traces, failures } = status
+      return { bytes, chunks: chunks.map((chunk) => Buffer.from(chunk)), traces, failures }
+    }
+
+    it('goes on behind a part that was removed before it could be read, with the header of another trace', async () => {
+      const { bytes, chunks, ...counts } = await collectedWhile(([, second]) => rmSync(second!))
+      assert.deepEqual(chunks, [bytes[0], bytes[2]])
+      assert.deepEqual(counts, { traces: 2, failures: 1 })
+    })
+
+    it('gives up a part that cannot be read however often it is tried', async () => {
+      const { bytes, chunks, ...counts } = await collectedWhile(([, second]) => {
+        rmSync(second!)
+        mkdirSync(second!)
+      })
+      assert.deepEqual(chunks, [bytes[0], bytes[2]])
+      assert.deepEqual(counts, { traces: 2, failures: 3 })
+    })
+
+    it('reads it when it can be read again, as the same trace', async () => {
+      const bytes = writeParts().bytes
+      const status = newInputStatus('test').gotrace
+      const second = join(folder, 'trace-000002.trace')
+      const chunks: Buffer[] = []
+      const over = new AbortController()
+      for await (const chunk of traceDirectory(folder, 0, over.signal, log, status)) {
+        chunks.push(Buffer.from(chunk))
+        if (chunks.length === 1) {
+          rmSync(second)
+          mkdirSync(second)
+          const back = () => {
+            if (status.failures === 0) return
+            clearInterval(looking)
+            rmdirSync(second)
+            writeFileSync(second, bytes[1]!)
+            utimesSync(second, 1001, 1001)
+          }
+          const looking = setInterval(back, 10)
+        }
+        if (chunks.length === 3) over.abort()
+      }
+      assert.deepEqual(chunks, [bytes[0], bytes[1]!.subarray(16), bytes[2]!.subarray(16)])
+      assert.deepEqual([status.traces, status.failures], [1, 1])
+    })
   })
 
   it('measures the gap between two traces of the pprof endpoint', async function () {
@@ -223,7 +296,7 @@ describe('the Go side of a collector', () => {
     const sinceMs = Date.now() - 1000
     const reading = [
       collected(tailTraceFile(file, sinceMs, over.signal, log, status)).finally(count),
-      collected(traceDirectory(parts, sinceMs, over.signal, status)).finally(count),
+      collected(traceDirectory(parts, sinceMs, over.signal, log, status)).finally(count),
     ]
     for (let n = 0; ended < reading.length; n++) {
       for (const path of [file, join(parts, 'trace-000001.trace')]) appendFileSync(path, 'x')
