@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { readCatalog } from '../../src/archive/catalog.js'
 import { analyzeCapture } from '../../src/pipeline/offline.js'
 import type { Match } from '../../src/pipeline/search/protocol.js'
-import { archiveCapture } from '../support/archive.js'
+import { archiveCapture, makeUnreadable } from '../support/archive.js'
 import { runCli } from '../support/cli.js'
+import { requireLinux } from '../support/requirements.js'
 
 const capture = 'test/captures/stw-netpoll'
 const source = 'host/service/7/2026'
@@ -38,6 +39,23 @@ describe('dualtrace archive and search', () => {
       text.stdout,
       /^2026-11-23 16:23:\d\d\.\d{3} UTC {2}[\d.]+ ms {2}host\/service\/7\/2026\n {4}gc_pauses: /,
     )
+  })
+
+  it('searches all other captures when one of them cannot be read, names it and exits 3', async function () {
+    requireLinux(this)
+    const own = mkdtempSync(join(tmpdir(), 'dualtrace-archive-unreadable-'))
+    try {
+      for (const each of ['host/bad/1/2026', source]) await archiveCapture(capture, own, each)
+      const [bad, good] = (await readCatalog(own)).captures
+      makeUnreadable(join(bad!.directory, 'go.trace.gz'))
+      const { code, stdout, stderr } = await runCli(['search', own, 'gc pause > 20ms', '--workers', '1', '--json'])
+      assert.deepEqual([code, stderr], [3, `dualtrace: ${bad!.directory}: EIO: i/o error, read\n`])
+      const { captures, matches } = JSON.parse(stdout) as { captures: number; matches: Match[] }
+      assert.equal(captures, 2)
+      assert.ok(matches.length > 0 && matches.every((match) => match.capture === good!.directory))
+    } finally {
+      rmSync(own, { recursive: true })
+    }
   })
 
   it('refuses a condition that means nothing, and an archive that is not there', async () => {
