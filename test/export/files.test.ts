@@ -284,11 +284,11 @@ describe('exported files, with the task at the root', () => {
       'order;[stw]': 8320,
       '[no task];[gc_assist]': 461_376,
       '[no task];[net_wait]': 27_853_635_456,
-      '[no task];[sched_wait]': 186_421_584,
+      '[no task];[sched_wait]': 185_301_620,
       '[no task];[sched_wait_kernel]': 33_784_688,
       '[no task];[stw]': 3_384_448,
       '[no task];[sync_wait]': 21_026_255_616,
-      '[no task];[unknown]': 655_598_720,
+      '[no task];[unknown]': 656_718_684,
     })
   })
 })
