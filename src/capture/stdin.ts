@@ -44,11 +44,10 @@ function openPipe(): AsyncIterable<Uint8Array> | undefined {
     return undefined
   }
   widenPipe()
-  const pipe = new Pipe(fd)
-  pipe.readAhead()
-  return pipe.chunks()
+  return new Pipe(fd).chunks()
 }
 
+/** Is read from the start, whether anybody asks for its chunks or not. */
 class Pipe {
   /** What is used again and again stays in the processor's cache: a copy to here takes a quarter of the time. */
   private readonly chunk = Buffer.allocUnsafeSlow(chunkBytes)
@@ -57,13 +56,9 @@ class Pipe {
   private filledTo = 0
   private takenTo = 0
   private isOver = false
-  private reading: NodeJS.Timeout | undefined
+  private readonly reading = setInterval(() => this.fill(), againMs).unref()
 
   constructor(private readonly fd: number) {}
-
-  readAhead(): void {
-    this.reading = setInterval(() => this.fill(), againMs).unref()
-  }
 
   async *chunks(): AsyncIterable<Uint8Array> {
     clearInterval(this.reading)

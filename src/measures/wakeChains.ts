@@ -1,7 +1,6 @@
 import { Ev, GoState } from '../gotrace/index.js'
 import { isOfRuntime } from '../stacks/text.js'
 import { ClassId, timeClasses } from '../timeline/classes.js'
-import type { Goroutine } from '../timeline/model.js'
 import type { Measure, Sink } from './measure.js'
 import { bucketAt, takeEnded } from './seconds.js'
 import type { Table } from './table.js'
@@ -53,7 +52,8 @@ export const wakeChains: Measure = {
             const chain = recorder.unblocked(goroutine, event, reader, atNs, view)
             if (chain === undefined || lengthNs(chain) < thresholds.wakeChainNs) return
             const { classId, waker } = chain.wait
-            if (classId !== ClassId.sync_wait || waker < 0 || isSystem(goroutine)) return
+            // The runtime's own goroutines wait because there is nothing to do.
+            if (classId !== ClassId.sync_wait || waker < 0 || isOfRuntime(goroutine.startFunc)) return
             keepLongest(
               bucketAt(state.chains, sink, atNs, () => []),
               chain,
@@ -85,11 +85,6 @@ export const wakeChains: Measure = {
       },
     }
   },
-}
-
-/** The runtime's own goroutines wait because there is nothing to do. */
-function isSystem({ startFunc }: Goroutine): boolean {
-  return isOfRuntime(startFunc)
 }
 
 function lengthNs({ wait }: Chain): number {

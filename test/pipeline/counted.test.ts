@@ -27,8 +27,7 @@ describe('what is wrong with a stream through the real Kafka', function () {
   })
 
   afterEach(async function () {
-    await deployment.killAll()
-    if (this.currentTest?.isFailed() === true) process.stderr.write(`${deployment.log.slice(-40).join('\n')}\n`)
+    await deployment.endTest(this.currentTest)
   })
 
   /** A message that a normalizer takes for a piece of perf text, but for what is changed in it. */

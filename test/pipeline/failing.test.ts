@@ -46,8 +46,7 @@ describe('a run whose analysis fails, through the real Kafka', function () {
   })
 
   afterEach(async function () {
-    await deployment.killAll()
-    if (this.currentTest?.isFailed() === true) process.stderr.write(`${deployment.log.slice(-40).join('\n')}\n`)
+    await deployment.endTest(this.currentTest)
   })
 
   it('is tried once more from its checkpoint after a restart, and not read again by those that follow', async () => {

@@ -37,9 +37,8 @@ describe('a pipeline on the real Kafka and QuestDB', function () {
   beforeEach(() => (archive = mkdtempSync(join(tmpdir(), 'dualtrace-archive-'))))
 
   afterEach(async function () {
-    await deployment.killAll()
+    await deployment.endTest(this.currentTest)
     rmSync(archive, { recursive: true })
-    if (this.currentTest?.isFailed() === true) process.stderr.write(`${deployment.log.slice(-60).join('\n')}\n`)
   })
 
   async function frozen<T>(server: ServerName, during: () => Promise<T>): Promise<T> {

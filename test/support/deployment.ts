@@ -95,6 +95,12 @@ export class Deployment {
     for (const each of this.processes) await each.kill()
   }
 
+  /** Ends what was started for a test, and shows the end of its log when the test has failed. */
+  async endTest(test: Mocha.Test | undefined): Promise<void> {
+    await this.killAll()
+    if (test?.isFailed() === true) process.stderr.write(`${this.log.slice(-60).join('\n')}\n`)
+  }
+
   get log(): string[] {
     return this.processes.flatMap(({ lines }) => lines)
   }
