@@ -1,7 +1,8 @@
 import { clockErrorNs } from '../clock/map.js'
 import { Kernel } from './classes.js'
 import { pollUnknown, type Thread } from './model.js'
-import { SwitchTold, type TimelineCore } from './state.js'
+import type { TimelineCore } from './core.js'
+import { SwitchTold } from './state.js'
 
 /** What both tracks tell of one moment, from which it shows whether they belong together: src/clock/fit/check.ts judges it. */
 

@@ -6,7 +6,7 @@ import { answerPoll, endPoll, noteWrite } from './coincidences.js'
 import { type Goroutine, type NetworkReady, pollUnknown, type Thread } from './model.js'
 import { ProcTrack } from './procTrack.js'
 import { abandonWait, endWait, unknownOfWait } from './runnable.js'
-import type { TimelineCore } from './state.js'
+import type { TimelineCore } from './core.js'
 import type { StopTheWorldTracker } from './stopTheWorld.js'
 import { waitClassOfReason, waitClassOfStack } from './waits.js'
 

@@ -1,7 +1,7 @@
 import { PerfKind, type PerfRecord } from '../perf/index.js'
 import { Kernel } from './classes.js'
 import type { Thread } from './model.js'
-import type { TimelineCore } from './state.js'
+import type { TimelineCore } from './core.js'
 
 /**
  * perf begins with a list of the threads that exist. One that has no record after that has not been on a CPU: being switched out or in,

@@ -1,5 +1,5 @@
 import type { NetworkReady, TimelineView } from './model.js'
-import type { TimelineCore } from './state.js'
+import type { TimelineCore } from './core.js'
 import type { StopTheWorldTracker } from './stopTheWorld.js'
 
 /** At most so many functions are named as what the busy Ps ran. */

@@ -1,7 +1,8 @@
 import { GoState } from '../gotrace/index.js'
 import { ClassId, Kernel } from './classes.js'
 import { type Goroutine, type Thread, wakeUnknown } from './model.js'
-import type { TimelineCore, TimelineState } from './state.js'
+import type { TimelineCore } from './core.js'
+import type { TimelineState } from './state.js'
 
 /**
  * A wait for a P is told when it is over: which part of it was the kernel's is known when a thread runs the goroutine. What lies further back than this is

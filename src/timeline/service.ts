@@ -1,5 +1,5 @@
 import type { Thread } from './model.js'
-import type { TimelineCore } from './state.js'
+import type { TimelineCore } from './core.js'
 
 /**
  * Which of the processes that perf recorded is the service: perf goes on to record the processes that it starts, and `-a` records everybody's. Go tells

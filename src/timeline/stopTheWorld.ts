@@ -2,7 +2,8 @@ import { GoState } from '../gotrace/index.js'
 import { Kernel } from './classes.js'
 import type { Goroutine, KernelTotals, LastToStop, Thread } from './model.js'
 import { oldestWaitNs } from './runnable.js'
-import type { OpenStop, TimelineCore } from './state.js'
+import type { TimelineCore } from './core.js'
+import type { OpenStop } from './state.js'
 
 /** How many leaf functions of CPU samples are named for the thread that was last to stop. */
 const samplesShown = 3

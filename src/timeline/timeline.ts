@@ -6,7 +6,8 @@ import type { TimelineListener } from './model.js'
 import { PerfTrack } from './perfTrack.js'
 import { oldestWaitNs, settleWait } from './runnable.js'
 import { beginService, type ListedThread } from './service.js'
-import { newTimelineState, TimelineCore, type TimelineState } from './state.js'
+import { TimelineCore } from './core.js'
+import { newTimelineState, type TimelineState } from './state.js'
 import { StopTheWorldTracker } from './stopTheWorld.js'
 
 /**
