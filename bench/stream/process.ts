@@ -21,12 +21,22 @@ export function rssMiB(pid: number): { now: number; peak: number } {
 
 /** Watches the memory of a process for so long. @returns the median of each quarter of that time, and the peak, as text */
 export async function watchRss(pid: number, seconds: number): Promise<string> {
-  const samples: number[] = []
+  const samples = await watch(seconds, () => rssMiB(pid).now)
+  return `RSS by quarter ${ofQuarters(samples, median)} MiB, peak ${rssMiB(pid).peak.toFixed(0)} MiB`
+}
+
+/** Asks for a value once a second, for so long. */
+export async function watch<T>(seconds: number, ask: () => T | Promise<T>): Promise<T[]> {
+  const samples: T[] = []
   for (const endMs = Date.now() + seconds * 1000; Date.now() < endMs;) {
     await sleep(1000)
-    samples.push(rssMiB(pid).now)
+    samples.push(await ask())
   }
+  return samples
+}
+
+/** What `sum` makes of each quarter of the samples, as text. */
+export function ofQuarters(samples: readonly number[], sum: (quarter: number[]) => number): string {
   const quarter = Math.floor(samples.length / 4)
-  const quarters = [0, 1, 2, 3].map((n) => median(samples.slice(n * quarter, (n + 1) * quarter)).toFixed(0))
-  return `RSS by quarter ${quarters.join(', ')} MiB, peak ${rssMiB(pid).peak.toFixed(0)} MiB`
+  return [0, 1, 2, 3].map((n) => sum(samples.slice(n * quarter, (n + 1) * quarter)).toFixed(0)).join(', ')
 }
