@@ -13,11 +13,11 @@ export const bench: Bench = {
     const say = (line: string) => process.stderr.write(`${((Date.now() - start) / 1000).toFixed(1)} s ${line}\n`)
     process.stdout.write(`faults: DUALTRACE_FAULT_SEED=${seed}\n`)
     const options = { partitions: 4, normalizers: 2, sources: 5, speed: 0.3, messageBytes: 30_000, questdbDiskBytes }
-    const { faults, sources, rows } = await runFaults({ ...options, seed, kills, say })
+    const { faults, sources, spooled, rows } = await runFaults({ ...options, seed, kills, say })
     const made = Object.entries(faults).map(([name, count]) => `${count} × ${name}`)
     const minutes = ((Date.now() - start) / 60_000).toFixed(1)
     process.stdout.write(
-      `faults: ${made.join(', ')}; ${sources} sources, ${rows} rows, all equal to those of the raw data (${minutes} min)\n`,
+      `faults: ${made.join(', ')}; ${sources} sources, ${spooled} messages out of spools, ${rows} rows, all equal to those of the raw data (${minutes} min)\n`,
     )
   },
 }

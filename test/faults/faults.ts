@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Random } from '../../bench/random.js'
 import { tables } from '../../src/measures/tables.js'
 import { type RowsByTable, storedRows } from '../support/storedRows.js'
-import { expectedRows } from './oracle.js'
+import { type Card, deal, type Kind } from './deck.js'
+import { readTruth } from './oracle.js'
 import { World, type WorldOptions } from './world.js'
 
 export interface FaultOptions extends WorldOptions {
@@ -16,15 +17,26 @@ export interface FaultOptions extends WorldOptions {
 
 export interface FaultResult {
   readonly faults: Readonly<Record<string, number>>
+  /** How often each kind of thing was killed. */
+  readonly kills: Readonly<Partial<Record<Kind, number>>>
   readonly sources: number
+  /** Messages that killed collectors left in their spool. */
+  readonly spooled: number
   readonly rows: number
 }
 
-type Fault = (world: World, random: Random) => Promise<void>
+interface Fault extends Card {
+  readonly name: string
+  make(world: World, random: Random): Promise<void>
+}
 
-/** A fault of this kind is made as often as it stands here, on average. */
+/** Of each deck a fault is made as often as it stands here. */
 const faultsFor = ({ normalizers, questdbDiskBytes }: WorldOptions): Fault[] => [
   ...Array.from({ length: 3 * normalizers }, (_, n) => killNormalizer(n % normalizers)),
+  killCollector,
+  killCollector,
+  killSpoolingCollector,
+  killSpoolingCollector,
   killShipper,
   killShipper,
   killShipper,
@@ -32,6 +44,7 @@ const faultsFor = ({ normalizers, questdbDiskBytes }: WorldOptions): Fault[] => 
   killServer('questdb'),
   killServer('questdb'),
   ...Array.from({ length: normalizers }, (_, n) => pauseNormalizer(n)),
+  pauseCollector,
   pauseShipper,
   pauseServer('kafka'),
   pauseServer('questdb'),
@@ -43,44 +56,64 @@ const patienceMs = 180_000
 
 /** Makes faults until there were enough kills, lets everything come to its end, and compares the rows with those of the raw data. */
 export async function runFaults(options: FaultOptions): Promise<FaultResult> {
-  const { seed, kills, say } = options
-  const random = new Random(seed)
-  const counted: Record<string, number> = {}
-  const faults = faultsFor(options)
+  const { say } = options
   const world = await World.start(options)
   try {
-    let killed = 0
-    while (killed < kills) {
-      await sleep(300 + random.below(1700))
-      const fault = random.of(faults)
-      say(fault.name)
-      await fault(world, random)
-      counted[fault.name] = (counted[fault.name] ?? 0) + 1
-      if (fault.name.startsWith('kill')) killed++
-    }
-    await world.finishShipping()
-    const expected = await expectedRows(world.stack.kafka.brokers, world.topics)
-    say(`${expected.size} sources were shipped; waiting for their rows`)
-    let rows = 0
-    const deadline = Date.now() + patienceMs
-    for (const [source, wanted] of expected) {
-      for (;;) {
-        const found = difference(await storedRows(world.stack.questdb.url, source, { runs: true }), wanted)
-        if (found === undefined) break
-        if (Date.now() > deadline) throw new Error(`${source}: ${found}`)
-        await sleep(1000)
-      }
-      rows += Object.values(wanted).reduce((sum, { length }) => sum + length, 0)
-    }
-    assert.ok(rows > 0)
-    return { faults: counted, sources: expected.size, rows }
+    const made = await makeFaults(world, options)
+    await world.finish()
+    const { rows, messages } = await readTruth(world.stack.kafka.brokers, world.topics)
+    const { owed } = world.collected
+    const missing = [...owed].filter((name) => !messages.has(name))
+    assert.deepEqual(missing, [], 'what lay in the spool of a killed collector has not come to Kafka')
+    say(`${rows.size} sources were shipped; waiting for their rows`)
+    const rowsStored = await untilStored(world, rows)
+    return { ...made, sources: rows.size, spooled: owed.size, rows: rowsStored }
   } catch (error) {
-    for (const normalizer of world.normalizers) world.log.push(...normalizer.lines)
-    for (const line of world.log) say(line)
+    for (const line of world.allLines()) say(line)
     throw error
   } finally {
     await world.stop()
   }
+}
+
+async function makeFaults(
+  world: World,
+  options: FaultOptions,
+): Promise<{ faults: Record<string, number>; kills: Partial<Record<Kind, number>> }> {
+  const { seed, say } = options
+  const random = new Random(seed)
+  const faults: Record<string, number> = {}
+  const kills: Partial<Record<Kind, number>> = {}
+  let killed = 0
+  for (const fault of deal(faultsFor(options), random)) {
+    if (killed === options.kills) break
+    await sleep(300 + random.below(1700))
+    say(fault.name)
+    await fault.make(world, random)
+    faults[fault.name] = (faults[fault.name] ?? 0) + 1
+    if (fault.kills === undefined) continue
+    kills[fault.kills] = (kills[fault.kills] ?? 0) + 1
+    killed++
+  }
+  return { faults, kills }
+}
+
+/** Waits until what is stored is what is expected. @returns how many rows that are. @throws Error saying what differs, when it takes too long. */
+async function untilStored(world: World, expected: ReadonlyMap<string, RowsByTable>): Promise<number> {
+  let rows = 0
+  const deadline = Date.now() + patienceMs
+  for (const [source, wanted] of expected) {
+    for (;;) {
+      const found = difference(await storedRows(world.stack.questdb.url, source, { runs: true }), wanted)
+      if (found === undefined) break
+      if (Date.now() > deadline) throw new Error(`${source}: ${found}`)
+      await sleep(1000)
+    }
+    const count = Object.values(wanted).reduce((sum, { length }) => sum + length, 0)
+    assert.ok(count > 0, `nothing is expected of ${source}`)
+    rows += count
+  }
+  return rows
 }
 
 /** The first rows of the first table that differ; undefined when none do. Comparing whole tables would take minutes to tell. */
@@ -100,43 +133,94 @@ function difference(stored: RowsByTable, expected: RowsByTable): string | undefi
 }
 
 function killNormalizer(n: number): Fault {
-  const fault: Fault = async (world, random) => {
-    await world.killNormalizer(n)
-    await sleep(random.below(1500))
-    world.startNormalizer(n)
+  return {
+    name: `kill normalizer ${n}`,
+    kills: 'normalizer',
+    async make(world, random) {
+      await world.killNormalizer(n)
+      await sleep(random.below(1500))
+      world.startNormalizer(n)
+    },
   }
-  return named(`kill normalizer ${n}`, fault)
 }
 
-function pauseNormalizer(n: number): Fault {
-  return named(`pause normalizer ${n}`, (world, random) => pause(world.normalizers[n]!.pid, random))
-}
-
-const killShipper = named('kill shipper', (world) => {
-  signal(world.shipperPid, 'SIGKILL')
-  return Promise.resolve()
+const pauseNormalizer = (n: number): Fault => ({
+  name: `pause normalizer ${n}`,
+  make: (world, random) => pause(world.normalizers[n]!.pid, random),
 })
 
-const pauseShipper = named('pause shipper', (world, random) => pause(world.shipperPid, random))
+const killCollector: Fault = {
+  name: 'kill collector',
+  kills: 'collector',
+  async make({ collected }, random) {
+    await collected.kill()
+    await sleep(random.below(1500))
+    collected.startAgain()
+  },
+}
 
-function killServer(server: 'kafka' | 'questdb'): Fault {
-  const fault: Fault = async ({ stack }, random) => {
+/** Its spool holds something when it dies: what the next one must go on with. */
+const killSpoolingCollector: Fault = {
+  name: 'kill collector while Kafka is away',
+  kills: 'collector',
+  async make({ collected, stack }, random) {
+    const kafka = await stack.pid('kafka')
+    signal(kafka, 'SIGSTOP')
+    try {
+      await collected.spools()
+      await sleep(random.below(2000))
+      await collected.kill()
+      await sleep(random.below(1500))
+      collected.startAgain()
+      await sleep(random.below(3000))
+    } finally {
+      signal(kafka, 'SIGCONT')
+    }
+  },
+}
+
+const pauseCollector: Fault = {
+  name: 'pause collector',
+  make: ({ collected }, random) => pause(collected.pid, random),
+}
+
+const killShipper: Fault = {
+  name: 'kill shipper',
+  kills: 'shipper',
+  make(world) {
+    signal(world.shipperPid, 'SIGKILL')
+    return Promise.resolve()
+  },
+}
+
+const pauseShipper: Fault = {
+  name: 'pause shipper',
+  make: (world, random) => pause(world.shipperPid, random),
+}
+
+const killServer = (server: 'kafka' | 'questdb'): Fault => ({
+  name: `kill ${server}`,
+  kills: server,
+  async make({ stack }, random) {
     signal(await stack.pid(server), 'SIGKILL')
     await sleep(random.below(2000))
     await stack.start(server)
-  }
-  return named(`kill ${server}`, fault)
-}
-
-function pauseServer(server: 'kafka' | 'questdb'): Fault {
-  return named(`pause ${server}`, async ({ stack }, random) => pause(await stack.pid(server), random))
-}
-
-const fillDisk = named('full disk', async (world, random) => {
-  const empty = world.fillDisk()
-  await sleep(2000 + random.below(4000))
-  empty()
+  },
 })
+
+const pauseServer = (server: 'kafka' | 'questdb'): Fault => ({
+  name: `pause ${server}`,
+  make: async ({ stack }, random) => pause(await stack.pid(server), random),
+})
+
+const fillDisk: Fault = {
+  name: 'full disk',
+  async make(world, random) {
+    const empty = world.fillDisk()
+    await sleep(2000 + random.below(4000))
+    empty()
+  },
+}
 
 async function pause(pid: number | undefined, random: Random): Promise<void> {
   signal(pid, 'SIGSTOP')
@@ -152,9 +236,4 @@ function signal(pid: number | undefined, name: NodeJS.Signals): void {
   } catch {
     // It has come to its end by itself.
   }
-}
-
-function named(name: string, fault: Fault): Fault {
-  Object.defineProperty(fault, 'name', { value: name })
-  return fault
 }

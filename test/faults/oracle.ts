@@ -9,24 +9,35 @@ import type { InMessage } from '../../src/transport/transport.js'
 import { computedRows, type RowsByTable } from '../support/storedRows.js'
 import { tables } from '../../src/measures/tables.js'
 import { upsertKeys } from '../../src/store/ddl.js'
+import { StreamBytes } from './streamBytes.js'
 
 interface Stream {
   readonly envelope: Envelope
-  readonly bytes: Record<Track, Buffer[]>
-  readonly positions: Record<Track, number>
+  readonly bytes: Readonly<Record<Track, StreamBytes>>
+}
+
+export interface Truth {
+  /** What must be stored, by source. */
+  readonly rows: ReadonlyMap<string, RowsByTable>
+  /** Every message there is, as `nameOf` names it. */
+  readonly messages: ReadonlySet<string>
 }
 
 /**
- * What must be stored, by source, told by nothing but the messages that lie in Kafka at the end: every stream of a source is put
- * together byte by byte and analysed in one piece; where streams of one run have rows of the same key, the later stream's stays.
+ * What must be stored, told by nothing but the messages that lie in Kafka at the end: every stream of a source is put together
+ * byte by byte and analysed in one piece; where streams of one run have rows of the same key, the later stream's stays.
  */
-export async function expectedRows(brokers: readonly string[], topics: Topics): Promise<Map<string, RowsByTable>> {
+export async function readTruth(brokers: readonly string[], topics: Topics): Promise<Truth> {
   const sources = new Map<string, Map<string, Stream>>()
   const newest = new Map<string, string>()
+  const names = new Set<string>()
   for (const track of tracks)
     for (const message of await allMessages(brokers, topics[track])) {
       const envelope = decodeEnvelope(message.headers)
       if (typeof envelope === 'string') throw new Error(envelope)
+      names.add(nameOf(envelope))
+      // It says nothing but that somebody is there.
+      if (envelope.alive === true) continue
       const { source, stream } = envelope
       // What comes of a stream after a newer one has begun is late.
       const newestKey = `${track} ${source}`
@@ -36,22 +47,19 @@ export async function expectedRows(brokers: readonly string[], topics: Topics): 
       sources.set(source, streams)
       const known = streams.get(stream) ?? newStream(envelope)
       streams.set(stream, known)
-      append(known, track, envelope.position, message.value)
+      known.bytes[track].append(envelope, message.value)
     }
-  return new Map([...sources].map(([source, streams]) => [source, rowsOf(source, streams)]))
+  const rows = new Map([...sources].map(([source, streams]) => [source, rowsOf(source, streams)]))
+  return { rows, messages: names }
+}
+
+/** The same for a message that was sent twice. */
+export function nameOf({ source, stream, track, position, end, alive }: Envelope): string {
+  return JSON.stringify([source, stream, track, position, end, alive])
 }
 
 function newStream(envelope: Envelope): Stream {
-  return { envelope, bytes: { gotrace: [], perf: [] }, positions: { gotrace: 0, perf: 0 } }
-}
-
-function append(stream: Stream, track: Track, position: number, value: Uint8Array): void {
-  const known = stream.positions[track]
-  if (position > known)
-    throw new Error(`${stream.envelope.source}: bytes ${known} to ${position} of ${track} are missing`)
-  if (position + value.length <= known) return
-  stream.bytes[track].push(Buffer.from(value.subarray(known - position)))
-  stream.positions[track] = position + value.length
+  return { envelope, bytes: { gotrace: new StreamBytes('gotrace'), perf: new StreamBytes('perf') } }
 }
 
 function rowsOf(source: string, streams: ReadonlyMap<string, Stream>): RowsByTable {
@@ -75,10 +83,7 @@ function analyse({ envelope, bytes }: Stream): OutRow[] {
       : { monotonicNs: clockMonotonicNs, wallNs: clockWallNs }
   const has = { gotrace: present.includes('gotrace'), perf: present.includes('perf') }
   const analysis = new Analysis({ source, service, host, clock, perfClock, tracks: has })
-  for (const track of tracks) {
-    for (const piece of bytes[track]) analysis.feed(track, piece)
-    analysis.end(track)
-  }
+  for (const track of tracks) bytes[track].feedInto(analysis)
   analysis.pump()
   return analysis.takeRows()
 }

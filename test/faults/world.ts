@@ -9,6 +9,7 @@ import { topicNames, type Topics } from '../../src/transport/topics.js'
 import { endWithProcess } from '../support/endWithProcess.js'
 import { NormalizerProcess } from '../support/normalizer.js'
 import { useQuickServers } from '../support/quickServers.js'
+import { Collected } from './collected.js'
 import type { ShippingOrder } from './ship.js'
 
 const shipPath = join(import.meta.dirname, 'ship.js')
@@ -27,7 +28,10 @@ export interface WorldOptions {
   readonly questdbDiskBytes?: number | undefined
 }
 
-/** A deployment in processes of its own: Kafka, QuestDB, normalizers, and a shipping that begins again whenever it ends. */
+/**
+ * A deployment in processes of its own: Kafka, QuestDB, normalizers, a service with its collector, and a shipping that begins again whenever
+ * it ends.
+ */
 export class World {
   readonly topics: Topics = topicNames(prefix)
   /** Shippings that have come to their end. */
@@ -43,6 +47,7 @@ export class World {
   private constructor(
     readonly dir: string,
     readonly stack: LocalStack,
+    readonly collected: Collected,
     private readonly options: WorldOptions,
   ) {}
 
@@ -57,7 +62,12 @@ export class World {
     useQuickServers()
     endWithProcess(dir)
     const stack = await startLocalStack({ ports: await freePorts(), dir })
-    const world = new World(dir, stack, options)
+    const { partitions } = options
+    const collected = await Collected.start({
+      ...{ brokers: stack.kafka.brokers, prefix, partitions },
+      dir: join(dir, 'collected'),
+    })
+    const world = new World(dir, stack, collected, options)
     for (let n = 0; n < options.normalizers; n++) world.startNormalizer(n)
     world.shipping = world.shipForEver()
     return world
@@ -89,10 +99,16 @@ export class World {
     return this.shipper?.pid
   }
 
-  /** Lets the present shipping come to its end, begins no other, and waits for it. */
-  async finishShipping(): Promise<void> {
+  /** Lets the present shipping come to its end, begins no other, and ends the collector in order. */
+  async finish(): Promise<void> {
     this.enough = true
     await this.shipping
+    await this.collected.finish()
+  }
+
+  /** What its processes have logged, as far as they are ours. */
+  allLines(): string[] {
+    return [...this.log, ...this.normalizers.flatMap(({ lines }) => lines), ...this.collected.allLines()]
   }
 
   /** Leaves QuestDB no room on its disk; call the result to give it back. */
@@ -115,6 +131,7 @@ export class World {
   async stop(): Promise<void> {
     this.enough = true
     this.shipper?.kill('SIGKILL')
+    await this.collected.stop()
     for (const normalizer of this.normalizers) await normalizer.kill()
     await this.shipping
     await this.stack.stop()
