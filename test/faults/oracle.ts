@@ -23,32 +23,38 @@ export interface Truth {
   readonly messages: ReadonlySet<string>
 }
 
-/**
- * What must be stored, told by nothing but the messages that lie in Kafka at the end: every stream of a source is put together
- * byte by byte and analysed in one piece; where streams of one run have rows of the same key, the later stream's stays.
- */
+/** The truth about all that lies in Kafka at the end. */
 export async function readTruth(brokers: readonly string[], topics: Topics): Promise<Truth> {
+  const messages: InMessage[] = []
+  for (const track of tracks) for (const message of await allMessages(brokers, topics[track])) messages.push(message)
+  return truthOf(messages)
+}
+
+/**
+ * What must be stored, told by nothing but messages, those of each track in the order of their topic: every stream of a source is put
+ * together byte by byte and analysed in one piece; where streams of one run have rows of the same key, the later stream's stays.
+ */
+export function truthOf(messages: readonly InMessage[]): Truth {
   const sources = new Map<string, Map<string, Stream>>()
   const newest = new Map<string, string>()
   const names = new Set<string>()
-  for (const track of tracks)
-    for (const message of await allMessages(brokers, topics[track])) {
-      const envelope = decodeEnvelope(message.headers)
-      if (typeof envelope === 'string') throw new Error(envelope)
-      names.add(nameOf(envelope))
-      // It says nothing but that somebody is there.
-      if (envelope.alive === true) continue
-      const { source, stream } = envelope
-      // What comes of a stream after a newer one has begun is late.
-      const newestKey = `${track} ${source}`
-      if (stream < (newest.get(newestKey) ?? '')) continue
-      newest.set(newestKey, stream)
-      const streams = sources.get(source) ?? new Map<string, Stream>()
-      sources.set(source, streams)
-      const known = streams.get(stream) ?? newStream(envelope)
-      streams.set(stream, known)
-      known.bytes[track].append(envelope, message.value)
-    }
+  for (const { headers, value } of messages) {
+    const envelope = decodeEnvelope(headers)
+    if (typeof envelope === 'string') throw new Error(envelope)
+    names.add(nameOf(envelope))
+    // It says nothing but that somebody is there.
+    if (envelope.alive === true) continue
+    const { source, stream, track } = envelope
+    // What comes of a stream after a newer one has begun is late.
+    const newestKey = `${track} ${source}`
+    if (stream < (newest.get(newestKey) ?? '')) continue
+    newest.set(newestKey, stream)
+    const streams = sources.get(source) ?? new Map<string, Stream>()
+    sources.set(source, streams)
+    const known = streams.get(stream) ?? newStream(envelope)
+    streams.set(stream, known)
+    known.bytes[track].append(envelope, value)
+  }
   const rows = new Map([...sources].map(([source, streams]) => [source, rowsOf(source, streams)]))
   return { rows, messages: names }
 }
@@ -83,8 +89,12 @@ function analyse({ envelope, bytes }: Stream): OutRow[] {
       : { monotonicNs: clockMonotonicNs, wallNs: clockWallNs }
   const has = { gotrace: present.includes('gotrace'), perf: present.includes('perf') }
   const analysis = new Analysis({ source, service, host, clock, perfClock, tracks: has })
-  for (const track of tracks) bytes[track].feedInto(analysis)
-  analysis.pump()
+  const feeding = { gotrace: bytes.gotrace.feedInto(analysis), perf: bytes.perf.feedInto(analysis) }
+  // All at once would have the readers keep, and move, all that waits.
+  for (let track = analysis.starving; track !== undefined; track = analysis.starving) {
+    feeding[track].next()
+    analysis.pump()
+  }
   return analysis.takeRows()
 }
 

@@ -30,8 +30,8 @@ export class StreamBytes {
     if (envelope.end === true) this.endedAt = envelope.position
   }
 
-  /** Gives all of it to an analysis, and ends the track there. */
-  feedInto(analysis: Analysis): void {
+  /** Gives an analysis all of it, a message at each step, and ends the track there. */
+  *feedInto(analysis: Analysis): Generator<void> {
     const { track } = this
     const useful = track === 'perf' ? this.pieces : this.readablePieces()
     let until = 0
@@ -40,6 +40,7 @@ export class StreamBytes {
       const header = until === 0 && track === 'gotrace' ? lostHeader(envelope, bytes) : []
       analysis.feed(track, Buffer.concat([...header, bytes]), envelope.shippedAtMs)
       until = position + bytes.length
+      yield
     }
     // Only the message that ends the track says that something is missing behind all others.
     if (this.endedAt > until) analysis.gap(track, this.endedAt - until)
