@@ -39,4 +39,5 @@ export const panelIds = {
   syscallErrors: 39,
   syscalls: 40,
   lateWakeups: 41,
+  delivery: 42,
 } as const

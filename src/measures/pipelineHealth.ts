@@ -1,11 +1,12 @@
 import { perfDetails } from '../perf/index.js'
+import { deliveryColumns, noDelivery } from './delivery.js'
 import type { Measure, Track } from './measure.js'
 import { Buckets, type Seconds } from './seconds.js'
 import type { Table } from './table.js'
 
 export const pipelineHealthTable: Table = {
   name: 'pipeline_health',
-  doc: 'What came in, per track and second',
+  doc: 'What came in, per track and second: of a recording by the time of its events; in rows of their own, with null in events, what a normalizer saw of the delivery, by the time of arrival',
   columns: [
     { name: 'track', type: 'symbol', doc: 'gotrace or perf' },
     { name: 'events', type: 'long', doc: 'events read' },
@@ -25,6 +26,7 @@ export const pipelineHealthTable: Table = {
       doc: 'what the collector had perf leave out to stay below its CPU ceiling: stacks, or stacks and system calls; null: nothing',
     },
     { name: 'lag_ms', type: 'long', doc: 'shipped by the collector minus happened, ms; null when it was not live' },
+    ...deliveryColumns,
   ],
   keys: ['track'],
   ttlDays: 30,
@@ -102,7 +104,8 @@ export const pipelineHealth: Measure = {
             const { events, bytes, lost, late, parseErrors, lostBytes, clockSteps, level, lagMs } = bucket
             const wrong = { lost, late, parse_errors: parseErrors, lost_bytes: lostBytes, clock_steps: clockSteps }
             const left_out = leftOutNames[level] ?? null
-            sink.row(pipelineHealthTable, startNs, { track, events, bytes, ...wrong, left_out, lag_ms: lagMs })
+            const values = { track, events, bytes, ...wrong, left_out, lag_ms: lagMs, ...noDelivery }
+            sink.row(pipelineHealthTable, startNs, values)
           }
         }
       },

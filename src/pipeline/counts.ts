@@ -16,6 +16,8 @@ export const deadReasons = [
   'refused_row',
 ] as const
 export type DeadReason = (typeof deadReasons)[number]
+/** … a message, which was not of use. */
+export type RefusalReason = Exclude<DeadReason, 'refused_row'>
 
 /** Everything a normalizer counts since it started, by name. Plain numbers; the metrics read them. */
 export function newCounts() {
@@ -32,11 +34,13 @@ export function newCounts() {
     /** Ms from the shipping of the latest message to its reading. */
     delayMs: { gotrace: undefined, perf: undefined } as Record<Track, number | undefined>,
     /** Messages of a run that was given up because its analysis had failed. */
-    abandoned: 0,
+    abandoned: perTrack(),
     /** Runs that began with an earlier stream than one already known of the same source: its host's clock went back. */
-    streamsFromThePast: 0,
+    streamsFromThePast: perTrack(),
     dead: Object.fromEntries(deadReasons.map((reason) => [reason, 0])) as Record<DeadReason, number>,
     rows: new Map<string, number>(),
+    /** Rows of pipeline_health about delivery that had no room while the store was away. */
+    deliveryRowsDropped: 0,
     /** As the rows of pipeline_health say. */
     perfLost: 0,
     lateEvents: 0,
@@ -60,7 +64,8 @@ export type Counts = ReturnType<typeof newCounts>
 export function countRows(counts: Counts, rows: readonly StoredRow[]): void {
   for (const { table, row } of rows) {
     counts.rows.set(table, (counts.rows.get(table) ?? 0) + 1)
-    if (table !== 'pipeline_health') continue
+    // What it says of delivery has been counted when it was seen.
+    if (table !== 'pipeline_health' || row['events'] === undefined) continue
     counts.perfLost += Number(row['lost'])
     counts.lateEvents += Number(row['late'])
     counts.unreadable += Number(row['parse_errors'])

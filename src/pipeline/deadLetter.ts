@@ -1,11 +1,11 @@
 import type { RejectedRow } from '../store/store.js'
 import type { Headers } from '../transport/envelope.js'
 import type { InMessage, OutMessage } from '../transport/transport.js'
-import type { DeadReason } from './counts.js'
+import type { DeadReason, RefusalReason } from './counts.js'
 
-/** Why something could not be used. */
+/** Why a message could not be used. */
 export interface Refusal {
-  readonly kind: DeadReason
+  readonly kind: RefusalReason
   /** One sentence. */
   readonly reason: string
 }

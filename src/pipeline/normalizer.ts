@@ -5,6 +5,7 @@ import { type Topics, tracks } from '../transport/topics.js'
 import type { Consumer, InMessage, Producer, Transport } from '../transport/transport.js'
 import type { Counts } from './counts.js'
 import { deadMessage } from './deadLetter.js'
+import { type Deliveries, senderOf } from './deliveries.js'
 import { LoadingPartition, markerKey } from './loading.js'
 import type { Log } from './log.js'
 import { monotonicMs } from './monotonic.js'
@@ -24,6 +25,7 @@ export interface NormalizerOptions {
   readonly sessionTimeoutMs: number
   readonly log: Log
   readonly counts: Counts
+  readonly deliveries: Deliveries
   readonly thresholds: Partial<Thresholds> | undefined
   readonly checkpointEveryMs: number
   readonly latenessMs: number
@@ -70,10 +72,10 @@ export class Normalizer implements Supervised {
   }
 
   async start(): Promise<void> {
-    const { transport, topics, group, sessionTimeoutMs, store, log, counts } = this.options
+    const { transport, topics, group, sessionTimeoutMs, store, log, counts, deliveries } = this.options
     await store.prepare()
     this.producer = await transport.producer()
-    this.writer = new Writer(this.producer, store, topics, counts, log, sessionTimeoutMs)
+    this.writer = new Writer(this.producer, store, topics, counts, deliveries, log, sessionTimeoutMs)
     this.ticker = setInterval(
       () => void this.mutex.run(() => this.tick()).catch((error: unknown) => this.failed(error)),
       tickMs,
@@ -99,6 +101,7 @@ export class Normalizer implements Supervised {
     try {
       await this.mutex.run(async () => {
         for (const partition of this.partitions.values()) partition.takeCheckpoints(monotonicMs())
+        this.options.deliveries.end()
         await this.flush()
       })
     } finally {
@@ -178,12 +181,16 @@ export class Normalizer implements Supervised {
   }
 
   private async accept(partition: Partition, track: Track, topic: string, message: InMessage): Promise<void> {
-    const { counts, log, topics } = this.options
+    const { counts, deliveries, log, topics } = this.options
     const refusal = receive(partition, track, message, counts)
     partition.consumed[track] = message.offset + 1n
     this.progress++
     if (refusal === undefined) return
-    counts.dead[refusal.kind]++
+    deliveries.dead(
+      refusal.kind,
+      senderOf(message, (source) => partition.known(source)),
+      track,
+    )
     // Of a batch that cannot be unpacked the first message has the bytes of all.
     if (refusal.kind === 'unreadable' && message.value.byteLength === 0) return
     const where = { topic, partition: partition.number }
@@ -242,10 +249,9 @@ export class Normalizer implements Supervised {
   }
 
   private async tick(): Promise<void> {
-    const { counts, rememberMs } = this.options
+    const { rememberMs } = this.options
     const { assignment } = this
     const partitions = [...this.partitions.values()]
-    for (const partition of partitions) for (const run of partition.openRuns) run.countInto(counts)
     const endOffsets = rememberingEndOffsets(this.consumer!)
     for (const partition of partitions)
       await this.silentTracks.end(partition, this.paused.get(partition.number), endOffsets, this.writer!)
@@ -270,7 +276,7 @@ export class Normalizer implements Supervised {
   private async flushNow(): Promise<void> {
     this.isFlushing = true
     const assignment = this.assignment
-    const waiting = this.waitingRows
+    const waiting = this.waitingRows + this.options.deliveries.waiting
     try {
       await this.writer!.flush(this.partitions.values(), () => assignment === this.assignment)
     } finally {

@@ -62,12 +62,19 @@ export function normalizerMetrics({ counts, normalizer, supervisor, wire }: Metr
     counter(
       'abandoned_messages_total',
       'Messages left out because the analysis of their run had failed',
-      () => counts.abandoned,
+      () => byTrack(counts.abandoned),
+      track,
     ),
     counter(
       'streams_from_the_past_total',
       'Runs whose stream is older than one known before: the clock of their host went back',
-      () => counts.streamsFromThePast,
+      () => byTrack(counts.streamsFromThePast),
+      track,
+    ),
+    counter(
+      'delivery_rows_dropped_total',
+      'Rows of pipeline_health about delivery that had no room while QuestDB was away',
+      () => counts.deliveryRowsDropped,
     ),
     counter(
       'clock_steps_total',

@@ -5,12 +5,14 @@ import { tracks } from '../transport/topics.js'
 import type { InMessage } from '../transport/transport.js'
 import { type Checkpoint, checkpointVersion, type Ending, runKey, withoutState } from './checkpoint.js'
 import type { Counts } from './counts.js'
+import type { Deliveries, Sender } from './deliveries.js'
 import { pieceOf } from './intake.js'
 import { type LoadingPartition, unusableSentence } from './loading.js'
 import { SourceRun, type TakenCheckpoint } from './sourceRun.js'
 
 export interface PartitionOptions {
   readonly counts: Counts
+  readonly deliveries: Deliveries
   readonly thresholds: Partial<Thresholds> | undefined
   readonly checkpointEveryMs: number
 }
@@ -78,6 +80,12 @@ export class Partition {
     return this.runs.values()
   }
 
+  /** What is known of a source, of which there is a run. */
+  known(source: string): Sender | undefined {
+    for (const { sender } of this.runs.values()) if (sender.source === source) return sender
+    return undefined
+  }
+
   /** Handles one message; whatever it makes possible is computed at once. */
   accept(envelope: Envelope, message: InMessage, nowMs: number): void {
     const { track, stream, source } = envelope
@@ -87,11 +95,13 @@ export class Partition {
       this.runs.get(key)?.seeAlive(track, nowMs)
       return
     }
+    const { counts, deliveries } = this.options
     const over = this.finished.get(key)
     if (over !== undefined || this.abandoned.has(key)) {
-      if (over === undefined) this.options.counts.abandoned++
+      if (over === undefined) deliveries.count('abandoned', envelope, track)
       // What had been read before the end comes again after a restart.
-      else if (position + message.value.length > (over.endedAt[track] ?? Infinity)) this.options.counts.late[track]++
+      else if (position + message.value.length > (over.endedAt[track] ?? Infinity))
+        deliveries.count('late_messages', envelope, track)
       return
     }
     const run = this.runs.get(key) ?? this.begin(envelope, key, nowMs)
@@ -99,6 +109,7 @@ export class Partition {
     for (const other of this.runs.values())
       if (other.source === source && other.stream < stream && !other.isEnded(track)) this.endTrack(other, track, nowMs)
     run.accept(track, pieceOf(envelope, message), shippedAtMs, nowMs)
+    run.countInto(counts, deliveries)
     this.pump(run, nowMs)
   }
 
@@ -198,11 +209,11 @@ export class Partition {
   }
 
   private begin(envelope: Envelope, key: string, nowMs: number): SourceRun {
-    const { source, stream } = envelope
+    const { source, stream, track } = envelope
     const run = SourceRun.fromEnvelope(envelope, this.options.thresholds, nowMs, this.endings.get(key))
     for (const other of this.runs.values())
       if (other.source === source && other.stream > stream) {
-        this.options.counts.streamsFromThePast++
+        this.options.deliveries.count('from_the_past', envelope, track)
         break
       }
     this.runs.set(key, run)

@@ -7,6 +7,7 @@ import { KafkaTransport, wireBytes } from '../transport/kafka.js'
 import { topicNames, topicSpecs } from '../transport/topics.js'
 import type { NormalizePipeline } from './config.js'
 import { newCounts } from './counts.js'
+import { Deliveries } from './deliveries.js'
 import type { Log } from './log.js'
 import { Normalizer } from './normalizer.js'
 import { normalizerMetrics } from './normalizerMetrics.js'
@@ -54,6 +55,7 @@ export async function runNormalizer(
     sessionTimeoutMs: pipeline.sessionTimeout,
     log,
     counts,
+    deliveries: new Deliveries(counts),
     thresholds: pipeline.thresholds,
     checkpointEveryMs: pipeline.checkpointEvery,
     latenessMs: pipeline.lateness,

@@ -1,6 +1,6 @@
 import type { Track } from '../transport/envelope.js'
 import type { Topics } from '../transport/topics.js'
-import type { Counts } from './counts.js'
+import type { Deliveries } from './deliveries.js'
 import type { Log } from './log.js'
 import { monotonicMs } from './monotonic.js'
 import type { Partition } from './partition.js'
@@ -10,7 +10,7 @@ import type { Writer } from './writer.js'
 
 export interface SilenceOptions {
   readonly topics: Topics
-  readonly counts: Counts
+  readonly deliveries: Deliveries
   readonly log: Log
   readonly latenessMs: number
   readonly idleMs: number
@@ -42,7 +42,7 @@ export class SilentTracks {
    * @param endOffsets of a topic, as they were when this looking after silence began or later
    */
   async end(partition: Partition, heldBack: Track | undefined, endOffsets: EndOffsets, writer: Writer): Promise<void> {
-    const { topics, log, counts, kafkaIsAway } = this.options
+    const { topics, log, deliveries, kafkaIsAway } = this.options
     for (const run of partition.openRuns) {
       const suspect = heldBack === undefined ? this.silent(run) : otherThan(heldBack, run)
       // What is asked for while Kafka is away is answered when it is back, before collectors have come to say anything.
@@ -64,7 +64,7 @@ export class SilentTracks {
       if (isSpoken()) continue
       await writer.keepEnding(partition, run.endingOf(suspect))
       log.warn({ source: run.source, track: suspect }, 'the track has been silent for too long and is taken as ended')
-      counts.silent[suspect]++
+      deliveries.count('silent', run.sender, suspect)
       partition.endTrack(run, suspect, monotonicMs())
     }
   }

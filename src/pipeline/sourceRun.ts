@@ -5,6 +5,7 @@ import type { Envelope, Track } from '../transport/envelope.js'
 import { tracks } from '../transport/topics.js'
 import { type Checkpoint, checkpointVersion, type Ending, runKey, serializeCheckpoint } from './checkpoint.js'
 import type { Counts } from './counts.js'
+import type { Deliveries, Sender } from './deliveries.js'
 import { Feeder } from './feeder.js'
 import { type Piece, type ResumePoint, TrackIntake } from './intake.js'
 
@@ -19,6 +20,7 @@ export interface TakenCheckpoint {
 /** One run of one source: its analysis, and where its two tracks stand in their topics. */
 export class SourceRun {
   readonly key: string
+  readonly sender: Sender
   /** When bytes of a track last came, and when anything did: they, or a sign of life. */
   readonly lastBytesMs: Record<Track, number>
   readonly lastSeenMs: Record<Track, number>
@@ -46,6 +48,7 @@ export class SourceRun {
     ending?: Ending,
   ) {
     this.key = runKey(source, stream)
+    this.sender = { source, service: options.service, host: options.host }
     this.analysis = new Analysis(options, from?.saved)
     this.feeder = new Feeder(this.analysis)
     this.durable = { gotrace: from?.resume.gotrace, perf: from?.resume.perf }
@@ -185,13 +188,15 @@ export class SourceRun {
     return this.durable[track]?.offset ?? this.intakes[track].firstOffset
   }
 
-  /** Adds to the counts what was wrong with the order of the messages since the last call. */
-  countInto(counts: Counts): void {
+  /** Counts what was wrong with the order of the messages since the last call. */
+  countInto(counts: Counts, deliveries: Deliveries): void {
     for (const track of tracks) {
       const taken = this.intakes[track].takeCounts()
       for (const name of ['duplicates', 'late', 'gaps', 'lostBytes'] as const) {
         if (taken[name] === 0) continue
-        counts[name][track] += taken[name]
+        // Bytes that are missing stand in the rows of the recording.
+        if (name === 'lostBytes') counts.lostBytes[track] += taken[name]
+        else deliveries.count(name === 'late' ? 'late_messages' : name, this.sender, track, taken[name])
         this.unsaid[`${track}_${name}`] = (this.unsaid[`${track}_${name}`] ?? 0) + taken[name]
       }
     }

@@ -4,6 +4,7 @@ import type { Consumer, OutMessage, Producer, TopicOffset } from '../transport/t
 import { type Ending, endingKey, failureKey, packCheckpoint, packEnding, runKey } from './checkpoint.js'
 import { type Counts, countRows } from './counts.js'
 import { deadRow } from './deadLetter.js'
+import type { Deliveries } from './deliveries.js'
 import type { Log } from './log.js'
 import { monotonicMs } from './monotonic.js'
 import type { Partition } from './partition.js'
@@ -30,6 +31,7 @@ export class Writer {
     private readonly store: Store,
     private readonly topics: Topics,
     private readonly counts: Counts,
+    private readonly deliveries: Deliveries,
     private readonly log: Log,
     /** A member that its group has not heard of for so long may have lost its partitions to another one. */
     private readonly sessionTimeoutMs: number,
@@ -52,12 +54,14 @@ export class Writer {
       partition.checkpoints = []
       return { partition, rows, checkpoints }
     })
+    let seen = this.deliveries.take()
     const first = taken[0]
-    if (first === undefined) return
-    const mayWrite = () => this.requireMembership(first.partition, current)
+    // What was seen of deliveries is this member's own, whoever has the partitions.
+    const mayWrite = async () => first && (await this.requireMembership(first.partition, current))
     try {
-      const rows = taken.flatMap((entry) => entry.rows)
+      const rows = [...seen, ...taken.flatMap((entry) => entry.rows)]
       await this.writeRows(rows, mayWrite)
+      seen = []
       for (const entry of taken) entry.rows = []
       for (const entry of taken) {
         // Older streams first: those of a capture that is replayed once more have the same rows. Were a newer one's kept alone, a restart would write
@@ -73,6 +77,7 @@ export class Writer {
         partition.rows = [...rows, ...partition.rows]
         partition.checkpoints = [...checkpoints, ...partition.checkpoints]
       }
+      this.deliveries.giveBack(seen)
       throw error
     }
   }
@@ -167,7 +172,6 @@ export class Writer {
     this.counts.checkpoints++
     this.counts.checkpointBytes += value.length
     this.log.debug({ source, bytes: value.length, ofBytes: serialized.length }, 'kept a checkpoint')
-    run.countInto(this.counts)
     const unsaid = run.takeUnsaid()
     if (unsaid !== undefined)
       this.log.warn({ source, ...unsaid }, 'messages came twice, late or not at all, or were too many for a generation')

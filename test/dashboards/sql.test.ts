@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { alertRules } from '../../src/alerts/rules/index.js'
 import { grafanaFiles } from '../../src/dashboards/files.js'
 import { expandMacros, type QueryContext } from '../../src/dashboards/macros.js'
+import { pipelineHealthTable } from '../../src/measures/pipelineHealth.js'
 import type { Row, Table, Value } from '../../src/measures/table.js'
 import { tables } from '../../src/measures/tables.js'
 import { requireJava } from '../support/requirements.js'
@@ -148,6 +149,24 @@ describe('every query, on a real QuestDB', function () {
       )
       const { rows } = await run(alertRules.find(({ uid }) => uid === 'dualtrace-netpoll-delay')!.sql)
       assert.equal(rows.find((found) => found['source'] === 'no-perf')?.['value'], 77)
+    })
+
+    it('shows what came wrong in its own panel, and counts it among what was heard in no other', async () => {
+      const shown = async () => {
+        const found: Record<string, readonly Record<string, unknown>[]> = {}
+        for (const { title, targets } of panels) found[title] = (await run(targets[0]!.rawSql)).rows
+        return found
+      }
+      const before = await shown()
+      const afterwards = `${BigInt(startMs + 100_000) * 1_000_000n}`
+      const names = { source: sources[0]!, service: services[0]!, host: 'h', track: 'perf' }
+      await insertRows(questdb.client, pipelineHealthTable, [{ ts: afterwards, ...names, gaps: 7, poison: 5 }])
+      const { 'Delivery: messages that came wrong': was, ...others } = before
+      const { 'Delivery: messages that came wrong': is, ...othersAfter } = await shown()
+      assert.deepEqual(othersAfter, others)
+      assert.deepEqual(is!.slice(0, -1), was)
+      const { gaps, poison, duplicates } = is!.at(-1)!
+      assert.deepEqual([Number(gaps), Number(poison), duplicates], [7, 5, null])
     })
 
     it('shows the stack beside a netpoll spike', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs from 'kafkajs'
+import type { Row } from '../../src/measures/table.js'
 import { analyzeCapture } from '../../src/pipeline/offline.js'
 import type { LocalStack } from '../../src/stack/local.js'
 import { packageRoot } from '../../src/stack/paths.js'
@@ -12,7 +13,7 @@ import type { OutMessage } from '../../src/transport/transport.js'
 import { Deployment } from '../support/deployment.js'
 import { requireJava } from '../support/requirements.js'
 import { sharedStack } from '../support/stack.js'
-import { computedRows, storedRows } from '../support/storedRows.js'
+import { computedRows, delivered, deliveryRows, storedRows } from '../support/storedRows.js'
 
 const capture = join(packageRoot(), 'test/captures/stw-netpoll')
 const ended = 'the source has ended'
@@ -88,6 +89,30 @@ describe('what is wrong with a stream through the real Kafka', function () {
     const health = (await storedRows(stack.questdb.url, deployment.source))['pipeline_health']!
     const lost = health.map((row) => Number(row['lost_bytes'])).reduce((sum, bytes) => sum + bytes, 0)
     assert.equal(lost, lostBytes)
+    const { url } = stack.questdb
+    const [other] = await deliveryRowsOf('other')
+    assert.equal(await normalizer.stop(), 0)
+    const run = String(other!['run'])
+    assert.deepEqual(await delivered(url, deployment.source, run), {
+      'perf duplicates': 1,
+      'perf gaps': 1,
+      'perf late_messages': 1,
+    })
+    assert.deepEqual(await delivered(url, 'other', run), {
+      'gotrace dead_letters': 1,
+      'gotrace poison': 1,
+      'perf dead_letters': 3,
+      'perf future_schema': 1,
+      'perf poison': 2,
+    })
+    // The key of what cannot be unpacked is not known.
+    assert.deepEqual(await delivered(url, 'unknown', run), { 'perf dead_letters': 2, 'perf poison': 2 })
+    const arrivedMs = Number(BigInt(other!.ts) / 1_000_000n)
+    assert.ok(Math.abs(Date.now() - arrivedMs) < 300_000, 'the time is that of arrival')
+    assert.deepEqual(
+      [other!['service'], other!['host'], other!['bytes'], other!['lost']],
+      ['other', 'test', null, null],
+    )
   })
 
   it('is nothing when names look like SQL or paths: they are data', async () => {
@@ -122,6 +147,15 @@ describe('what is wrong with a stream through the real Kafka', function () {
     await normalizer.said('forgot runs that were over long ago')
     assert.equal((await deployment.metrics()).get('dualtrace_checkpoints_expired_total'), 1)
   })
+
+  /** What was seen of a source's deliveries, once some of it has been written. */
+  async function deliveryRowsOf(source: string): Promise<Row[]> {
+    for (;;) {
+      const rows = await deliveryRows(stack.questdb.url, source)
+      if (rows.length > 0) return rows
+      await sleep(50)
+    }
+  }
 
   /** Sends one message to partition 2 of perf as another program might. */
   async function sendRaw(type: kafkajs.CompressionTypes, message: { value: Buffer }) {

@@ -9,6 +9,7 @@ import {
   serializeCheckpoint,
 } from '../../src/pipeline/checkpoint.js'
 import { newCounts } from '../../src/pipeline/counts.js'
+import { Deliveries } from '../../src/pipeline/deliveries.js'
 import { LoadingPartition } from '../../src/pipeline/loading.js'
 import { analyzeCapture, openCapture } from '../../src/pipeline/offline.js'
 import type { OfflineSource } from '../../src/pipeline/offlineSource.js'
@@ -35,7 +36,7 @@ describe('what may wait for the other track', () => {
 
 describe('the runs of a partition', () => {
   const counts = newCounts()
-  const options = { counts, thresholds: undefined, checkpointEveryMs: 0 }
+  const options = { counts, deliveries: new Deliveries(counts), thresholds: undefined, checkpointEveryMs: 0 }
   const at = (offset: bigint) => ({ gotrace: offset, perf: offset })
   let shipped: InMessage[] = []
 
@@ -117,13 +118,13 @@ describe('the runs of a partition', () => {
     const partition = new Partition(0, options, new LoadingPartition(), at(0n), 0)
     const { source, stream } = shipped[0]!.headers
     partition.abandon({ source: source!, stream: stream! })
-    const before = counts.abandoned
+    const before = counts.abandoned.perf
     partition.forgetAbandonedBefore(Date.now() - 1000)
     accept(partition, shipped.slice(0, 1))
-    assert.deepEqual([counts.abandoned - before, [...partition.openRuns].length], [1, 0])
+    assert.deepEqual([counts.abandoned.perf - before, [...partition.openRuns].length], [1, 0])
     partition.forgetAbandonedBefore(Date.now() + 1)
     accept(partition, shipped.slice(0, 1))
-    assert.deepEqual([counts.abandoned - before, [...partition.openRuns].length], [1, 1])
+    assert.deepEqual([counts.abandoned.perf - before, [...partition.openRuns].length], [1, 1])
   })
 
   describe('whose checkpoint another version has written', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { pino } from 'pino'
 import { newCounts } from '../../src/pipeline/counts.js'
+import { Deliveries } from '../../src/pipeline/deliveries.js'
 import { monotonicMs } from '../../src/pipeline/monotonic.js'
 import type { Partition } from '../../src/pipeline/partition.js'
 import { silentTrack } from '../../src/pipeline/silence.js'
@@ -83,12 +84,14 @@ describe('what Kafka says when it is back', () => {
     const world = { away: false, run: run('gotrace', nowMs - idle - 1000, nowMs - idle - 1000) }
     const ended: Track[] = []
     const silent = new SilentTracks({
-      ...{ topics: topicNames(), counts: newCounts(), log: pino({ level: 'silent' }) },
+      ...{ topics: topicNames(), deliveries: new Deliveries(newCounts()), log: pino({ level: 'silent' }) },
       ...{ latenessMs: lateness, idleMs: idle, kafkaIsAway: () => world.away },
     })
     const partition = {
       ...{ number: 0, consumed: { gotrace: 7n, perf: 7n } },
-      openRuns: [{ ...world.run, source: 'a', endingOf: () => ({}) }].values(),
+      openRuns: [
+        { ...world.run, source: 'a', sender: { source: 'a', service: 's', host: 'h' }, endingOf: () => ({}) },
+      ].values(),
       endTrack: (_: unknown, track: Track) => ended.push(track),
     }
     const writer = { confirm: () => Promise.resolve(), keepEnding: () => Promise.resolve() }

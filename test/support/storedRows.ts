@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { deliveryColumns } from '../../src/measures/delivery.js'
 import type { OutRow } from '../../src/measures/measure.js'
+import { pipelineHealthTable } from '../../src/measures/pipelineHealth.js'
 import type { Row, Table, Value } from '../../src/measures/table.js'
 import { tables } from '../../src/measures/tables.js'
 import { quoteName, upsertKeys } from '../../src/store/ddl.js'
@@ -19,7 +21,7 @@ interface Asking {
   readonly runs?: boolean
 }
 
-/** Every row of the source in QuestDB, with all columns, once its write-ahead log is applied. */
+/** Every row of the source's recordings in QuestDB, with all columns, once its write-ahead log is applied. */
 export async function storedRows(
   url: string,
   source: string,
@@ -28,11 +30,34 @@ export async function storedRows(
   const found: RowsByTable = {}
   for (const table of tables) {
     await applied(url, table, headers)
-    const rows = await tableRows(url, table, source, headers)
+    const rows = (await tableRows(url, table, source, headers)).filter((row) => !isOfDelivery(table, row))
     if (!runs) for (const row of rows) delete row['run']
     found[table.name] = sorted(table, rows)
   }
   return found
+}
+
+/** What normalizers saw of the delivery of a source's messages: such rows of pipeline_health, with what they counted. */
+export async function deliveryRows(url: string, source: string): Promise<Row[]> {
+  await applied(url, pipelineHealthTable, {})
+  const rows = await tableRows(url, pipelineHealthTable, source, {})
+  return rows.filter((row) => isOfDelivery(pipelineHealthTable, row))
+}
+
+/** What they counted, summed up, by track and name; `run`: of this normalizer alone. */
+export async function delivered(url: string, source: string, run?: string): Promise<Record<string, number>> {
+  const sums: Record<string, number> = {}
+  for (const row of await deliveryRows(url, source))
+    for (const { name } of deliveryColumns) {
+      if (row[name] === null || (run !== undefined && row['run'] !== run)) continue
+      const key = `${String(row['track'])} ${name}`
+      sums[key] = (sums[key] ?? 0) + Number(row[name])
+    }
+  return sums
+}
+
+function isOfDelivery(table: Table, row: Row): boolean {
+  return table === pipelineHealthTable && row['events'] === null
 }
 
 /** The rows an analysis gave, as if they had been stored under another source. @throws Error when two share their key. */

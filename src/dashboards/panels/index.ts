@@ -1,4 +1,5 @@
 import { clockFits, clockResidual } from './clockFits.js'
+import { delivery } from './delivery.js'
 import { findings } from './findings.js'
 import { flames } from './flames.js'
 import { gcCycles } from './gcCycles.js'
@@ -29,5 +30,5 @@ export const rows: readonly { title: string; panels: readonly PanelSpec[] }[] = 
   { title: 'Flame graphs', panels: flames },
   { title: 'Schedulers: Go and kernel', panels: [...schedLatency, runQueue] },
   { title: 'System calls', panels: [...syscalls, syscallWakeups] },
-  { title: 'Can these numbers be trusted', panels: [clockResidual, clockFits, ...pipelineHealth] },
+  { title: 'Can these numbers be trusted', panels: [clockResidual, clockFits, ...pipelineHealth, delivery] },
 ]

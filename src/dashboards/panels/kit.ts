@@ -34,6 +34,9 @@ export const datasource = { type: 'postgres', uid: datasourceUid }
 /** What every panel shows: the dashboard's time range, services and sources. */
 export const selected = '$__timeFilter(ts) AND service IN (${service:sqlstring}) AND source IN (${source:sqlstring})'
 
+/** Rows of pipeline_health that tell of recordings; the others tell what normalizers saw of the delivery. */
+export const ofRecordings = 'events IS NOT NULL'
+
 interface Common {
   id: number
   title: string

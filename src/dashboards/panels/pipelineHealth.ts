@@ -1,5 +1,5 @@
 import { panelIds } from '../ids.js'
-import { selected, timeseriesPanel } from './kit.js'
+import { ofRecordings, selected, timeseriesPanel } from './kit.js'
 
 export const pipelineHealth = [
   timeseriesPanel({
@@ -10,7 +10,7 @@ export const pipelineHealth = [
     width: 8,
     sql:
       'SELECT ts AS "time", track AS metric, sum(events) * 1000.0 / $__interval_ms AS value ' +
-      `FROM pipeline_health WHERE ${selected} SAMPLE BY $__interval ORDER BY "time"`,
+      `FROM pipeline_health WHERE ${selected} AND ${ofRecordings} SAMPLE BY $__interval ORDER BY "time"`,
   }),
   timeseriesPanel({
     id: panelIds.pipelineTrouble,
@@ -23,7 +23,7 @@ export const pipelineHealth = [
     colors: { lost: 'red', late: 'orange', unreadable: 'purple' },
     sql:
       'SELECT ts AS "time", sum(lost) AS lost, sum(late) AS late, sum(parse_errors) AS unreadable ' +
-      `FROM pipeline_health WHERE ${selected} SAMPLE BY $__interval ORDER BY "time"`,
+      `FROM pipeline_health WHERE ${selected} AND ${ofRecordings} SAMPLE BY $__interval ORDER BY "time"`,
   }),
   timeseriesPanel({
     id: panelIds.pipelineLag,
@@ -33,6 +33,6 @@ export const pipelineHealth = [
     width: 8,
     sql:
       'SELECT ts AS "time", track AS metric, max(lag_ms) AS value ' +
-      `FROM pipeline_health WHERE ${selected} SAMPLE BY $__interval ORDER BY "time"`,
+      `FROM pipeline_health WHERE ${selected} AND ${ofRecordings} SAMPLE BY $__interval ORDER BY "time"`,
   }),
 ]

@@ -1,5 +1,5 @@
 import { panelIds } from '../ids.js'
-import { selected, statPanel, type StatOptions } from './kit.js'
+import { ofRecordings, selected, statPanel, type StatOptions } from './kit.js'
 
 const options: readonly Omit<StatOptions, 'width'>[] = [
   {
@@ -39,7 +39,7 @@ const options: readonly Omit<StatOptions, 'width'>[] = [
     title: 'Sources heard',
     description: 'Process instances that sent anything in the time range.',
     unit: 'short',
-    sql: `SELECT count_distinct(source) AS value FROM pipeline_health WHERE ${selected}`,
+    sql: `SELECT count_distinct(source) AS value FROM pipeline_health WHERE ${selected} AND ${ofRecordings}`,
   },
 ]
 
