@@ -2,29 +2,10 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { Analysis } from '../../src/analysis/analysis.js'
 import type { OutRow } from '../../src/measures/measure.js'
+import { steppedTrace } from '../support/steppedTrace.js'
 
 const trace = readFileSync('test/captures/stw-netpoll/go.trace')
 const names = { source: 'h/svc/99/0', service: 'svc', host: 'h' }
-
-/** Wall seconds since the epoch as the trace writes them: five bytes, seven bits each, low ones first. */
-function varint(seconds: number): Buffer {
-  return Buffer.from(
-    [0, 7, 14, 21, 28].map((shift) => (Math.floor(seconds / 2 ** shift) & 0x7f) | (shift < 28 ? 0x80 : 0)),
-  )
-}
-
-/** The trace as if its host's wall clock had been set by so many seconds before the third generation of it. */
-function stepped(bySeconds: number, firstSecond: number): { bytes: Buffer; snapshots: number } {
-  const bytes = Buffer.from(trace)
-  let snapshots = 0
-  for (let second = firstSecond, at = 0; second < firstSecond + 60; second++) {
-    const found = bytes.indexOf(varint(second), at)
-    if (found < 0) continue
-    if (++snapshots > 2) varint(second + bySeconds).copy(bytes, found)
-    at = found + 1
-  }
-  return { bytes, snapshots }
-}
 
 function analyse(bytes: Buffer): OutRow[] {
   const analysis = new Analysis({ ...names, tracks: { gotrace: true, perf: false } })
@@ -45,7 +26,7 @@ describe('a wall clock that is set while it is recorded', () => {
   it('is counted once, forward and back, and moves no row', () => {
     assert.equal(stepsOf(plain), 0)
     for (const bySeconds of [3600, -3600]) {
-      const { bytes, snapshots } = stepped(bySeconds, firstSecond)
+      const { bytes, snapshots } = steppedTrace(trace, bySeconds, firstSecond)
       assert.ok(snapshots > 3, `${snapshots} snapshots`)
       const rows = analyse(bytes)
       assert.equal(stepsOf(rows), 1)

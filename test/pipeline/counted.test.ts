@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import kafkajs from 'kafkajs'
 import type { Row } from '../../src/measures/table.js'
 import { analyzeCapture } from '../../src/pipeline/offline.js'
@@ -13,6 +16,7 @@ import type { OutMessage } from '../../src/transport/transport.js'
 import { Deployment } from '../support/deployment.js'
 import { requireJava } from '../support/requirements.js'
 import { sharedStack } from '../support/stack.js'
+import { steppedTrace } from '../support/steppedTrace.js'
 import { computedRows, delivered, deliveryRows, storedRows } from '../support/storedRows.js'
 
 const capture = join(packageRoot(), 'test/captures/stw-netpoll')
@@ -115,6 +119,56 @@ describe('what is wrong with a stream through the real Kafka', function () {
     )
   })
 
+  it('is counted when a track falls silent', async () => {
+    deployment = new Deployment(stack, 'silent', { DUALTRACE_LATENESS: '2s' })
+    const normalizer = await deployment.start()
+    await normalizer.said('reading', '"partition":3')
+    const isEnd = ({ topic, value }: OutMessage) => topic === deployment.topics.perf && value?.length === 0
+    await deployment.ship(capture, {
+      messageBytes: 100_000,
+      alter: (messages) => messages.filter((message) => !isEnd(message)),
+    })
+    await normalizer.said('silent for too long', '"track":"perf"', deployment.source)
+    await normalizer.said(ended, deployment.source)
+    assert.equal((await deployment.metrics()).get('dualtrace_silent_tracks_total{track="perf"}'), 1)
+    assert.equal(await normalizer.stop(), 0)
+    assert.deepEqual(await delivered(stack.questdb.url, deployment.source), { 'perf silent': 1 })
+  })
+
+  it('is counted when clocks are set back or forth, and when perf tells of what is long over', async () => {
+    deployment = new Deployment(stack, 'clocks')
+    const normalizer = await deployment.start()
+    await normalizer.said('reading', '"partition":3')
+    const { source } = deployment
+    await deployment.withProducer(async (producer) => {
+      // Of a stream that is later than all others.
+      const { topic, headers, value } = perfMessage({ source, stream: '9' })
+      await producer.send([{ topic, key: source, headers, value }])
+      while ((await deployment.metrics()).get('dualtrace_active_sources') !== 1) await sleep(50)
+    })
+    const directory = mkdtempSync(join(tmpdir(), 'dualtrace-clocks-'))
+    try {
+      const lateEvents = writeTroubledCapture(directory)
+      await deployment.ship(directory, { messageBytes: 100_000 })
+      await normalizer.said(ended, source)
+      const metrics = await deployment.metrics()
+      assert.equal(metrics.get('dualtrace_clock_steps_total'), 1)
+      assert.equal(metrics.get('dualtrace_late_events_total'), lateEvents)
+      const past = (of: string) => metrics.get(`dualtrace_streams_from_the_past_total{track="${of}"}`) ?? 0
+      assert.equal(past('gotrace') + past('perf'), 1)
+      assert.equal(await normalizer.stop(), 0)
+      const health = (await storedRows(stack.questdb.url, source))['pipeline_health']!
+      const sum = (name: string) => health.reduce((total, row) => total + Number(row[name]), 0)
+      assert.deepEqual([sum('clock_steps'), sum('late')], [1, lateEvents])
+      const seen = await delivered(stack.questdb.url, source)
+      assert.deepEqual(seen, {
+        ...(past('gotrace') > 0 ? { 'gotrace from_the_past': 1 } : { 'perf from_the_past': 1 }),
+      })
+    } finally {
+      rmSync(directory, { recursive: true, force: true })
+    }
+  })
+
   it('is nothing when names look like SQL or paths: they are data', async () => {
     deployment = new Deployment(stack, 'hostile')
     const normalizer = await deployment.start()
@@ -173,6 +227,23 @@ describe('what is wrong with a stream through the real Kafka', function () {
     await sleep(1)
   }
 })
+
+/** The capture as if the wall clock had been set by an hour, and perf told of something old at the end. @returns how many events that is */
+function writeTroubledCapture(directory: string): number {
+  const from = (name: string) => join(capture, name)
+  copyFileSync(from('manifest.json'), join(directory, 'manifest.json'))
+  const manifest = JSON.parse(readFileSync(from('manifest.json'), 'utf8')) as { clock: { wallNs: string } }
+  const firstSecond = Number(BigInt(manifest.clock.wallNs) / 1_000_000_000n) - 5
+  const { bytes, snapshots } = steppedTrace(readFileSync(from('go.trace')), 3600, firstSecond)
+  assert.ok(snapshots > 3, `${snapshots} snapshots`)
+  writeFileSync(join(directory, 'go.trace'), bytes)
+  const text = gunzipSync(readFileSync(from('perf.script.gz'))).toString()
+  const records = text.split('\n').filter((line) => line.includes('syscalls:sys_exit_futex: '))
+  assert.ok(records.length > 10)
+  const old = records.slice(3, 6)
+  writeFileSync(join(directory, 'perf.script.gz'), gzipSync(`${text}${old.join('\n')}\n`))
+  return old.length
+}
 
 /** Snappy without compressing: the length, and one literal. */
 function snappy(bytes: Buffer): Buffer {

@@ -14,6 +14,7 @@ import { Deployment } from '../support/deployment.js'
 import type { NormalizerProcess } from '../support/normalizer.js'
 import { requireJava } from '../support/requirements.js'
 import { sharedStack } from '../support/stack.js'
+import { delivered } from '../support/storedRows.js'
 
 const capture = join(packageRoot(), 'test/captures/healthy')
 const partition = 1
@@ -71,7 +72,14 @@ describe('a run whose analysis fails, through the real Kafka', function () {
     await first.said('"kind":"failed_analysis"', 'tell.call is not a function')
     await first.said('after a restart it is tried once more', key)
     while ((await messages()) < sent.gotrace + sent.perf) await sleep(50)
+    const metrics = await deployment.metrics()
+    const abandoned = (track: string) => metrics.get(`dualtrace_abandoned_messages_total{track="${track}"}`) ?? 0
+    assert.ok(abandoned('gotrace') + abandoned('perf') > 0)
+    assert.equal(metrics.get('dualtrace_dead_letters_total{reason="failed_analysis"}'), 1)
     assert.equal(await first.stop(), 0)
+    const seen = await delivered(stack.questdb.url, deployment.source)
+    for (const track of ['gotrace', 'perf']) assert.equal(seen[`${track} abandoned`] ?? 0, abandoned(track), track)
+    assert.equal((seen['gotrace dead_letters'] ?? 0) + (seen['perf dead_letters'] ?? 0), 1)
     const second = await deployment.start()
     assert.deepEqual(await reading(second), { gotrace: '0', perf: '0', runs: 1 })
     await second.said('the analysis failed again from the same checkpoint', key)
