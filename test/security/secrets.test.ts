@@ -15,8 +15,10 @@ import { topicNames } from '../../src/transport/topics.js'
 import { runCli } from '../support/cli.js'
 import { CollectorProcess } from '../support/collector.js'
 import { NormalizerProcess } from '../support/normalizer.js'
+import { PipelineProcess } from '../support/pipelineProcess.js'
 import { requireJava, requireOpenssl, requirePerf } from '../support/requirements.js'
 import { randomSecret, type SecuredStack, securedStack } from '../support/securedStack.js'
+import { metricsOn, statusPage } from '../support/statusPage.js'
 import { startWecomRobot } from '../support/wecomRobot.js'
 
 const prefix = 'secrets.'
@@ -102,6 +104,15 @@ describe('secrets', function () {
     ...more,
   })
 
+  const archiver = (archive: string, more: Record<string, string> = {}) => ({
+    ...kafka(),
+    DUALTRACE_ARCHIVE: archive,
+    DUALTRACE_ARCHIVE_GROUP: 'secrets-archive',
+    DUALTRACE_ARCHIVE_FLUSH_EVERY: '300ms',
+    DUALTRACE_ARCHIVE_MAX_AGE: '36500d',
+    ...more,
+  })
+
   it('let a normalizer, which refuses what is wrong, do its work', async () => {
     const port = await freePort()
     const running = new NormalizerProcess(normalizer({ DUALTRACE_STATUS_PORT: String(port) }))
@@ -171,6 +182,34 @@ describe('secrets', function () {
       outputs.set(`normalizer: ${what}`, said)
       assert.match(said, sentence)
     })
+
+  it('let an archiver do its work, and are not in what it says and writes', async () => {
+    const port = await freePort()
+    const archive = join(dir, 'archive')
+    const running = new PipelineProcess('archive', archiver(archive, { DUALTRACE_STATUS_PORT: String(port) }))
+    await running.said('archiving')
+    const replayed = await runCli(['replay', healthy, '--topic-prefix', prefix], { env: kafka() })
+    assert.equal(replayed.code, 0, replayed.stderr)
+    while (((await metricsOn(port)).get('dualtrace_archiver_flushes_total') ?? 0) === 0) await sleep(50)
+    for (const page of ['/metrics', '/readyz', '/healthz'])
+      outputs.set(`archiver: ${page}`, (await statusPage(port, page)).text)
+    assert.equal(await running.stop(), 0)
+    outputs.set('archiver', running.lines.join('\n'))
+    keepFiles(archive)
+    const written = [...outputs].filter(([where]) => where.startsWith(archive))
+    const holds = (name: string, text: string) =>
+      written.some(([where, content]) => where.endsWith(name) && content.includes(text))
+    assert.ok(holds('manifest.json', '"source"'), written.map(([where]) => where).join())
+    assert.ok(holds('perf.script.gz', 'PERF_RECORD_SWITCH'))
+  })
+
+  it('end an archiver that Kafka refuses with exit code 2, and are not told', async () => {
+    const wrong = { DUALTRACE_KAFKA_PASSWORD: newSecret('archiver-wrong') }
+    const running = new PipelineProcess('archive', archiver(join(dir, 'archive-refused'), wrong))
+    assert.equal(await running.exited, 2)
+    outputs.set('archiver: refused', running.lines.join('\n'))
+    assert.match(outputs.get('archiver: refused')!, /refused the login of alice/)
+  })
 
   it('are not told while Kafka is away', async () => {
     const port = await freePort()
@@ -292,7 +331,7 @@ describe('secrets', function () {
   })
 
   it('are found nowhere in all that was said, answered and written', () => {
-    assert.ok(outputs.size >= 15, [...outputs.keys()].join())
+    assert.ok(outputs.size >= 24, [...outputs.keys()].join())
     for (const [where, text] of outputs)
       for (const [name, value] of secrets)
         for (const spelling of spellings(value))
