@@ -37,8 +37,13 @@ export class Lease {
     await makeDirectory(join(archive, leaseDirectory))
     const name = `${process.pid}-${randomBytes(6).toString('hex')}.json`
     const lease = new Lease(archive, join(archive, leaseDirectory, name))
-    await lease.hold(directories)
-    return lease
+    try {
+      await lease.hold(directories)
+      return lease
+    } catch (error) {
+      await lease.release()
+      throw error
+    }
   }
 
   /** Holds these instead of those before. What retention has taken before is gone, and stays away. */

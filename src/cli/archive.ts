@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { type ArchivedCapture, readArchivedCapture, readCatalog } from '../archive/catalog.js'
 import { readAside } from '../archive/damage.js'
 import { readKeeps, reasonsFor } from '../archive/keeps.js'
-import { Lease } from '../archive/lease.js'
+import { holdIfPossible } from '../archive/readLease.js'
 import { verifyCapture } from '../archive/verify.js'
 import { ExitCode } from '../errors.js'
 import { tracks } from '../transport/topics.js'
@@ -108,9 +108,10 @@ async function show(directory: string, { json }: Output): Promise<void> {
 async function verify(directory: string, { json }: Output): Promise<void> {
   const archive = await realArchive(directory)
   const { captures, problems } = await readCatalog(archive)
-  const lease = await Lease.take(
+  const leases = await holdIfPossible(
     archive,
     captures.map((capture) => capture.directory),
+    (text) => void process.stderr.write(`dualtrace: ${text}\n`),
   )
   const found = [...problems, ...(await damaged(archive))]
   try {
@@ -118,7 +119,7 @@ async function verify(directory: string, { json }: Output): Promise<void> {
       found.push(...(await verifyCapture(capture)))
     }
   } finally {
-    await lease.release()
+    await Promise.all(leases.map((lease) => lease.release()))
   }
   if (json === true)
     process.stdout.write(`${JSON.stringify({ schemaVersion: 1, captures: captures.length, problems: found })}\n`)

@@ -18,6 +18,7 @@ import { jsonText, toJsonResult } from '../report/json.js'
 import { RowTotals, totalledTables } from '../report/rowTotals.js'
 import { renderTerminal, terminalTables } from '../report/terminal.js'
 import { wrapped } from '../report/wrapped.js'
+import { holding } from './held.js'
 import { startProgress } from './progress.js'
 import { addSelectionOptions, type SelectionFlags, selectionOf } from './selection.js'
 import { requireTraceFor, stackRootOption } from './stackRoot.js'
@@ -57,7 +58,9 @@ export default function register(program: Command): void {
       addThreshold,
     )
     .addOption(new Option('--fail-on <severity>', 'exit 1 when a finding is at least this bad').choices(severities))
-    .action(run)
+    .action((capture: string | undefined, flags: DiagnoseFlags) =>
+      holding([capture, flags.trace, flags.perf], () => diagnose(capture, flags)),
+    )
   addSelectionOptions(command)
 }
 
@@ -69,7 +72,7 @@ function addThreshold(text: string, before: Partial<Thresholds> | undefined): Pa
   return { ...before, ...parseThreshold(text) }
 }
 
-async function run(capture: string | undefined, flags: DiagnoseFlags): Promise<void> {
+async function diagnose(capture: string | undefined, flags: DiagnoseFlags): Promise<void> {
   const { taskId, by } = flags
   const exports = flags.export ?? []
   if (by !== undefined) requireStacksIn(exports)

@@ -4,6 +4,7 @@ import { type Input, openInput } from '../capture/input.js'
 import { ExitCode, UserError } from '../errors.js'
 import { formatEvent, GoTraceReader, kindOf } from '../gotrace/index.js'
 import { PerfScriptReader, recordToJson } from '../perf/index.js'
+import { holding } from './held.js'
 
 interface DumpFlags {
   readonly stacks?: true
@@ -37,7 +38,7 @@ export default function register(program: Command): void {
     .option('--stacks', 'also print the stacks of a Go trace (perf events always have theirs)')
     .option('--count', 'print no events but their number by kind, as one JSON object')
     .option('--strict', 'stop at the first problem instead of reading on behind it')
-    .action(dump)
+    .action((file: string, flags: DumpFlags) => holding([file], () => dump(file, flags)))
 }
 
 async function dump(file: string, flags: DumpFlags): Promise<void> {

@@ -5,6 +5,7 @@ import { ExitCode, UserError } from '../errors.js'
 import { PerfScriptReader, plainEventName, type ProblemName } from '../perf/index.js'
 import { StackFolder, type Weight, weights } from '../stacks/stackFolder.js'
 import type { JoinedFlags } from './foldJoined.js'
+import { holding } from './held.js'
 import { printLines } from './printLines.js'
 import { startProgress } from './progress.js'
 import { stackRootOption } from './stackRoot.js'
@@ -66,7 +67,7 @@ export default function register(program: Command): void {
     )
     .addOption(stackRootOption('with --trace'))
     .addOption(new Option('--off-cpu', 'fold the time off CPU (ns), with the reason at the leaf').conflicts(ofSamples))
-    .action(fold)
+    .action((file: string, flags: FoldFlags) => holding([file, flags.trace], () => fold(file, flags)))
 }
 
 async function fold(file: string, flags: FoldFlags): Promise<void> {

@@ -6,6 +6,7 @@ import { defaultMessageBytes } from '../pipeline/shipper.js'
 import { KafkaTransport } from '../transport/kafka.js'
 import { kafkaSecurityFrom } from '../transport/security.js'
 import { topicNames, topicSpecs } from '../transport/topics.js'
+import { holding } from './held.js'
 import { stopSignal } from './signals.js'
 
 interface ReplayFlags {
@@ -31,7 +32,11 @@ export default function register(program: Command): void {
     .option('--topic-prefix <text>', 'as in the pipelines', '')
     .option('--partitions <n>', 'of the topics, if they are to be created', positiveInteger, 4)
     .option('--message-bytes <n>', 'most bytes in one message', positiveInteger, defaultMessageBytes)
-    .action(run)
+    .action(async (capture: string, flags: ReplayFlags) => {
+      await holding([capture], () => run(capture, flags))
+      // An open connection would keep the process alive.
+      process.exit()
+    })
 }
 
 async function run(directory: string, flags: ReplayFlags): Promise<void> {
@@ -55,10 +60,8 @@ async function run(directory: string, flags: ReplayFlags): Promise<void> {
     await producer.close()
     return result
   }
-  // An open connection would keep the process alive.
   const result = await ship().finally(() => transport.close())
   process.stdout.write(`${JSON.stringify(result)}\n`)
-  process.exit(process.exitCode ?? 0)
 }
 
 function positive(text: string): number {

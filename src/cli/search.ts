@@ -43,6 +43,7 @@ async function run(what: string[], flags: SearchFlags): Promise<void> {
       untilNs: flags.until === undefined ? undefined : parseWallTime('--until', flags.until),
       source: flags.source,
       workers: flags.workers,
+      onNote: (text) => void process.stderr.write(`dualtrace: ${text}\n`),
       onTotal: (bytes) => void startProgress('search', bytes).then((started) => (progress = started)),
       onProgress: (bytes) => progress?.advance(bytes),
       signal: stopSignal(),

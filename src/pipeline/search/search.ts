@@ -1,7 +1,8 @@
 import { realpath } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { type ArchivedCapture, readCatalog } from '../../archive/catalog.js'
-import { Lease } from '../../archive/lease.js'
+import type { Lease } from '../../archive/lease.js'
+import { holdIfPossible } from '../../archive/readLease.js'
 import { UserError } from '../../errors.js'
 import { parseCondition } from '../../measures/condition.js'
 import { runPool } from '../workerPool.js'
@@ -16,6 +17,8 @@ export interface SearchOptions {
   /** Of these sources; undefined: of all. */
   readonly source?: string | undefined
   readonly workers?: number | undefined
+  /** Told where retention may delete what is searched, since the archive cannot be written. */
+  readonly onNote: (text: string) => void
   readonly onTotal?: ((bytes: number) => void) | undefined
   /** Bytes of files looked through. */
   readonly onProgress?: ((bytes: number) => void) | undefined
@@ -47,10 +50,11 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
       problems.push(...catalog.problems)
       const wanted = catalog.captures.filter((capture) => isWanted(capture, options))
       leases.push(
-        await Lease.take(
+        ...(await holdIfPossible(
           archive,
           wanted.map(({ directory }) => directory),
-        ),
+          options.onNote,
+        )),
       )
       for (const { directory, bytes } of wanted) tasks.push({ archive, directory, condition: options.condition, bytes })
     }
