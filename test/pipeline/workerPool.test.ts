@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { runPool } from '../../src/pipeline/workerPool.js'
 
+/** Doubles numbers, and dies of odd ones in the way it is told. */
+const dying = `
+import { parentPort, workerData } from 'node:worker_threads'
+parentPort.on('message', (task) => {
+  if (task % 2 === 0) return parentPort.postMessage(task * 2)
+  if (workerData === 'throw') setImmediate(() => { throw new Error('it is odd') })
+  if (workerData === 'exit') process.exit(5)
+})
+`
+
 const doubling = `
 import { parentPort } from 'node:worker_threads'
 parentPort.on('message', (task) => parentPort.postMessage(task * 2))
@@ -18,6 +28,7 @@ describe('a pool of workers', () => {
         done.push([task, answer])
         return true
       },
+      onDeath: (_, reason) => assert.fail(reason),
     })
     assert.deepEqual(
       [...done].sort(([a], [b]) => a - b),
@@ -28,4 +39,44 @@ describe('a pool of workers', () => {
       [1, 2, 3],
     )
   }).timeout(20_000)
+
+  const deaths = [
+    ['throw', 'its worker thread died (it is odd)'],
+    ['exit', 'its worker thread died (it ended by itself)'],
+  ] as const
+  for (const [way, sentence] of deaths)
+    it(`does all other tasks when a thread dies of one (${way})`, async () => {
+      const done: number[] = []
+      const dead: (readonly [task: number, reason: string])[] = []
+      await runPool<number, number>({
+        script: new URL(`data:text/javascript,${encodeURIComponent(dying)}`),
+        settings: way,
+        workers: 2,
+        lists: [[2, 3, 4], [5], [6], [8, 10], [7]],
+        onMessage: (_, answer) => done.push(answer) > 0,
+        onDeath: (task, reason) => void dead.push([task, reason]),
+      })
+      assert.deepEqual(
+        done.sort((a, b) => a - b),
+        [4, 8, 12, 16, 20],
+      )
+      assert.deepEqual(
+        dead.sort(([a], [b]) => a - b),
+        [3, 5, 7].map((task) => [task, sentence]),
+      )
+    }).timeout(20_000)
+
+  it('stops at once when it is told to, also while a thread is silent', async () => {
+    const stop = new AbortController()
+    const pool = runPool<number, number>({
+      script: new URL(`data:text/javascript,${encodeURIComponent(doubling)}`),
+      settings: undefined,
+      workers: 1,
+      lists: [[1, 2]],
+      signal: stop.signal,
+      onMessage: () => (stop.abort(), false),
+      onDeath: (_, reason) => assert.fail(reason),
+    })
+    await assert.rejects(pool, /^Error: stopped$/)
+  })
 })

@@ -61,7 +61,7 @@ type Failures = Map<PlannedRun, string>
 
 /**
  * Computes the rows of a range again from the archives, sources side by side, and writes them over what is there. What a killed attempt has
- * finished is not done again by the next one with the same options. A run whose analysis fails costs no other run anything.
+ * finished is not done again by the next one with the same options. A run whose analysis fails, also as its thread dies, costs no other run anything.
  */
 export async function reprocess(options: ReprocessOptions): Promise<ReprocessResult> {
   const archives = await Promise.all(options.archives.map(realArchive))
@@ -143,6 +143,10 @@ async function compute(
           await rm(statePath(job, run), { force: true })
           return true
       }
+    },
+    async onDeath(run, reason) {
+      failures.set(run, reason)
+      await rm(statePath(job, run), { force: true })
     },
   })
   const failed = open.filter((run) => failures.has(run))

@@ -74,6 +74,10 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
         } else problems.push(message.reason)
         return true
       },
+      onDeath({ directory, bytes }, reason) {
+        options.onProgress?.(bytes)
+        problems.push(`${directory}: ${reason}`)
+      },
     })
     matches = matches.filter(({ from }) => isWithin(BigInt(from), options)).sort(byTime)
     if (condition.longest) matches = longest(matches)

@@ -71,6 +71,33 @@ describe('reprocessing when something fails', function () {
     await expectRows(good)
   })
 
+  it('names the run of which a worker thread ran out of memory, and finishes the others', async () => {
+    const [bad, good] = ['host/dying/1/2026', 'host/dying/2/2026']
+    for (const source of [bad, good]) await archiveCapture(capture, archive, source)
+    // Loaded into every thread: the one that is given the bad run fills its memory.
+    const hook = join(archive, '.hook.cjs')
+    writeFileSync(
+      hook,
+      `const { parentPort } = require('node:worker_threads')
+      const on = parentPort?.on
+      if (on) parentPort.on = (event, listener) => on.call(parentPort, event, (task) => {
+        for (const all = []; task.source === '${bad}'; ) all.push(new Array(100_000).fill(all.length + 0.5))
+        listener(task)
+      })`,
+    )
+    const env = { NODE_OPTIONS: `--require=${hook} --max-old-space-size=256` }
+    const { code, stdout, stderr } = await runCli(['reprocess', archive, '--questdb', gate.url, '--workers', '1'], {
+      env,
+    })
+    assert.equal(code, 3, stderr)
+    assert.match(stdout, /^[\d,]+ rows of 1 runs of 2 sources written; 1 failed; /)
+    const own = stderr.split('\n').filter((line) => line.startsWith('dualtrace: '))
+    assert.deepEqual(own, [
+      `dualtrace: the analysis of ${bad}, run ${stream}, failed: its worker thread died (Worker terminated due to reaching memory limit: JS heap out of memory); the rest of its rows stay as they are until dualtrace reprocess computes that time again`,
+    ])
+    await expectRows(good)
+  })
+
   it('does so when it is the begin of a run that cannot be read, which is asked for its wall time', async () => {
     const [bad, good] = ['host/asked/1/2026', 'host/asked/2/2026']
     for (const source of [bad, good]) await archiveLongRun(capture, { archive, source, atSeconds: [0, 2400, 6000] })
