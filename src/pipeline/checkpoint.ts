@@ -6,7 +6,7 @@ import type { AnalysisOptions, SavedAnalysis } from '../analysis/analysis.js'
 import { maxCheckpointBytes } from '../transport/topics.js'
 
 /** Changes whenever the state of the analysis changes its shape: a normalizer recomputes from the raw data what it cannot resume. */
-export const checkpointVersion = 16
+export const checkpointVersion = 17
 
 /**
  * What a checkpoint may unpack to. Real ones have 0.2 to 2.4 MB and shrink to a third; those of a service with 100,000 goroutines have 28 to 31 MB.
@@ -111,32 +111,42 @@ export async function unpackState(packed: Uint8Array): Promise<unknown> {
   return deserialize(await promisify(gunzip)(packed, { maxOutputLength: maxUnpackedBytes })) as unknown
 }
 
-/** Key of a run in the checkpoint topic, and in memory. */
+/**
+ * Key of a run in the checkpoint topic, and in memory: two parts with a blank between them, and none in them. What stands beside a checkpoint has a third
+ * part, so whatever sources and streams are called, no two of these keys are alike.
+ */
 export function runKey(source: string, stream: string): string {
-  return `${source} ${stream}`
+  return `${withoutBlanks(source)} ${withoutBlanks(stream)}`
+}
+
+function withoutBlanks(text: string): string {
+  return text.replaceAll('%', '%25').replaceAll(' ', '%20')
+}
+
+function isBeside(key: string, suffix: string): boolean {
+  return key.endsWith(suffix) && key.split(' ').length === 3
 }
 
 const endingSuffix = ' ended'
 
-/** Key of a run's ending in the checkpoint topic. Streams hold no blanks, so no run has such a key. */
+/** Key of a run's ending in the checkpoint topic. */
 export function endingKey(key: string): string {
   return key + endingSuffix
 }
 
 export function isEndingKey(key: string): boolean {
-  return key.endsWith(endingSuffix)
+  return isBeside(key, endingSuffix)
 }
 
 const failureSuffix = ' #failed'
 
 /**
  * Key of the note in the checkpoint topic that the analysis of a run failed on what follows its checkpoint. It speaks of the one before it in the topic.
- * Streams hold no `#`, so no run has such a key.
  */
 export function failureKey(key: string): string {
   return key + failureSuffix
 }
 
 export function isFailureKey(key: string): boolean {
-  return key.endsWith(failureSuffix)
+  return isBeside(key, failureSuffix)
 }
