@@ -1,4 +1,4 @@
-import { GoTraceReader } from '../../src/gotrace/index.js'
+import { type GoEvent, GoTraceReader } from '../../src/gotrace/index.js'
 import { PerfKind, PerfScriptReader } from '../../src/perf/index.js'
 import type { TimelineListener } from '../../src/timeline/model.js'
 import type { ListedThread } from '../../src/timeline/service.js'
@@ -6,13 +6,14 @@ import { Timeline } from '../../src/timeline/timeline.js'
 
 /**
  * Feeds both tracks, on one clock, to a timeline. Times told to the listener are ns since the trace's base second. `settleAt`: where lives are to be settled, ns,
- * ascending.
+ * ascending. `timeOf`: when a Go event is told; Go's own reader has its times as `orderedNs`.
  */
 export function runTimeline(
   trace: Uint8Array,
   perfText: Uint8Array,
   listener: TimelineListener,
   settleAt: readonly number[] = [],
+  timeOf: (event: GoEvent) => number = ({ timeNs }) => timeNs,
 ): Timeline {
   const go = new GoTraceReader()
   go.push(trace)
@@ -39,14 +40,14 @@ export function runTimeline(
   const shiftNs = morePerf ? Number(perf.baseNs! - go.baseNs!) : 0
   let settled = 0
   while (moreGo || morePerf) {
-    const nextNs = Math.min(moreGo ? go.event.timeNs : Infinity, morePerf ? perf.record.timeNs + shiftNs : Infinity)
+    const nextNs = Math.min(moreGo ? timeOf(go.event) : Infinity, morePerf ? perf.record.timeNs + shiftNs : Infinity)
     for (; settled < settleAt.length && settleAt[settled]! <= nextNs; settled++) timeline.settle(settleAt[settled]!)
-    if (morePerf && (!moreGo || perf.record.timeNs + shiftNs < go.event.timeNs)) {
+    if (morePerf && (!moreGo || perf.record.timeNs + shiftNs < timeOf(go.event))) {
       timeline.perfRecord(perf.record, perf, perf.record.timeNs + shiftNs)
       morePerf = nextPerf()
       if (!morePerf) timeline.endPerf()
     } else {
-      timeline.goEvent(go.event, go, go.event.timeNs)
+      timeline.goEvent(go.event, go, timeOf(go.event))
       moreGo = go.next()
       if (moreGo) timeline.announceGo(go)
       else timeline.endGo()

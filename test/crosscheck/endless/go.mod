@@ -1,0 +1,3 @@
+module dualtrace.test/endless
+
+go 1.22
