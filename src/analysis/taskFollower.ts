@@ -1,3 +1,4 @@
+import { Ev, type GoEvent, type GoTraceReader } from '../gotrace/index.js'
 import { isIdCategory, type TaskLogs } from '../measures/taskLogs.js'
 import { newTrackerState, type OpenTask } from '../measures/taskState.js'
 import { TaskTracker } from '../measures/taskTracker.js'
@@ -58,6 +59,14 @@ export interface FollowedTask {
   readonly intervals: ReadonlyMap<number, readonly Interval[]>
 }
 
+/** A task that matches, but of which the trace has a part only: it cannot be followed. */
+export interface PartialTask {
+  readonly id: number
+  /** undefined where the begin, which tells it, is missing. */
+  readonly type: string | undefined
+  readonly missing: 'begin' | 'end'
+}
+
 interface Collected {
   /** The numbers of one piece after another's, see FlatPiece. */
   readonly pieces: number[]
@@ -98,8 +107,9 @@ export class TaskFollower implements TimelineListener {
   private left: Pick<FollowedTask, 'id' | 'beginNs'>[] = []
   /** Some tasks that there are, for whoever asked for one that there is not. */
   readonly others: { readonly id: number; readonly type: string; readonly logged: readonly string[] }[] = []
-  /** A task that matches, but has no end in the trace. */
-  unfinished: { readonly id: number; readonly type: string } | undefined
+  private readonly partial = new Map<number, PartialTask>()
+  /** Whoever has a lower number and turns up began before the trace: Go counts tasks as they begin. */
+  private lowestBegun = Infinity
   private readonly open = new Map<number, Collected>()
   /** Stack → its number; the first is none. */
   private readonly stacks = new Map<string, number>([['', 0]])
@@ -125,14 +135,32 @@ export class TaskFollower implements TimelineListener {
     return this.left.length
   }
 
+  /** In the order in which that turned out. One that lies within another of these is not told of by itself. */
+  get foundInPart(): readonly PartialTask[] {
+    return [...this.partial.values()]
+  }
+
   readonly goTypes = TaskTracker.goTypes
-  readonly goEvent: Required<TimelineListener>['goEvent'] = (...told) => this.tracker.goEvent(...told)
+  readonly goEvent: Required<TimelineListener>['goEvent'] = (event, reader, atNs, view) => {
+    this.noteBegun(event, reader)
+    this.tracker.goEvent(event, reader, atNs, view)
+  }
   readonly segment: Required<TimelineListener>['segment'] = (...told) => this.tracker.segment(...told)
   readonly waitSoFar: Required<TimelineListener>['waitSoFar'] = (...told) => this.tracker.waitSoFar(...told)
 
   /** The trace is over. */
   finish(): void {
     this.tracker.abandon(0)
+  }
+
+  /** The tracker passes over what it has not seen begin. */
+  private noteBegun({ type, args }: GoEvent, reader: GoTraceReader): void {
+    const id = args[0]!
+    if (type === Ev.UserTaskBegin) this.lowestBegun = Math.min(this.lowestBegun, id)
+    if ((type !== Ev.UserTaskEnd && type !== Ev.UserLog) || id === 0 || id >= this.lowestBegun) return
+    const isNamed = () => isIdCategory(reader.string(args[1]!)) && reader.string(args[2]!) === this.wanted
+    if (String(id) !== this.wanted && !(type === Ev.UserLog && isNamed())) return
+    this.partial.set(id, { id, type: undefined, missing: 'begin' })
   }
 
   private piece(id: number, goroutine: Goroutine, fromNs: number, toNs: number, classId: number): void {
@@ -219,9 +247,10 @@ export class TaskFollower implements TimelineListener {
     return open.length > 0 ? 1 : 0
   }
 
-  private dropped({ id, type, logs }: OpenTask): void {
+  private dropped({ id, type, logs, chain }: OpenTask): void {
     this.open.delete(id)
-    if (isWantedTask(this.wanted, id, logs)) this.unfinished ??= { id, type }
+    if (!isWantedTask(this.wanted, id, logs) || chain.slice(1).some((ancestor) => this.partial.has(ancestor))) return
+    this.partial.set(id, { id, type, missing: 'end' })
   }
 }
 

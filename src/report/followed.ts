@@ -57,6 +57,15 @@ export const FollowedTaskResult = z.strictObject({
 })
 export type FollowedTaskResult = z.infer<typeof FollowedTaskResult>
 
+/** A task that matches as well, but cannot be followed: its begin or its end is not in the recording. */
+export const PartialTaskResult = z.strictObject({
+  task: z.int(),
+  /** null = not known, as its begin is missing. */
+  type: z.string().nullable(),
+  missing: z.enum(['begin', 'end']),
+})
+export type PartialTaskResult = z.infer<typeof PartialTaskResult>
+
 /** Names of the tables from whose rows it is made. */
 export const followedTables: ReadonlySet<string> = new Set(['tasks', 'regions', 'wake_chains'])
 
@@ -64,6 +73,7 @@ export const followedTables: ReadonlySet<string> = new Set(['tasks', 'regions', 
 export interface FollowedTasks {
   readonly tasks: FollowedTaskResult[]
   readonly cut: number
+  readonly inPart: PartialTaskResult[]
 }
 
 /** What the follower found, with everything that the tables know of it. @throws UserError when there is no such task */
@@ -71,7 +81,11 @@ export function followedTasks(follower: TaskFollower, rows: readonly OutRow[]): 
   if (follower.found.length === 0) throw new UserError(notFound(follower))
   const of = (table: string) => rows.filter((out) => out.table === table).map(({ row }) => row)
   const tables = { tasks: of('tasks'), regions: of('regions'), chains: of('wake_chains') }
-  return { tasks: follower.found.map((task) => describe(task, tables)), cut: follower.foundCut }
+  return {
+    tasks: follower.found.map((task) => describe(task, tables)),
+    cut: follower.foundCut,
+    inPart: follower.foundInPart.map(({ id, type, missing }) => ({ task: id, type: type ?? null, missing })),
+  }
 }
 
 type Tables = Readonly<Record<'tasks' | 'regions' | 'chains', readonly Row[]>>
@@ -149,9 +163,12 @@ function withoutNames(row: Row): Record<string, Value> {
   return Object.fromEntries(Object.entries(row).filter(([name]) => !common.includes(name)))
 }
 
-function notFound({ wanted, unfinished, others }: TaskFollower): string {
-  if (unfinished !== undefined) {
-    return `task ${unfinished.id} (${unfinished.type}) matches ${wanted}, but its end is not in the recording: record for longer`
+function notFound({ wanted, foundInPart, others }: TaskFollower): string {
+  const [first] = foundInPart
+  if (first !== undefined) {
+    const { id, type, missing } = first
+    const kind = type === undefined ? '' : ` (${type})`
+    return `task ${id}${kind} matches ${wanted}, but its ${missing} is not in the recording: record for longer`
   }
   if (others.length === 0)
     return `there is no task ${wanted}: no user task (runtime/trace.NewTask) ended in the recording`

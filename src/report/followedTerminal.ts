@@ -1,7 +1,7 @@
 import type picocolors from 'picocolors'
 import { callers, formatCount, formatNs, formatShare, nameGoroutine } from '../findings/units.js'
 import { timeClassDocs, timeClasses, type TimeClass } from '../timeline/classes.js'
-import type { FollowedTaskResult, FollowedTasks } from './followed.js'
+import type { FollowedTaskResult, FollowedTasks, PartialTaskResult } from './followed.js'
 import { onOneLine } from './visible.js'
 
 type Colors = ReturnType<typeof picocolors.createColors>
@@ -14,7 +14,7 @@ const placedShare = 0.05
 const framesShown = 4
 
 /** Tasks that were asked for, for a person: where their time went, what each goroutine did when, what was logged, who woke whom. */
-export function followedSections({ tasks, cut }: FollowedTasks, originNs: string, pc: Colors): string[][] {
+export function followedSections({ tasks, cut, inPart }: FollowedTasks, originNs: string, pc: Colors): string[][] {
   const sections = tasks.map((task) => [
     ...heading(task, originNs, pc),
     ...breakdown(task, pc),
@@ -24,8 +24,22 @@ export function followedSections({ tasks, cut }: FollowedTasks, originNs: string
     ...list('child tasks', childLines(task), pc),
     ...list('who woke whom', chainLines(task), pc),
   ])
-  if (cut === 0) return sections
-  return [...sections, [pc.dim(`${formatCount(cut, 'more task')} ${cut === 1 ? 'matches' : 'match'}, not shown`)]]
+  const unshown = partLines(inPart)
+  if (cut > 0) unshown.push(`${moreMatch(cut)}, not shown`)
+  return unshown.length === 0 ? sections : [...sections, unshown.map((line) => pc.dim(line))]
+}
+
+function partLines(inPart: readonly PartialTaskResult[]): string[] {
+  const lines = inPart.slice(0, listed).map(({ task, type, missing }) => {
+    const kind = type === null ? '' : ` (${onOneLine(type)})`
+    return `task ${task}${kind} matches as well, but its ${missing} is not in the recording`
+  })
+  const more = inPart.length - lines.length
+  return more > 0 ? [...lines, `${moreMatch(more)}, whose begin or end is not in the recording`] : lines
+}
+
+function moreMatch(count: number): string {
+  return `${formatCount(count, 'more task')} ${count === 1 ? 'matches' : 'match'}`
 }
 
 function heading(task: FollowedTaskResult, originNs: string, pc: Colors): string[] {

@@ -52,7 +52,11 @@ export function toJsonResult(result: OfflineResult, followed?: FollowedTasks): D
       wall: summary.wallSource,
     },
     tables: byTable,
-    ...(followed && { followed: followed.tasks, followed_cut: followed.cut }),
+    ...(followed && {
+      followed: followed.tasks,
+      followed_cut: followed.cut,
+      followed_in_part: followed.inPart,
+    }),
     findings: findings.map(({ detector, severity, title, from, to, go, kernel, facts, next }) => {
       return {
         detector,

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { severities } from '../findings/finding.js'
 import { tables } from '../measures/tables.js'
-import { FollowedTaskResult } from './followed.js'
+import { FollowedTaskResult, PartialTaskResult } from './followed.js'
 import type { Column } from '../measures/table.js'
 
 /** Version of the JSON result; raised whenever a reader of it would have to change. */
@@ -99,6 +99,8 @@ export const DiagnoseResult = z.strictObject({
   followed: z.array(FollowedTaskResult).optional(),
   /** Tasks that match as well, and were too many. */
   followed_cut: z.int().optional(),
+  /** Tasks that match as well, and whose begin or end is not in the recording. */
+  followed_in_part: z.array(PartialTaskResult).optional(),
   findings: z.array(
     z.strictObject({
       detector: z.string(),

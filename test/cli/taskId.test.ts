@@ -149,9 +149,10 @@ describe('dualtrace diagnose --task-id', () => {
     const json = join(dir, 'followed.json')
     const { code, stdout, stderr } = await runCli(['diagnose', '--trace', trace, '--task-id', 'req-5', '--json', json])
     assert.equal(code, 0, stderr)
-    const { followed, followed_cut: cut, tables } = DiagnoseResult.parse(JSON.parse(readFileSync(json, 'utf8')))
+    const result = DiagnoseResult.parse(JSON.parse(readFileSync(json, 'utf8')))
+    const { followed, followed_cut: cut, followed_in_part: inPart, tables } = result
     const ids = (tables as Record<string, Record<string, unknown>[]>)['tasks']!.map((row) => row['task'])
-    return { stdout, followed: followed!, shown: followed!.map(({ task }) => task), cut, ids }
+    return { stdout, followed: followed!, shown: followed!.map(({ task }) => task), cut, inPart, ids }
   }
 
   const twelve = Array.from({ length: 12 }, (_, i) => 101 + i)
@@ -230,6 +231,44 @@ describe('dualtrace diagnose --task-id', () => {
     })
     const { shown, cut, ids } = await follow(trace)
     assert.deepEqual([shown, cut, ids], [[7, 8], 0, [7, 8]])
+  })
+
+  it('says that a request has no end in the trace although tasks of it are shown', async () => {
+    const trace = ofOneGoroutine('running.trace', ({ begin, log, end }) => {
+      begin(7)
+      log(7)
+      begin(8, 7)
+      log(8)
+      end(8)
+      // Lies within the request, which is told of.
+      begin(9, 7)
+      log(9)
+    })
+    const { stdout, shown, cut, inPart } = await follow(trace)
+    assert.deepEqual([shown, cut], [[8], 0])
+    assert.deepEqual(inPart, [{ task: 7, type: 'request', missing: 'end' }])
+    assert.match(stdout, /\n\ntask 7 \(request\) matches as well, but its end is not in the recording\n\n/)
+    assert.doesNotMatch(stdout, /task 9/i)
+  })
+
+  it('says that a request began before the trace although tasks of it are shown', async () => {
+    const trace = ofOneGoroutine('before.trace', ({ begin, log, end }) => {
+      log(7)
+      begin(8, 7)
+      log(8)
+      end(8)
+      // A log after the end of a task that matches does not make it one that began before.
+      log(8)
+      end(7)
+    })
+    const { stdout, shown, cut, inPart } = await follow(trace)
+    assert.deepEqual([shown, cut], [[8], 0])
+    assert.deepEqual(inPart, [{ task: 7, type: null, missing: 'begin' }])
+    assert.match(stdout, /\n\ntask 7 matches as well, but its begin is not in the recording\n\n/)
+
+    const byNumber = await runCli(['diagnose', '--trace', trace, '--task-id', '7'])
+    assert.equal(byNumber.code, 2)
+    assert.match(byNumber.stderr, /task 7 matches 7, but its begin is not in the recording/)
   })
 
   it('names some tasks that there are when there is no such task', async () => {
