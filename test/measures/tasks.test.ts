@@ -199,6 +199,36 @@ describe('tasks, regions, wake chains and goroutines, resumed from a checkpoint'
   }
 })
 
+describe('a task that ends while its goroutine waits for a P', () => {
+  it('has the wait up to there, and what the goroutine works for then the rest, also within a stop-the-world', () => {
+    const w = new GoTraceWriter(startSeconds * 1e9, wallSeconds)
+    const t100 = (us: number, type: number, ...args: number[]) => w.event(100, us * 1e3, type, ...args)
+    const t101 = (us: number, type: number, ...args: number[]) => w.event(101, us * 1e3, type, ...args)
+    t100(0.001, Ev.ProcStatus, 0, 1)
+    t100(0.002, Ev.GoStatus, 1, 100, 2)
+    t100(10, Ev.UserTaskBegin, 7, 0, w.string('older'), 0)
+    t100(20, Ev.UserTaskBegin, 8, 0, w.string('newer'), 0)
+    t100(25, Ev.UserTaskBegin, 9, 8, w.string('part'), 0)
+    t100(30, Ev.GoStop, w.string('preempted'), 0)
+    t100(80, Ev.GoStart, 1, 1)
+    t100(100, Ev.UserTaskEnd, 7, 0)
+    t101(1, Ev.ProcStatus, 1, 1)
+    t101(1.001, Ev.GoStatus, 2, 101, 2)
+    t101(35, Ev.UserTaskEnd, 9, 0)
+    t101(45, Ev.STWBegin, w.string('GC mark termination'), 0)
+    t101(50, Ev.UserTaskEnd, 8, 0)
+    t101(60, Ev.STWEnd)
+    t101(110, Ev.GoStop, w.string('preempted'), 0)
+    const rows = analyzedRows({ gotrace: w.bytes(), perf: alwaysOnCpu([100, 101], startSeconds, 120) })
+    const tasks = new Map(rowsOf(rows, 'tasks').map((row) => [row['type'], parts(row)]))
+    assert.deepEqual(Object.fromEntries(tasks), {
+      part: { on_cpu: 5, sched_wait: 5 },
+      newer: { on_cpu: 10, sched_wait: 15, stw: 5 },
+      older: { on_cpu: 30, sched_wait: 20, stw: 10, unattended: 30 },
+    })
+  })
+})
+
 describe('the goroutine of net/http that waits for the client to hang up', () => {
   it('does not work for the task in which its handler read the body', () => {
     const w = new GoTraceWriter(startSeconds * 1e9, wallSeconds)
