@@ -47,6 +47,7 @@ const nextSteps: Readonly<Record<WakeVerdict, string>> = {
     'the thread was to run and had no CPU: look at run_queue for what ran instead, and at the CPU limit of the service',
   stop_the_world: 'the world was stopped: look at gc_pauses for who was last to stop',
   no_p_free: 'every P ran something else: run fewer CPU-bound goroutines at once, or give the service more CPUs',
+  unknown: 'perf lost records meanwhile, or did not record who woke the thread: record less, or with larger buffers',
   undecided: 'neither track says why: look at what the Ps and the thread did then, with --from and --to around it',
 }
 

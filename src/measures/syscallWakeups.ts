@@ -28,7 +28,11 @@ export const syscallWakeupsTable: Table = {
     { name: 'ran', type: 'boolean', doc: 'false: it had not run when the trace ended' },
     { name: 'delta_ns', type: 'long', doc: 'from the return until it ran, or until the trace ended, ns' },
     { name: 'unnoticed_ns', type: 'long', doc: 'of this, until Go took note: back in Go, or made runnable, ns' },
-    { name: 'wait_for_p_ns', type: 'long', doc: 'of this, runnable and no P took it, ns' },
+    {
+      name: 'wait_for_p_ns',
+      type: 'long',
+      doc: 'of this, runnable and no P took it, ns; where the verdict is unknown maybe one had, and no CPU',
+    },
     { name: 'wait_for_cpu_ns', type: 'long', doc: 'of this, its thread woken for it but not on a CPU, ns' },
     { name: 'stw_ns', type: 'long', doc: 'of this, held by a stop-the-world, ns' },
     { name: 'poller_wait_ns', type: 'long', doc: 'before: the polling thread was woken and not on a CPU, ns' },
@@ -68,6 +72,8 @@ interface Pending extends Readonly<Return> {
   /** NaN = it was not runnable yet. */
   readonly busyPs: number
   readonly totalPs: number
+  /** perf has lost records since: whether its thread had a CPU is not known. */
+  lost: boolean
 }
 
 interface State {
@@ -94,6 +100,12 @@ export const syscallWakeups: Measure = {
     const state = (saved ?? newState()) as State
     const pairs = new SyscallPairs(state.open)
     const limitNs = thresholds.syscallWakeupNs
+    const forget = () => {
+      pairs.forget()
+      state.returns.clear()
+      state.lastPollNs = NaN
+      for (const pending of state.pending.values()) pending.lost = true
+    }
     return {
       state,
       wantsPerfEvent: isSyscallEvent,
@@ -106,10 +118,9 @@ export const syscallWakeups: Measure = {
         state.open.delete(tid)
         state.returns.delete(tid)
       },
-      lost() {
-        pairs.forget()
-        state.returns.clear()
-        state.lastPollNs = NaN
+      lost: forget,
+      gap(track) {
+        if (track === 'perf') forget()
       },
       goTypes: [Ev.GoSyscallEnd, Ev.GoSyscallEndBlocked, Ev.GoUnblock],
       goEvent(event, _reader, atNs, view) {
@@ -128,26 +139,26 @@ export const syscallWakeups: Measure = {
         const pending = newPending(last, polled ? 'poll' : 'call', thread, atNs, view)
         if (event.type !== Ev.GoSyscallEnd) state.pending.set(goroutine.goid, pending)
         else if (atNs - pending.exitNs >= limitNs)
-          tell(sink, goroutine.goid, goroutine.startFunc, lateWake(state, pending, atNs, 0), pending, true)
+          tell(sink, goroutine.goid, goroutine.startFunc, lateWake(state, pending, atNs), pending, true)
       },
       segment({ goid, startFunc, state: goState }, _fromNs, toNs) {
         if (state.pending.size === 0 || goState !== GoState.Runnable) return
         const pending = state.pending.get(goid)
         if (pending !== undefined && isLate(pending, toNs, limitNs)) state.late.set(goid, { startFunc, untilNs: toNs })
       },
-      started({ goid, startFunc }, runnableNs, startNs, kernelNs) {
+      started({ goid, startFunc }, runnableNs, startNs, kernelNs, unknownNs) {
         const pending = state.pending.get(goid)
         if (pending === undefined) return
         state.pending.delete(goid)
         state.late.delete(goid)
         // Another trace began in between.
         if (pending.readyNs !== runnableNs || !isLate(pending, startNs, limitNs)) return
-        tell(sink, goid, startFunc, lateWake(state, pending, startNs, kernelNs), pending, true)
+        tell(sink, goid, startFunc, lateWake(state, pending, startNs, kernelNs, unknownNs), pending, true)
       },
       abandoned(goroutine, atNs, view) {
         const pending = unnoticed(state, goroutine, atNs, view)
         if (pending === undefined || !isLate(pending, atNs, limitNs)) return
-        tell(sink, goroutine.goid, goroutine.startFunc, lateWake(state, pending, atNs, 0), pending, false)
+        tell(sink, goroutine.goid, goroutine.startFunc, lateWake(state, pending, atNs), pending, false)
       },
       stopTheWorld({ beginNs, endNs }: StopTheWorld) {
         state.stops.push([beginNs, endNs])
@@ -157,7 +168,7 @@ export const syscallWakeups: Measure = {
         if (beforeNs !== Infinity) return
         for (const [goid, { startFunc, untilNs }] of [...state.late].sort((a, b) => a[0] - b[0])) {
           const pending = state.pending.get(goid)!
-          tell(sink, goid, startFunc, lateWake(state, pending, untilNs, 0), pending, false)
+          tell(sink, goid, startFunc, lateWake(state, pending, untilNs), pending, false)
         }
         state.late.clear()
         state.pending.clear()
@@ -197,6 +208,10 @@ function pollOf({ returns }: State, goroutine: Goroutine, thread: Thread): Retur
   return goroutine.state === GoState.Waiting && last?.exitNs === thread.pollNs ? last : undefined
 }
 
+/**
+ * The return of the kernel by which the goroutine is back from its call. C makes calls of its own and goes on after them, for as long as it wants: when it was
+ * ready for Go is known by Go's note alone.
+ */
 function callOf(
   { returns }: State,
   goroutine: Goroutine,
@@ -206,7 +221,7 @@ function callOf(
 ): Return | undefined {
   if (goroutine.state !== GoState.Syscall) return undefined
   const last = returns.get(thread.tid)
-  if (last !== undefined && last.exitNs >= goroutine.stateSinceNs) return last
+  if (!goroutine.inC && last !== undefined && last.exitNs >= goroutine.stateSinceNs) return last
   return blocked ? { ...newReturn(), exitNs: atNs, offNs: offNs(thread) } : undefined
 }
 
@@ -233,6 +248,7 @@ function newPending(
     unnoticedOffCpuNs: offNs(thread) - last.offNs,
     busyPs,
     totalPs,
+    lost: false,
   }
 }
 
@@ -265,9 +281,9 @@ function isLate(pending: Pending, atNs: number, limitNs: number): boolean {
   return lateNs >= limitNs || (pending.busyPs === pending.totalPs && pending.unpolledNs >= limitNs)
 }
 
-/** `untilNs`: when it ran, or when the trace ended. */
-function lateWake(state: State, pending: Pending, untilNs: number, waitForCpuNs: number): LateWake {
-  const { kind, ret, exitNs, readyNs, unnoticedOffCpuNs, pollerWaitNs, unpolledNs, busyPs, totalPs } = pending
+/** `untilNs`: when it ran, or when the trace ended. `waitForCpuNs` and `unknownNs`: of its wait for a P, as `started` tells them. */
+function lateWake(state: State, pending: Pending, untilNs: number, waitForCpuNs = 0, unknownNs = 0): LateWake {
+  const { kind, ret, exitNs, readyNs, unnoticedOffCpuNs, pollerWaitNs, unpolledNs, busyPs, totalPs, lost } = pending
   const runnableNs = Math.max(0, untilNs - readyNs)
   const stwNs = Math.min(overlapNs(state.stops, readyNs, untilNs), runnableNs - waitForCpuNs)
   return {
@@ -281,6 +297,7 @@ function lateWake(state: State, pending: Pending, untilNs: number, waitForCpuNs:
     pollerWaitNs,
     unpolledNs,
     allBusy: totalPs > 0 && busyPs === totalPs,
+    isUnknown: lost || unknownNs > (untilNs - exitNs) / 2,
   }
 }
 

@@ -20,10 +20,13 @@ export interface LateWake {
   readonly unpolledNs: number
   /** Every P ran a goroutine when it became runnable. */
   readonly allBusy: boolean
+  /** perf lost records meanwhile, or did not tell for most of the time whether the thread that ran it had a CPU. */
+  readonly isUnknown: boolean
 }
 
 export const wakeVerdicts = [
   'kernel_error',
+  'unknown',
   'poller_not_scheduled',
   'not_polled',
   'thread_not_scheduled',
@@ -42,6 +45,8 @@ type Part = 'unnoticed' | 'poller' | 'unpolled' | 'p' | 'cpu' | 'stw'
 const rules: readonly (readonly [verdict: WakeVerdict, holds: (wake: LateWake, longest: Part) => boolean])[] = [
   // The goroutine got an error: what it waited for will not come.
   ['kernel_error', ({ ret }) => isErrno(ret) && !harmless.has(errnoName(ret))],
+  // What it got was recorded, what came then was not: the other verdicts would be guesses.
+  ['unknown', ({ isUnknown }) => isUnknown],
   ['poller_not_scheduled', (_wake, longest) => longest === 'poller'],
   ['poller_not_scheduled', (wake, longest) => wake.kind === 'poll' && longest === 'unnoticed' && mostlyOffCpu(wake)],
   // Without a free P nobody polls but sysmon, and that one seldom.

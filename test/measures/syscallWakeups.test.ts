@@ -351,6 +351,85 @@ describe('syscall_wakeups, a capture worked out by hand for every verdict', () =
     })
   })
 
+  describe('of a call of C', () => {
+    /** Its read returned at 20 ms, and it computes for long afterwards. */
+    const inC = (w: GoTraceWriter) => w.stack('main._Cfunc_work', 'main.main')
+
+    it('tells nothing when it was back in Go with its P', () => {
+      const rows = run({
+        perf: (p) => read(p, 20, 42),
+        go(t, w) {
+          t(100, 10, Ev.GoSyscallBegin, 1, inC(w))
+          t(100, 140, Ev.GoSyscallEnd)
+        },
+      })
+      assert.deepEqual(rows, [])
+    })
+
+    it('counts from Go’s note of its return when its P was taken away', () => {
+      const leaveC = (runsMs: number) =>
+        run({
+          perf: (p) => read(p, 20, 42),
+          go(t, w) {
+            t(100, 10, Ev.GoSyscallBegin, 1, inC(w))
+            t(101, 10.4, Ev.ProcSteal, 0, 2, 100)
+            t(100, 80, Ev.GoSyscallEndBlocked)
+            goOn(t, runsMs, 1, 3)
+          },
+        })
+      assert.deepEqual(leaveC(80.2), [])
+      const [row] = leaveC(135)
+      assert.deepEqual([row?.['name'], row?.['unnoticed_ns'], row?.['delta_ns']], [null, 0, ms(55)])
+    })
+  })
+
+  describe('when perf lost records between the return and the run', () => {
+    function runLost(ret: number, lostMs: number, tell: (p: PerfWriter) => void = () => undefined): Row {
+      return only(
+        run({
+          perf(p) {
+            read(p, 20, ret)
+            if (!Number.isNaN(lostMs)) p.add(101, lostMs, 'PERF_RECORD_LOST lost 2')
+            tell(p)
+          },
+          go(t, w) {
+            call(t, 20.2, true)
+            t(102, 99, Ev.GoStop, w.string('preempted'), 0)
+            t(102, 99.1, Ev.GoStart, 1, 1)
+          },
+        }),
+      )
+    }
+
+    it('says unknown, as what a verdict goes by may be what is missing', () => {
+      assert.equal(runLost(42, NaN)['verdict'], 'no_p_free')
+      assert.deepEqual([runLost(42, 50)['verdict'], runLost(42, 50)['delta_ns']], ['unknown', ms(79.1)])
+    })
+
+    it('says kernel_error all the same, which was recorded', () => {
+      assert.equal(runLost(-104, 50)['verdict'], 'kernel_error')
+    })
+
+    it('says what it says without when they are lost before or afterwards', () => {
+      const seenAgain = (p: PerfWriter) => p.sample(102, 15)
+      assert.equal(runLost(42, 5, seenAgain)['verdict'], 'no_p_free')
+      const seenUntil = (p: PerfWriter) => p.sample(101, 110)
+      assert.equal(runLost(42, 120, seenUntil)['verdict'], 'no_p_free')
+    })
+
+    it('says unknown also when a LOST record afterwards tells of a gap that reaches back before the run', () => {
+      assert.equal(runLost(42, 120)['verdict'], 'unknown')
+    })
+
+    it('says unknown when nobody says when the thread that ran it was woken', () => {
+      const missing = runLost(42, NaN, (p) => {
+        p.out(102, 15, 'S')
+        p.into(102, 98)
+      })
+      assert.equal(missing['verdict'], 'unknown')
+    })
+  })
+
   it('tells of a call that perf did not record by Go’s own note of its return', () => {
     const [row] = run({
       perf: () => undefined,
