@@ -14,7 +14,7 @@ export const schedLatencyTable: Table = {
     {
       name: 'runnable_kernel_ns',
       type: 'long',
-      doc: 'of this, the thread had been woken for it or preempted and had no CPU, ns; null without perf',
+      doc: 'of this, the thread had been woken for it or preempted and had no CPU, ns, also while the world was stopped; null without perf',
     },
     {
       name: 'runnable_unknown_ns',
@@ -38,6 +38,10 @@ interface Bucket {
   readonly preemptedNs: number[]
 }
 
+/**
+ * The kernel's part is what the thread went through: a stop-the-world in the middle of it does not give it a CPU, so it stays in. `time_classes` names
+ * each instant once, and calls these `stw`: there the kernel's part is shorter by them.
+ */
 export const schedLatency: Measure = {
   name: 'sched_latency',
   tables: [schedLatencyTable],

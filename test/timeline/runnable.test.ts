@@ -187,6 +187,13 @@ describe('a wait for a P', () => {
     assert.equal(ns.get('sched_wait_kernel'), 140e3)
   })
 
+  it('is the kernel’s in sched_latency also while the world was stopped, which is stw in time_classes', () => {
+    const rows = analyzedRows(streamsOf(hand))
+    const [latency] = rowsOf(rows, 'sched_latency')
+    const ns = new Map(rowsOf(rows, 'time_classes').map((row) => [row['class'], row['ns']]))
+    assert.deepEqual([latency!['runnable_kernel_ns'], ns.get('sched_wait_kernel')], [180e3, 140e3])
+  })
+
   it('is told up to a second ago when it lasts longer, so that rows need not wait for it', () => {
     const long: Wait = { readyUs: 100, wokenUs: 200, inUs: 3e6, startUs: 3e6 + 50, stops: [] }
     const kernelUs = (settleAtUs: readonly number[]) =>
