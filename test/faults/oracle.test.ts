@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { Random } from '../../bench/random.js'
 import { newCounts } from '../../src/pipeline/counts.js'
+import { Deliveries } from '../../src/pipeline/deliveries.js'
 import { LoadingPartition } from '../../src/pipeline/loading.js'
 import { openCapture } from '../../src/pipeline/offline.js'
 import { Partition } from '../../src/pipeline/partition.js'
@@ -46,7 +47,7 @@ describe('the truth that the fault test compares with', () => {
         }))
       const wanted = truthOf(came).rows.get(source)
       const counts = newCounts()
-      const options = { counts, thresholds: undefined, checkpointEveryMs: 0 }
+      const options = { counts, deliveries: new Deliveries(counts), thresholds: undefined, checkpointEveryMs: 0 }
       const partition = new Partition(0, options, new LoadingPartition(), { gotrace: 0n, perf: 0n }, 0)
       for (const message of came)
         assert.equal(receive(partition, message.headers['track'] as Track, message, counts), undefined)
