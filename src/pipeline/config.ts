@@ -227,6 +227,7 @@ export const ReprocessPipeline = z.strictObject({
   first: duration().prefault('1d').describe('how far back the very first run goes'),
   state: absolutePath().describe('file that remembers up to when all is done'),
   workers: z.int().min(1).max(64).optional().describe('sources computed at a time; absent: one for each CPU'),
+  status: Status,
 })
 export type ReprocessPipeline = z.infer<typeof ReprocessPipeline>
 

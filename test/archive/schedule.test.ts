@@ -8,11 +8,13 @@ import { createLog } from '../../src/pipeline/log.js'
 import { runReprocessing } from '../../src/pipeline/reprocess/schedule.js'
 import type { LocalStack } from '../../src/stack/local.js'
 import { packageRoot } from '../../src/stack/paths.js'
+import { freePort } from '../../src/stack/ports.js'
 import { captureDirectory } from '../../src/archive/layout.js'
 import { archiveCapture, makeUnreadable } from '../support/archive.js'
 import { PipelineProcess } from '../support/pipelineProcess.js'
 import { requireJava } from '../support/requirements.js'
 import { sharedStack } from '../support/stack.js'
+import { metricsOn, statusPage } from '../support/statusPage.js'
 import { computedRows, storedRows, withoutLag } from '../support/storedRows.js'
 import { startWriteGate } from '../support/writeGate.js'
 
@@ -44,6 +46,7 @@ describe('scheduled reprocessing', function () {
       delay: 0,
       first: dayMs,
       state: join(directory, 'state', 'reprocess.json'),
+      status: { host: '127.0.0.1', port: 0 },
     }
   }
 
@@ -89,8 +92,12 @@ describe('scheduled reprocessing', function () {
     writeFileSync(state, JSON.stringify({ schemaVersion: 1, doneUntilMs, nextDueMs: Date.now() - 1000 }))
   }
 
-  function startProcess({ archive, state, cron }: ReturnType<typeof pipeline>, questdb: string): PipelineProcess {
+  function startProcess(
+    { archive, state, cron, status }: ReturnType<typeof pipeline>,
+    questdb: string,
+  ): PipelineProcess {
     return new PipelineProcess('reprocess', {
+      DUALTRACE_STATUS_PORT: String(status.port),
       DUALTRACE_ARCHIVE: archive,
       DUALTRACE_QUESTDB: questdb,
       DUALTRACE_REPROCESS_STATE: state,
@@ -134,11 +141,13 @@ describe('scheduled reprocessing', function () {
       })
 
       const held = gate.holdAfter(0)
-      const first = start()
+      const ofFirst = await freePort()
+      const first = startProcess({ ...own, status: { ...own.status, port: ofFirst } }, gate.url)
       await held
       assert.deepEqual(jobs(), [job])
+      assert.ok((await metricsOn(ofFirst)).get('dualtrace_reprocess_running_seconds')! > 0)
       const second = start()
-      await second.said('the run failed', 'computes the same job')
+      await second.said('the round failed', 'computes the same job')
       assert.equal(await second.stop(), 0)
       gate.release()
       const { until, runs, runsBefore } = JSON.parse(await first.said('"computed again"')) as {
@@ -148,7 +157,13 @@ describe('scheduled reprocessing', function () {
       }
       assert.equal(Date.parse(until), running!.untilMs)
       assert.equal(runs + runsBefore, sources.length)
-      while (stateIn(own.state).doneUntilMs <= running!.untilMs) await sleep(50)
+      while ((await metricsOn(ofFirst)).get('dualtrace_reprocess_rounds_total{result="done"}') !== 1) await sleep(50)
+      const metrics = await metricsOn(ofFirst)
+      assert.equal(metrics.get('dualtrace_reprocess_runs_total{result="computed"}'), runs)
+      assert.ok(metrics.get('dualtrace_reprocess_rows_total')! > 0)
+      assert.ok(metrics.get('dualtrace_reprocess_done_until_timestamp_seconds')! * 1000 >= running!.untilMs)
+      assert.equal(metrics.get('dualtrace_reprocess_running_seconds'), undefined)
+      assert.deepEqual(await statusPage(ofFirst, '/readyz'), { status: 200, text: 'ready\n' })
       assert.equal(await first.stop(), 0)
       assert.equal(stateIn(own.state).running, undefined)
       assert.deepEqual(jobs(), [])
@@ -156,6 +171,29 @@ describe('scheduled reprocessing', function () {
     } finally {
       gate.close()
     }
+  })
+
+  it('says on its status page that a round failed, and why, until one did not', async () => {
+    const port = await freePort()
+    const own = { ...pipeline(), cron: '* * * * * *', status: { host: '127.0.0.1', port } }
+    rmSync(own.archive, { recursive: true })
+    due(own.state, Math.floor(Date.now() / 1000) * 1000 - dayMs)
+    const stop = new AbortController()
+    const running = runReprocessing(own, createLog('fatal'), stop.signal)
+    const ready = () => statusPage(port, '/readyz').catch(() => undefined)
+    while ((await ready())?.status !== 503) await sleep(50)
+    const why = (await ready())!.text
+    assert.match(why, /^the last round failed, the next one makes up for it: /)
+    assert.ok(why.includes(own.archive))
+    mkdirSync(own.archive)
+    while ((await ready())?.status !== 200) await sleep(50)
+    const metrics = await metricsOn(port)
+    for (const result of ['failed', 'done'])
+      assert.ok(metrics.get(`dualtrace_reprocess_rounds_total{result="${result}"}`)! > 0, result)
+    const lastDoneS = metrics.get('dualtrace_reprocess_last_done_timestamp_seconds')!
+    assert.ok(metrics.get('dualtrace_reprocess_next_round_timestamp_seconds')! >= lastDoneS - 1)
+    stop.abort()
+    await running
   })
 
   it('goes on after a run whose analysis failed, with the others finished, and says which one it was', async () => {

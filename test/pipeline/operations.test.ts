@@ -6,6 +6,7 @@ import { newOutboxCounts } from '../../src/pipeline/collect/outbox.js'
 import { newCpuStatus, newInputStatus } from '../../src/pipeline/collect/status.js'
 import { newCounts } from '../../src/pipeline/counts.js'
 import { normalizerMetrics } from '../../src/pipeline/normalizerMetrics.js'
+import { newRounds, roundMetrics } from '../../src/pipeline/reprocess/rounds.js'
 import type { MetricDefinition } from '../../src/status/metrics.js'
 import { thresholdDefinitions } from '../../src/measures/thresholds.js'
 import { initialText } from '../../src/pipeline/thresholds.js'
@@ -29,7 +30,7 @@ describe('docs/operations.md', () => {
     assert.deepEqual(told, cellsOf(metrics))
   })
 
-  it('tells every metric of a collector and of an archiver, and no other', () => {
+  it('tells every metric of a collector, of an archiver and of scheduled reprocessing, and no other', () => {
     const state = {
       startedMs: 0,
       cpu: newCpuStatus(undefined),
@@ -46,6 +47,10 @@ describe('docs/operations.md', () => {
     assert.deepEqual(
       operationsTable('| metric of an archiver |').map((cells) => cells.slice(1, 4)),
       cellsOf(archiverMetrics(archiver, supervisor)),
+    )
+    assert.deepEqual(
+      operationsTable('| metric of scheduled reprocessing |').map((cells) => cells.slice(1, 4)),
+      cellsOf(roundMetrics(newRounds())),
     )
   })
 
