@@ -18,6 +18,9 @@ export async function runPool<Task, Message>(options: PoolOptions<Task, Message>
   const lists = options.lists.filter((list) => list.length > 0)
   const queue = lists[Symbol.iterator]()
   const threads = new Set<Thread>()
+  // Once one has failed nobody begins anything more, and threads that are ended have not died of their task.
+  const over = new AbortController()
+  const signal = options.signal === undefined ? over.signal : AbortSignal.any([options.signal, over.signal])
   const loop = async () => {
     let thread: Thread | undefined
     // All loops take from the same queue.
@@ -25,18 +28,20 @@ export async function runPool<Task, Message>(options: PoolOptions<Task, Message>
       const next = queue.next()
       if (next.done === true) return
       for (const task of next.value) {
+        if (signal.aborted) throw new Error('stopped')
         if (thread === undefined || thread.hasEnded) {
           if (thread !== undefined) threads.delete(thread)
           thread = new Thread(options.script, options.settings)
           threads.add(thread)
         }
-        await runTask(thread, task, options)
+        await runTask(thread, task, { ...options, signal })
       }
     }
   }
   try {
     await Promise.all(Array.from({ length: Math.min(options.workers, lists.length) }, loop))
   } finally {
+    over.abort()
     await Promise.all([...threads].map(({ worker }) => worker.terminate()))
   }
 }

@@ -66,6 +66,27 @@ describe('a pool of workers', () => {
       )
     }).timeout(20_000)
 
+  it('ends the other threads when it fails, whose tasks have not failed, and begins none', async () => {
+    const script = `
+import { parentPort } from 'node:worker_threads'
+parentPort.on('message', (task) => task === 'silent' || parentPort.postMessage(task))
+`
+    const tasks: string[] = []
+    const pool = runPool<string, string>({
+      script: new URL(`data:text/javascript,${encodeURIComponent(script)}`),
+      settings: undefined,
+      workers: 2,
+      lists: [['silent'], ['first'], ['next']],
+      onMessage(task) {
+        tasks.push(task)
+        throw new Error('it is away')
+      },
+      onDeath: (task) => void tasks.push(`dead: ${task}`),
+    })
+    await assert.rejects(pool, /^Error: it is away$/)
+    assert.deepEqual(tasks, ['first'])
+  }).timeout(20_000)
+
   it('stops at once when it is told to, also while a thread is silent', async () => {
     const stop = new AbortController()
     const pool = runPool<number, number>({
