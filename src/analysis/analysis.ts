@@ -49,6 +49,8 @@ export interface SavedAnalysis {
 interface AnalysisState extends RunState {
   readonly go: GoReaderState
   readonly perf: PerfReaderState
+  /** When the last byte of the Go trace before `position` was shipped, ms since the epoch: its generation is told when the next one begins. */
+  readonly shippedAtMs: number | undefined
 }
 
 /**
@@ -87,6 +89,8 @@ export class Analysis {
     this.go = GoTraceReader.restore(saved.state.go)
     this.perf = PerfScriptReader.restore({ ...saved.state.perf, consumedBytes: saved.position.perf })
     this.fedBytes = { ...saved.position }
+    const { shippedAtMs } = saved.state
+    if (shippedAtMs !== undefined) this.shipments.gotrace.add(saved.position.gotrace, shippedAtMs)
     this.run = new Run(options, this.go, this.perf, saved.state)
     this.perfClosed = saved.state.progress.perfEnded
     this.goClosed = saved.state.progress.goEnded
@@ -338,7 +342,8 @@ export class Analysis {
     this.checkpointBytes = go.consumedBytes
     const perf = this.perfReady ? this.perf.record.offsetBytes : this.perf.consumedBytes
     const position = { gotrace: go.consumedBytes, perf }
-    onCheckpoint({ position, state: { go: go.save(), perf: this.perf.save(), ...run.save(position) } })
+    const shippedAtMs = this.shipments.gotrace.at(position.gotrace - 1)
+    onCheckpoint({ position, state: { go: go.save(), perf: this.perf.save(), shippedAtMs, ...run.save(position) } })
   }
 }
 

@@ -34,8 +34,9 @@ function feedAll(
   analysis: Analysis,
   streams: Partial<Streams>,
   from: Readonly<Record<Track, number>>,
-  cut: (left: number) => number = (left) => left,
+  cut: (left: number, at: number) => number = (left) => left,
   onPump: (analysis: Analysis) => void = (a) => a.pump(),
+  shippedAtMs?: (position: number) => number,
 ): void {
   const at = { ...from }
   for (;;) {
@@ -45,8 +46,8 @@ function feedAll(
     const left = streams[track]!.length - at[track]
     if (left === 0) analysis.end(track)
     else {
-      const size = Math.max(1, Math.min(left, cut(left)))
-      analysis.feed(track, streams[track]!.subarray(at[track], at[track] + size))
+      const size = Math.max(1, Math.min(left, cut(left, at[track])))
+      analysis.feed(track, streams[track]!.subarray(at[track], at[track] + size), shippedAtMs?.(at[track]))
       at[track] += size
     }
   }
@@ -164,6 +165,34 @@ describe('analysis', () => {
       const resumed = new Analysis({ ...names, tracks: both }, saved)
       feedAll(resumed, streams, saved.position, () => 50_000)
       assert.deepEqual(stored([...rowsBefore, ...resumed.takeRows()]), expected)
+    }
+  })
+
+  it('tells from any checkpoint how long what was read before it had been on its way', () => {
+    const streams = demoStreams()
+    const lagsOf = (rows: readonly OutRow[]) => {
+      const lags = new Map<string, number>()
+      for (const { table, row } of rows)
+        if (table === 'pipeline_health') lags.set(`${row.ts} ${String(row['track'])}`, Number(row['lag_ms']))
+      return lags
+    }
+    const checkpoints = (saved: SavedAnalysis[]) => (own: Analysis) =>
+      own.pump((state) => saved.push(structuredClone(state)))
+    const first: SavedAnalysis[] = []
+    analyze(streams, () => 20_000, checkpoints(first))
+    // As a collector does, which cuts behind each generation. All are shipped later than anything that was recorded.
+    const ends = first.map(({ position }) => position.gotrace)
+    const cut = (left: number, at: number) => (ends.find((end) => end > at) ?? at + left) - at
+    const shippedAtMs = (position: number) => Date.UTC(2027, 0) + ends.filter((end) => end <= position).length * 1000
+    const whole = new Analysis({ ...names, tracks: both })
+    const saved: SavedAnalysis[] = []
+    feedAll(whole, streams, { gotrace: 0, perf: 0 }, cut, checkpoints(saved), shippedAtMs)
+    const expected = lagsOf(whole.takeRows())
+    assert.ok(saved.length >= 2)
+    for (const each of saved) {
+      const resumed = new Analysis({ ...names, tracks: both }, each)
+      feedAll(resumed, streams, each.position, cut, undefined, shippedAtMs)
+      for (const [key, lagMs] of lagsOf(resumed.takeRows())) assert.equal(lagMs, expected.get(key), key)
     }
   })
 

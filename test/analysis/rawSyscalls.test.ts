@@ -117,7 +117,7 @@ describe('a service recorded with raw_syscalls:sys_exit', function () {
     const workload = await startWorkload(buildWorkload(name), ['-duration', '5m'])
     let gotrace: Uint8Array
     try {
-      const args = ['record', '-q', '-k', 'CLOCK_MONOTONIC', '--sample-cpu', '-m', '4M', '--switch-events', '-o', data]
+      const args = ['record', '-q', '-k', 'CLOCK_MONOTONIC', '--sample-cpu', '-m', '32M', '--switch-events', '-o', data]
       const perf = spawn('perf', [...args, ...eventArgs, '-p', `${workload.pid}`])
       const response = await fetch(new URL('trace?seconds=2', workload.pprof))
       assert.ok(response.ok)
@@ -129,6 +129,7 @@ describe('a service recorded with raw_syscalls:sys_exit', function () {
       await workload.stop()
     }
     const text = execFileSync('perf', perfScriptArgs(data), { maxBuffer, stdio: ['ignore', 'pipe', 'ignore'] })
+    assert.ok(!text.includes('PERF_RECORD_LOST'), 'perf has lost records')
     return { gotrace, text }
   }
 
