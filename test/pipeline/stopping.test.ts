@@ -164,7 +164,7 @@ describe('a pipeline on the real Kafka and QuestDB', function () {
   })
 
   it('does not wait for messages that Kafka has deleted before they were read (archiver)', async () => {
-    deployment = new Deployment(stack, 'deleted', { DUALTRACE_STUCK_AFTER: '1s' })
+    deployment = new Deployment(stack, 'deleted', { DUALTRACE_STUCK_AFTER: '3s' })
     const first = await deployment.startArchiver(archive)
     await deployment.ship(capture, { messageBytes: 100_000 })
     await assertArchived()
@@ -174,7 +174,7 @@ describe('a pipeline on the real Kafka and QuestDB', function () {
     const second = await deployment.startArchiver(archive)
     await second.said('assigned')
     assert.equal(await lag(), 0)
-    await sleep(3000)
+    await sleep(6000)
     assert.equal((await deployment.metrics()).get('dualtrace_archiver_stuck_total{cause="consumer"}'), 0)
   })
 })
