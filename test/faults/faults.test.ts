@@ -29,5 +29,6 @@ describe('whatever dies', function () {
       process.stderr.write(`again: DUALTRACE_FAULT_SEED=${seed}\n${lines.slice(-200).join('\n')}\n`)
       throw error
     }
-  }).timeout(300_000)
+    // Longer than everything that is waited for, so that what does not come is named.
+  }).timeout(420_000)
 })
