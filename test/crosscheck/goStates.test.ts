@@ -6,15 +6,7 @@ import { GoState, GoTraceReader } from '../../src/gotrace/index.js'
 import { Timeline } from '../../src/timeline/timeline.js'
 import { temporaryDirectory } from '../gotrace/support/goTool.js'
 import { requireGo } from '../support/requirements.js'
-
-const captures = [
-  'gotrace/go1.22.trace',
-  'gotrace/go1.23.trace',
-  'gotrace/go1.25.trace',
-  'gotrace/go1.26.trace',
-  'healthy/go.trace',
-  'stw-netpoll/go.trace',
-]
+import { comparedTraces } from './comparedTraces.js'
 
 /** "goid state ns" of every state that a goroutine spent time in, from the pieces the timeline tells. */
 function ours(trace: Uint8Array): string[] {
@@ -51,7 +43,7 @@ describe('the time of goroutines by state, against golang.org/x/exp/trace', func
     execFileSync('go', ['build', '-o', program, '.'], { cwd: 'test/crosscheck/gostates', env, stdio: 'pipe' })
   })
 
-  for (const capture of captures) {
+  for (const capture of comparedTraces) {
     it(`is the same to the ns (${capture})`, () => {
       const path = `test/captures/${capture}`
       const theirs = execFileSync(program, [path], { encoding: 'utf8' }).trim().split('\n').sort()

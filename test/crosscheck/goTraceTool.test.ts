@@ -10,15 +10,7 @@ import { temporaryDirectory } from '../gotrace/support/goTool.js'
 import { requireGo } from '../support/requirements.js'
 import { runTimeline } from '../support/timeline.js'
 import { nsOf, type ShownGoroutine, shownGoroutines } from './goTraceServer.js'
-
-const captures = [
-  'gotrace/go1.22.trace',
-  'gotrace/go1.23.trace',
-  'gotrace/go1.25.trace',
-  'gotrace/go1.26.trace',
-  'healthy/go.trace',
-  'stw-netpoll/go.trace',
-]
+import { comparedTraces } from './comparedTraces.js'
 
 /** Time by what both can tell: running, runnable, in a system call, and waiting by the class of the wait, or since before the trace. */
 type Times = Record<string, number>
@@ -176,7 +168,7 @@ describe('the time of goroutines by class, against the pages of go tool trace', 
     assert.throws(() => nsOf('4.8 µs'), /not a duration/)
   })
 
-  for (const capture of captures) {
+  for (const capture of comparedTraces) {
     it(`is the same to the ns (${capture})`, async () => {
       const path = `test/captures/${capture}`
       compare(ours(readFileSync(path)), await shownGoroutines(path))
