@@ -34,7 +34,7 @@ export async function runPool<Task, Message>(options: PoolOptions<Task, Message>
           thread = new Thread(options.script, options.settings)
           threads.add(thread)
         }
-        await runTask(thread, task, { ...options, signal })
+        await runTask(thread, task, options, signal)
       }
     }
   }
@@ -64,10 +64,12 @@ class Thread {
   }
 }
 
+/** @param signal which has not been given yet */
 async function runTask<Task, Message>(
   thread: Thread,
   task: Task,
-  { onMessage, onDeath, signal }: PoolOptions<Task, Message>,
+  { onMessage, onDeath }: PoolOptions<Task, Message>,
+  signal: AbortSignal,
 ): Promise<void> {
   const { worker } = thread
   let handled = Promise.resolve()
@@ -84,13 +86,12 @@ async function runTask<Task, Message>(
       const die = () => void handled.then(() => resolve(false), reject)
       const stop = () => reject(new Error('stopped'))
       release = () => {
-        signal?.removeEventListener('abort', stop)
+        signal.removeEventListener('abort', stop)
         worker.off('message', take).off('exit', die)
       }
       worker.on('message', take).on('exit', die)
-      signal?.addEventListener('abort', stop)
-      if (signal?.aborted === true) stop()
-      else worker.postMessage(task)
+      signal.addEventListener('abort', stop)
+      worker.postMessage(task)
     })
     if (!isFinished) await onDeath(task, thread.death)
   } finally {
