@@ -59,13 +59,17 @@ describe('scheduled reprocessing', function () {
   const stateIn = (path: string) => JSON.parse(readFileSync(path, 'utf8')) as State
 
   it('remembers when the first run is due, in its time zone, and does nothing before that', async () => {
-    const own = pipeline()
+    const port = await freePort()
+    const own = { ...pipeline(), status: { host: '127.0.0.1', port } }
     const stop = new AbortController()
     const running = runReprocessing(own, createLog('fatal'), stop.signal)
     await sleep(1000)
+    const metrics = await metricsOn(port)
     stop.abort()
     await running
     const { nextDueMs, doneUntilMs } = stateIn(own.state)
+    assert.equal(metrics.get('dualtrace_reprocess_done_until_timestamp_seconds'), doneUntilMs / 1000)
+    assert.equal(metrics.get('dualtrace_reprocess_next_round_timestamp_seconds'), nextDueMs / 1000)
     assert.match(new Date(nextDueMs).toISOString(), /^\d{4}-01-01T04:30:00\.000Z$/)
     assert.ok(doneUntilMs <= Date.now() - dayMs)
   })

@@ -79,13 +79,13 @@ async function runSchedule(pipeline: ReprocessPipeline, log: Log, signal: AbortS
     signal.addEventListener('abort', () => resolve(), { once: true })
   })
   try {
-    const state = await loadState(pipeline.state)
-    const isBrokenOff = state?.running !== undefined
-    const missed = isBrokenOff || (state?.nextDueMs != null && state.nextDueMs <= Date.now())
-    const doneUntil = state && new Date(state.doneUntilMs).toISOString()
+    const known = await loadState(pipeline.state)
+    const state = known ?? { ...initial(pipeline), nextDueMs: nextMs() }
+    const missed = state.running !== undefined || (state.nextDueMs !== null && state.nextDueMs <= Date.now())
+    const doneUntil = known && new Date(known.doneUntilMs).toISOString()
     log.info({ cron: pipeline.cron, timezone: pipeline.timezone, doneUntil, missed }, 'waiting for the next round')
-    if (state === undefined) await saveState(pipeline.state, { ...initial(pipeline), nextDueMs: nextMs() })
-    rounds.doneUntilMs = state?.doneUntilMs
+    if (known === undefined) await saveState(pipeline.state, state)
+    rounds.doneUntilMs = state.doneUntilMs
     rounds.nextMs = nextMs() ?? undefined
     if (missed) start()
     await Promise.race([stopped, failed])
